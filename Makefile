@@ -1,0 +1,46 @@
+# make demo, make test: each sets itself up on a fresh machine (Python 3.11+, make, network to the registry).
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
+INSTALL = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --constraint requirements.lock
+
+.PHONY: demo test check lint types bench lock clean
+
+demo: $(VENV)/run.stamp
+	$(BIN)/lightprobe demo
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest
+
+check: lint types test
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp
+	$(BIN)/mypy
+
+bench: $(VENV)/dev.stamp
+	for claim in benchmarks/*.py; do $(BIN)/python $$claim || exit 1; done
+
+lock: $(VENV)/bin/python
+	$(UV) pip compile --quiet --universal --no-annotate --no-header --all-extras --upgrade pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lightprobe needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/run.stamp: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(INSTALL) --editable .
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(INSTALL) --editable ".[dev]"
+	touch $@ $(VENV)/run.stamp

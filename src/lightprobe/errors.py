@@ -1,0 +1,50 @@
+"""Every error lightprobe raises on purpose.
+
+Each message is one clear sentence: what was got, what is allowed, the way out.
+The command line prints it and exits with status 2; nobody needs to read a traceback.
+"""
+
+
+class LightprobeError(Exception):
+    """Base class of all errors that lightprobe raises on purpose."""
+
+
+class OptionError(LightprobeError, ValueError):
+    """A parameter or flag has a value that is not allowed."""
+
+
+class DataError(LightprobeError, ValueError):
+    """The data as a whole cannot be used: no images, an unknown class, a malformed table."""
+
+
+class ImageError(LightprobeError):
+    """One image cannot be decoded; `reason` is short enough for a table cell."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class BackboneError(LightprobeError, ValueError):
+    """A network or a cut point that cannot be named, built or run."""
+
+
+class WeightsError(BackboneError):
+    """Weights that are missing, cannot be read or do not fit their network."""
+
+
+class ModelFileError(LightprobeError):
+    """A saved model that is foreign, damaged or from another format version."""
+
+
+class ResourceError(LightprobeError):
+    """The work would need more memory or disk than there is."""
+
+
+class MissingExtraError(LightprobeError, ImportError):
+    """An optional dependency is not installed; the message names the command that installs it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the package {package}, which is not installed: pip install 'lightprobe[{extra}]'."
+        )
