@@ -1,0 +1,141 @@
+"""Dense optical map: φ(x) = |xR|²/√k with every entry of R drawn independently.
+
+R (m, k) holds circular complex Gaussians with E|r|² = 1, so E φ(x)·φ(y) = |x|²|y|² + (x·y)²
+(Ohana et al. 2019, arXiv:1910.09880). At the sizes of interest R does not fit in memory
+(81,536 × 120,000 complex numbers are 78 GB), so each block of its columns is made when it is needed,
+from a hash of (seed, column, row): the value of an entry depends on nothing else, neither on the width
+of a block, nor on the number of photos or components, nor on the device.
+"""
+
+import math
+import time
+
+import numpy as np
+import torch
+
+__all__ = ["complex_gaussian", "dense_projection"]
+
+# SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"), as signed int64.
+_GAMMA = 0x9E3779B97F4A7C15 - 2**64
+_MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
+_MIX_2 = 0x94D049BB133111EB - 2**64
+_TWO_TO_MINUS_32 = 2.0**-32
+_HASH_CHUNK = 1 << 17  # entries hashed at a time on a CPU: the temporaries stay in cache
+_BLOCK_BYTES = 256 << 20
+
+
+def _key(seed: int) -> int:
+    return int(np.random.SeedSequence(seed).generate_state(1, np.uint64).view(np.int64)[0])
+
+
+def _hash64(counter: torch.Tensor, key: int) -> torch.Tensor:
+    """SplitMix64's output number `counter` from state `key`, in place (int64, wrapping)."""
+    z = counter.mul_(_GAMMA).add_(key)
+    for shift, multiplier in ((30, _MIX_1), (27, _MIX_2)):
+        z.bitwise_xor_((z >> shift).bitwise_and_((1 << (64 - shift)) - 1)).mul_(multiplier)
+    return z.bitwise_xor_((z >> 31).bitwise_and_((1 << 33) - 1))
+
+
+def _polar(hashes: torch.Tensor, real: torch.Tensor, imag: torch.Tensor) -> None:
+    """Write √(−ln u) e^{2πiv} with uniform u, v from the upper and lower half of each hash."""
+    u = (hashes >> 32).bitwise_and_(0xFFFFFFFF).float().add_(0.5)  # + ½: never ln 0
+    radius = u.mul_(_TWO_TO_MINUS_32).log_().neg_().sqrt_()
+    angle = hashes.bitwise_and_(0xFFFFFFFF).float().mul_(2.0 * math.pi * _TWO_TO_MINUS_32)
+    torch.cos(angle, out=real).mul_(radius)
+    torch.sin(angle, out=imag).mul_(radius)
+
+
+def complex_gaussian(
+    n_rows: int, first: int, last: int, seed: int, device: torch.device | str = "cpu"
+) -> torch.Tensor:
+    """Columns `first` to `last` (excluded) of R: independent circular complex Gaussians, E|r|² = 1.
+
+    Parameters
+    ----------
+    n_rows : int
+        m, the number of rows of R.
+    first, last : int
+        The columns wanted.
+    seed : int
+    device : torch.device or str
+        Where the block is made; its values do not depend on it (beyond rounding).
+
+    Returns
+    -------
+    torch.Tensor of shape (2, last − first, n_rows), float32
+        Real and imaginary parts, one column of R a row.
+    """
+    block = torch.empty((2, last - first, n_rows), dtype=torch.float32, device=device)
+    real, imag = block[0].view(-1), block[1].view(-1)
+    chunk = _HASH_CHUNK if block.device.type == "cpu" else real.numel()
+    key, offset = _key(seed), first * n_rows
+    for start in range(0, real.numel(), max(chunk, 1)):
+        stop = min(start + chunk, real.numel())
+        counter = torch.arange(offset + start, offset + stop, dtype=torch.int64, device=device)
+        _polar(_hash64(counter, key), real[start:stop], imag[start:stop])
+    return block
+
+
+def _synchronize(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def dense_block_size(n_features: int, n_components: int) -> int:
+    """Columns of R made at a time: as many as fit in 256 MB, and at least 16."""
+    return min(n_components, max(16, _BLOCK_BYTES // (8 * n_features)))
+
+
+def dense_projection(
+    X: torch.Tensor,
+    n_components: int,
+    seed: int,
+    *,
+    device: torch.device | str | None = None,
+    batch_size: int = 1024,
+    out: torch.Tensor | None = None,
+) -> tuple[torch.Tensor, float]:
+    """φ(X) = |XR|²/√k with R made on the way, each column block once.
+
+    Parameters
+    ----------
+    X : torch.Tensor of shape (n_samples, n_features)
+        Floats or 0/1 bits of any type.
+    n_components : int
+        k, the number of features.
+    seed : int
+    device : torch.device or str, optional
+        Where the arithmetic is done; X's device by default.
+    batch_size : int
+        Rows of X multiplied at a time; it bounds the memory and changes nothing else.
+    out : torch.Tensor of shape (n_samples, n_components), optional
+        Where to write; float32 on X's device by default. Its type is the type of the result.
+
+    Returns
+    -------
+    features : torch.Tensor of shape (n_samples, n_components)
+    generate_seconds : float
+        The part of the time that went into making R.
+    """
+    n_samples, n_features = X.shape
+    device = torch.device(device) if device is not None else X.device
+    if out is None:
+        out = torch.empty((n_samples, n_components), dtype=torch.float32, device=X.device)
+    half = out.dtype in (torch.float16, torch.bfloat16) and device.type == "cuda"
+    arithmetic = out.dtype if half else torch.float32
+    scale = n_components**-0.5
+    generate_seconds = 0.0
+    width = dense_block_size(n_features, n_components)
+    for first in range(0, n_components, width):
+        last = min(first + width, n_components)
+        started = time.perf_counter()
+        columns = complex_gaussian(n_features, first, last, seed, device).to(arithmetic)
+        _synchronize(device)
+        generate_seconds += time.perf_counter() - started
+        for start in range(0, n_samples, batch_size):
+            rows = slice(start, start + batch_size)
+            batch = X[rows].to(device=device, dtype=arithmetic)
+            real = (batch @ columns[0].T).float()
+            imag = (batch @ columns[1].T).float()
+            out[rows, first:last] = real.square_().addcmul_(imag, imag).mul_(scale)
+    return out, generate_seconds
