@@ -1,0 +1,50 @@
+"""The engine that runs everywhere torch does: CPU, CUDA, MPS; no compilation to wait for."""
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from lightprobe.backbones.backbone import Backbone
+from lightprobe.backbones.engines.devices import resolve_device, resolve_precision
+from lightprobe.backbones.engines.protocol import TappedNetwork
+from lightprobe.backbones.taps import Tap
+from lightprobe.errors import BackboneError
+
+_HALVES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class EagerRunner:
+    """Run a backbone with torch, channels last, in autocast where the precision is a half."""
+
+    engine = "eager"
+
+    def __init__(
+        self, backbone: Backbone, taps: Iterable[Tap], *, precision: str = "auto", device: str = "auto"
+    ) -> None:
+        self.device = resolve_device(device)
+        self.precision = resolve_precision(precision, self.device)
+        network = TappedNetwork(backbone, taps)
+        self._network = network.to(self.device).to(memory_format=torch.channels_last).eval()
+        self._size = backbone.preprocessing.crop
+        self.taps = network.taps
+        tensors = [*network.parameters(), *network.buffers()]
+        self.weight_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+    def __call__(self, batch: Tensor) -> dict[Tap, Tensor]:
+        """Run one batch of pixels, as `Runner` says."""
+        expected = (3, self._size, self._size)
+        if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1:] != expected:
+            raise BackboneError(
+                f"A runner got a batch of {batch.dtype} {tuple(batch.shape)}; it takes uint8 (n, 3, "
+                f"{self._size}, {self._size}), as its backbone's preprocessing makes them."
+            )
+        if self.device.type == "cuda":
+            batch = batch.pin_memory()
+        half = _HALVES.get(self.precision)
+        with torch.inference_mode(), torch.autocast(self.device.type, half) if half else nullcontext():
+            pixels = batch.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+            features = self._network(pixels)
+        return {tap: feature.cpu() for tap, feature in zip(self.taps, features, strict=True)}

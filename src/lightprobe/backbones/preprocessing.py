@@ -1,0 +1,98 @@
+"""From a decoded photo of any size to the square of pixels that a network expects."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, Self, get_args
+
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional
+
+from lightprobe.errors import BackboneError
+
+Interpolation = Literal["bilinear", "bicubic"]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Shorter side to `resize` pixels (antialiased), then the centre square of `crop` pixels.
+
+    Parameters
+    ----------
+    resize, crop : int
+        Pixels; `crop <= resize`.
+    mean, std : tuple of 3 floats
+        Per channel, for pixels scaled to [0, 1]. Kept here, applied inside the compiled network,
+        so that a quarter of the bytes travels and the arithmetic runs where the network runs.
+    interpolation : {"bilinear", "bicubic"}
+
+    Raises
+    ------
+    BackboneError
+        A value that is not allowed.
+    """
+
+    resize: int
+    crop: int
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: Interpolation = "bilinear"
+
+    def __post_init__(self) -> None:
+        """Refuse what no photo could be prepared with."""
+        if not 1 <= self.crop <= self.resize:
+            raise BackboneError(
+                f"Preprocessing got resize {self.resize} and crop {self.crop}; "
+                "crop must be at least 1 and no larger than resize."
+            )
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise BackboneError(
+                f"Preprocessing got mean {self.mean} and std {self.std}; "
+                "each must be three numbers, those of std above zero."
+            )
+        if self.interpolation not in get_args(Interpolation):
+            raise BackboneError(
+                f"Preprocessing got interpolation {self.interpolation!r}; "
+                f"allowed are {' and '.join(get_args(Interpolation))}."
+            )
+
+    def with_image_size(self, size: int) -> Self:
+        """Return the same preprocessing for squares of `size` pixels, `resize` in proportion."""
+        return replace(self, crop=size, resize=max(size, round(self.resize * size / self.crop)))
+
+    def prepare(self, image: Tensor) -> Tensor:
+        """Resize and crop one photo; thread-safe, and torch frees the GIL meanwhile.
+
+        Parameters
+        ----------
+        image : Tensor of uint8, shape (3, height, width)
+
+        Returns
+        -------
+        Tensor of uint8, shape (3, crop, crop)
+        """
+        resized = functional.resize(
+            image, [self.resize], interpolation=InterpolationMode(self.interpolation), antialias=True
+        )
+        square: Tensor = functional.center_crop(resized, [self.crop, self.crop])
+        return square
+
+    def to_config(self) -> dict[str, Any]:
+        """Return what `from_config` takes, fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Make a Preprocessing from `to_config`'s dict (tuples may have become lists)."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(config) - known):
+            raise BackboneError(
+                f"Preprocessing got unknown keys {', '.join(unknown)}; it knows {', '.join(sorted(known))}."
+            )
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in config.items()
+        }
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise BackboneError(f"Preprocessing cannot be made from {dict(config)}: {error}.") from error

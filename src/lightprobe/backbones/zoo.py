@@ -1,0 +1,170 @@
+"""Names to networks: the one that ships inside the package and all of torchvision's classifiers."""
+
+import difflib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torchvision import models
+
+from lightprobe.backbones.architecture import (
+    Architecture,
+    CutInfo,
+    cut_network,
+    measure,
+    missing_data,
+    output_shapes,
+)
+from lightprobe.backbones.backbone import Backbone, find_cut
+from lightprobe.backbones.preprocessing import Preprocessing
+from lightprobe.backbones.weights import download_weights, open_weights, read_facts, read_state
+from lightprobe.errors import BackboneError
+
+STARTER: Final = "starter"
+_STARTER_BUILDER: Final = "regnet_y_400mf"
+_STARTER_FILE: Final = Path(__file__).parent / "starter" / "starter.safetensors"
+_STARTER_PREPROCESSING: Final = Preprocessing(resize=128, crop=128)
+
+BACKBONES: Final = (STARTER, *models.list_models(module=models))
+
+
+def create_backbone(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    cut: str | None = None,
+    image_size: int | None = None,
+    random_state: int = 0,
+) -> Backbone:
+    """Make a frozen backbone.
+
+    Parameters
+    ----------
+    name : str
+        One of `BACKBONES`.
+    weights : str, Path or None
+        None: the published ones (`starter`: those inside the package). A .safetensors, .pth or .pt file;
+        a `FILE.json` beside it may hold `mean`, `std`, `resize`, `crop`, `interpolation` and the builder's
+        `arguments`. "random": initialised from `random_state`, as a baseline and for tests.
+    cut : str or None
+        The layer to end at; None for the last before pooling and classifier.
+    image_size : int or None
+        Pixels; None for the size that the weights are published with.
+    random_state : int
+        Seed of weights="random".
+
+    Raises
+    ------
+    BackboneError
+        An unknown network or cut, or an image size that the network cannot take.
+    WeightsError
+        Weights that are missing, unreadable or another network's.
+    """
+    builder, preprocessing = _look_up(name)
+    arguments: dict[str, Any] = {}
+    path = None if weights is None or weights == "random" else Path(weights).expanduser()
+    if name == STARTER and weights is None:
+        path = _STARTER_FILE
+    if path is not None:
+        facts = read_facts(path)
+        arguments = facts.pop("arguments", {})
+        preprocessing = Preprocessing.from_config(preprocessing.to_config() | facts)
+    if image_size is not None:
+        preprocessing = preprocessing.with_image_size(image_size)
+
+    architecture = Architecture(builder, preprocessing.crop, arguments)
+    network = architecture.build(data=False)
+    cuts = architecture.family.find_cuts(network)
+    end = cuts[-1] if cut is None else find_cut(cut, cuts, name)
+    kept = cut_network(network, [end.name])
+    needed = missing_data(kept)
+    output_shapes(kept, architecture)  # refuses an image size before weights are fetched
+    if weights == "random":
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(random_state)
+            whole = architecture.build(data=True).state_dict()
+        state, label = {key: whole[key].clone() for key in needed}, f"random, seed {random_state}"
+    else:
+        enum = models.get_model_weights(builder).DEFAULT
+        readers = download_weights(enum, name) if path is None else open_weights(path)
+        label = str(enum) if path is None else path.name
+        state = read_state(readers, needed, network.state_dict(), architecture.family, str(path or enum))
+    return Backbone(name, architecture, preprocessing, end.name, label, state)
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """Facts about a network, for `lightprobe backbones NAME`.
+
+    Parameters
+    ----------
+    name : str
+    image_size : int
+        Pixels.
+    cuts : list of CutInfo
+        In the order of execution; the last is the default.
+    weights : str
+        The published weights' name.
+    url : str or None
+        Where they are published; None for those inside the package.
+    megabytes : float
+        Their file's size.
+    accuracy : float or None
+        ImageNet top-1 of the published network, percent.
+    licence : str or None
+        Where torchvision states one of its own for the weights.
+    """
+
+    name: str
+    image_size: int
+    cuts: list[CutInfo]
+    weights: str
+    url: str | None
+    megabytes: float
+    accuracy: float | None
+    licence: str | None
+
+
+def describe_backbone(name: str, image_size: int | None = None) -> BackboneInfo:
+    """Describe a network and every cut without reading any weights."""
+    builder, preprocessing = _look_up(name)
+    if image_size is not None:
+        preprocessing = preprocessing.with_image_size(image_size)
+    architecture = Architecture(builder, preprocessing.crop)
+    infos = measure(architecture, architecture.family.find_cuts(architecture.build(data=False)))
+    if name == STARTER:
+        megabytes = _STARTER_FILE.stat().st_size / 1e6
+        return BackboneInfo(
+            name, preprocessing.crop, infos, _STARTER_FILE.name, None, megabytes, None, "Apache-2.0"
+        )
+    enum = models.get_model_weights(builder).DEFAULT
+    meta = enum.meta
+    return BackboneInfo(
+        name,
+        preprocessing.crop,
+        infos,
+        str(enum),
+        enum.url,
+        meta["_file_size"] * 2**20 / 1e6,
+        meta["_metrics"]["ImageNet-1K"]["acc@1"],
+        meta.get("license"),
+    )
+
+
+def _look_up(name: str) -> tuple[str, Preprocessing]:
+    """Name a network's builder and the preprocessing of its published weights."""
+    if name == STARTER:
+        return _STARTER_BUILDER, _STARTER_PREPROCESSING
+    if name not in BACKBONES:
+        near = difflib.get_close_matches(name, BACKBONES, n=3, cutoff=0.5)
+        hint = f"near it are {', '.join(near)}, and " if near else ""
+        raise BackboneError(f"There is no backbone {name!r}; {hint}`lightprobe backbones` lists them all.")
+    preset = models.get_model_weights(name).DEFAULT.transforms()
+    return name, Preprocessing(
+        resize=preset.resize_size[0],
+        crop=preset.crop_size[0],
+        mean=tuple(preset.mean),
+        std=tuple(preset.std),
+        interpolation=preset.interpolation.value,
+    )
