@@ -1,5 +1,26 @@
 """The light: floats -> bits -> |XR|², its kernel, and the camera."""
 
+from lightprobe.optics.encode import (
+    ENCODERS,
+    Float32Encoder,
+    SignEncoder,
+    float32_bits,
+    l2_normalize,
+    sign_bits,
+)
+from lightprobe.optics.kernel import KERNELS, linear_kernel, optical_kernel
 from lightprobe.optics.project import OpticalFeatures, memory_needed
 
-__all__ = ["OpticalFeatures", "memory_needed"]
+__all__ = [
+    "ENCODERS",
+    "KERNELS",
+    "Float32Encoder",
+    "OpticalFeatures",
+    "SignEncoder",
+    "float32_bits",
+    "l2_normalize",
+    "linear_kernel",
+    "memory_needed",
+    "optical_kernel",
+    "sign_bits",
+]

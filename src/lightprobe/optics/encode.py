@@ -1,0 +1,224 @@
+"""Floats to bits, and the other ways to dress features for the kernel.
+
+- sign: b = 1[x > t].
+- float32: chosen bits of the IEEE 754 single format (sign, exponent from its highest bit, mantissa from its
+  highest bit), side by side in the row: x of m numbers becomes m · n_bits bits. The selection is that of
+  lightonml's `Float32Encoder`, the layout that of its `ConcatenatedFloat32Encoder`.
+- l2: x / ‖x‖; a row of zeros stays as it is.
+
+Rows are worked on in blocks, so that no second copy of a large matrix is made besides the result.
+"""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from lightprobe.errors import OptionError
+
+# About 16 MB of float32 at a time: large enough to amortise the calls, small next to any feature matrix.
+BLOCK_ELEMENTS = 4_000_000
+EXP_BITS, MANTISSA_BITS = 8, 23
+
+
+def sign_bits(X: NDArray[Any], threshold: float = 0.0) -> NDArray[np.uint8]:
+    """Encode b = 1[x > threshold].
+
+    Parameters
+    ----------
+    X : (n, m) finite numbers of any type
+    threshold : float
+
+    Returns
+    -------
+    (n, m) uint8, 0 or 1
+    """
+    bits = np.empty(X.shape, dtype=np.uint8)
+    np.greater(X, threshold, out=bits.view(np.bool_))
+    return bits
+
+
+def float32_bits(
+    X: NDArray[Any], *, sign_bit: bool = True, exp_bits: int = 8, mantissa_bits: int = 0
+) -> NDArray[np.uint8]:
+    """Keep chosen bits of each number's single-precision format.
+
+    Parameters
+    ----------
+    X : (n, m) finite numbers
+    sign_bit : bool
+        Keep the sign, 1 for negative numbers.
+    exp_bits, mantissa_bits : int
+        How many bits to keep of the exponent (of 8) and of the mantissa (of 23), highest first.
+
+    Returns
+    -------
+    (n, m · n_bits) uint8, 0 or 1; the bits of one number stand together, sign, exponent, mantissa.
+
+    Raises
+    ------
+    OptionError
+        A count out of range, or no bit kept at all.
+    """
+    kept = _kept_bits(sign_bit, exp_bits, mantissa_bits)
+    shifts = np.array([31 - position for position in kept], dtype=np.uint32)
+    n, m = X.shape
+    bits = np.empty((n, m, len(kept)), dtype=np.uint8)
+    for rows in _blocks(n, m):
+        words = np.ascontiguousarray(X[rows], dtype=np.float32).view(np.uint32)
+        for i, shift in enumerate(shifts):
+            bits[rows, :, i] = (words >> shift) & np.uint32(1)
+    return bits.reshape(n, m * len(kept))
+
+
+def l2_normalize(X: NDArray[Any]) -> NDArray[Any]:
+    """Scale every row to length one; rows of zeros stay.
+
+    Lengths are computed in float32 (float64 for float64), whatever the type that is kept.
+
+    Parameters
+    ----------
+    X : (n, m)
+
+    Returns
+    -------
+    (n, m) of the same floating type; float32 for integers
+    """
+    dtype = X.dtype if np.issubdtype(X.dtype, np.floating) else np.dtype(np.float32)
+    working = np.promote_types(dtype, np.float32)
+    normalized = np.empty(X.shape, dtype=dtype)
+    for rows in _blocks(*X.shape):
+        block = X[rows].astype(working)
+        largest = np.abs(block).max(axis=1, keepdims=True, initial=0)
+        block /= np.where(largest > 0, largest, 1)  # so that squares neither overflow nor vanish
+        lengths = np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
+        normalized[rows] = block / np.where(lengths > 0, lengths, 1)
+    return normalized
+
+
+def keep(X: NDArray[Any]) -> NDArray[Any]:
+    """Leave the features as they are."""
+    return X
+
+
+# Cheapest first: where leave-one-out cannot tell two apart, the earlier one is taken.
+ENCODERS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    "none": keep,
+    "l2": l2_normalize,
+    "sign": sign_bits,
+    "float32": float32_bits,
+}
+
+
+class _Encoder(TransformerMixin, BaseEstimator):
+    """What the encoders share: they learn nothing but the number of features."""
+
+    def fit(self, X: NDArray[Any], y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+        """Check the parameters and remember the number of features."""
+        X = validate_data(self, X, dtype="numeric")
+        self._encode(X[:1])
+        return self
+
+    def transform(self, X: NDArray[Any]) -> NDArray[np.uint8]:
+        """Encode the rows of X (n, m); uint8, 0 or 1."""
+        check_is_fitted(self)
+        return self._encode(validate_data(self, X, dtype="numeric", reset=False))
+
+    def _encode(self, X: NDArray[Any]) -> NDArray[np.uint8]:
+        raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # bits, whatever came in
+        return tags
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_features_in_")
+
+
+class SignEncoder(_Encoder):
+    """b = 1[x > threshold], one bit a feature.
+
+    Parameters
+    ----------
+    threshold : float, default 0.0
+
+    Examples
+    --------
+    >>> SignEncoder().fit_transform([[-1.0, 0.0, 2.5]])
+    array([[0, 0, 1]], dtype=uint8)
+    """
+
+    def __init__(self, threshold: float = 0.0) -> None:
+        self.threshold = threshold
+
+    def _encode(self, X: NDArray[Any]) -> NDArray[np.uint8]:
+        return sign_bits(X, self.threshold)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the bits after their features."""
+        return _feature_names(self, input_features)
+
+
+class Float32Encoder(_Encoder):
+    """Chosen bits of the single-precision format, `n_bits_` of them a feature, side by side.
+
+    Parameters
+    ----------
+    sign_bit : bool, default True
+        Keep the sign, 1 for negative numbers.
+    exp_bits : int, default 8
+        Bits of the exponent to keep, of 8, highest first.
+    mantissa_bits : int, default 0
+        Bits of the mantissa to keep, of 23, highest first.
+
+    Examples
+    --------
+    >>> Float32Encoder(exp_bits=2).fit_transform([[-1.0, 2.5]])
+    array([[1, 0, 1, 0, 1, 0]], dtype=uint8)
+    """
+
+    def __init__(self, sign_bit: bool = True, exp_bits: int = 8, mantissa_bits: int = 0) -> None:
+        self.sign_bit = sign_bit
+        self.exp_bits = exp_bits
+        self.mantissa_bits = mantissa_bits
+
+    def _encode(self, X: NDArray[Any]) -> NDArray[np.uint8]:
+        return float32_bits(
+            X, sign_bit=self.sign_bit, exp_bits=self.exp_bits, mantissa_bits=self.mantissa_bits
+        )
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:
+        """Name the bits: feature, underscore, position in the format (0 the sign, 1 to 8 the exponent)."""
+        positions = _kept_bits(self.sign_bit, self.exp_bits, self.mantissa_bits)
+        names = _feature_names(self, input_features)
+        return np.array([f"{name}_{bit}" for name in names for bit in positions], dtype=object)
+
+
+def _feature_names(encoder: _Encoder, input_features: Any) -> NDArray[np.object_]:
+    # private in scikit-learn, but public API's only way to its checks of given names
+    from sklearn.utils.validation import _check_feature_names_in
+
+    names: NDArray[np.object_] = _check_feature_names_in(encoder, input_features)
+    return names
+
+
+def _kept_bits(sign_bit: bool, exp_bits: int, mantissa_bits: int) -> list[int]:
+    """Positions in the format, 0 the sign, 1 to 8 the exponent, 9 to 31 the mantissa."""
+    if not 0 <= exp_bits <= EXP_BITS:
+        raise OptionError(f"exp_bits is {exp_bits}; it must be between 0 and {EXP_BITS}.")
+    if not 0 <= mantissa_bits <= MANTISSA_BITS:
+        raise OptionError(f"mantissa_bits is {mantissa_bits}; it must be between 0 and {MANTISSA_BITS}.")
+    first = EXP_BITS + 1
+    kept = [0] * bool(sign_bit) + [*range(1, exp_bits + 1)] + [*range(first, first + mantissa_bits)]
+    if not kept:
+        raise OptionError("No bit is kept; keep the sign bit, or at least one of exponent or mantissa.")
+    return kept
+
+
+def _blocks(n: int, m: int) -> list[slice]:
+    size = max(1, BLOCK_ELEMENTS // max(1, m))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]

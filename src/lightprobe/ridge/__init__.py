@@ -1,0 +1,27 @@
+"""The head: ridge regression in closed form, its leave-one-out scores, and probabilities from them."""
+
+from lightprobe.ridge.calibrate import Calibration, expected_calibration_error, fit_calibration
+from lightprobe.ridge.loo import group_members, identical_rows
+from lightprobe.ridge.plan import Plan, plan_fit
+from lightprobe.ridge.search import AlphaPoint, DegenerateKernelError, IllConditionedError, RidgeFit
+from lightprobe.ridge.solve import SOLVERS, solve_dual, solve_primal
+from lightprobe.ridge.statistics import RidgeStatistics, Rows
+
+__all__ = [
+    "SOLVERS",
+    "AlphaPoint",
+    "Calibration",
+    "DegenerateKernelError",
+    "IllConditionedError",
+    "Plan",
+    "RidgeFit",
+    "RidgeStatistics",
+    "Rows",
+    "expected_calibration_error",
+    "fit_calibration",
+    "group_members",
+    "identical_rows",
+    "plan_fit",
+    "solve_dual",
+    "solve_primal",
+]

@@ -1,0 +1,119 @@
+"""Leave-one-out and leave-group-out residuals in closed form.
+
+Leaving the rows `g` out of a linear smoother and predicting them costs no refit: the residual that the
+fit without `g` would make is a small linear system in quantities of the one fit on everything.
+
+- Dual: r_g = P_gg⁻¹ c_g, where P is the inverse of the bordered kernel system with the direction of the
+  constant taken out and c are the dual coefficients (Rifkin & Lippert 2007, "Notes on regularized least
+  squares"; Cawley & Talbot 2004 for the intercept).
+- Primal: r_g = (I − H_gg)⁻¹ e_g, where H is the hat matrix and e the residuals of the fit (Allen's PRESS).
+
+Held fixed while rows are left out: the penalty in absolute terms and all weights.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightprobe.errors import DataError
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+
+def identical_rows(X: NDArray[np.generic]) -> Indices:
+    """Find for every row the first one that equals it to the last bit.
+
+    The same photo twice is one photo of double weight: leave-one-out must leave both out, or each is
+    predicted by its copy.
+
+    Parameters
+    ----------
+    X : (n, m)
+
+    Returns
+    -------
+    (n,) indices of rows; a row that equals none before it has its own
+    """
+    first = np.arange(len(X))
+    seen: dict[int, list[int]] = {}
+    for i, row in enumerate(X):
+        same_hash = seen.setdefault(hash(row.tobytes()), [])
+        equal = next((j for j in same_hash if np.array_equal(X[j], row)), None)
+        if equal is None:
+            same_hash.append(i)
+        else:
+            first[i] = equal
+    return first
+
+
+def group_members(groups: NDArray[np.generic] | None, n: int) -> list[Indices]:
+    """Row indices of every group of two rows or more; other rows stand alone.
+
+    Parameters
+    ----------
+    groups : (n,) or None
+        Rows of equal value are left out together; None leaves out one at a time.
+
+    Raises
+    ------
+    DataError
+        All rows are of one group, so leaving it out leaves nothing to fit.
+    """
+    if groups is None:
+        return []
+    if len(groups) != n:
+        raise DataError(f"groups has {len(groups)} entries for {n} rows; give one a row.")
+    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(counts) == 1:
+        raise DataError("All rows are of one group, so none can be left out; at least two groups are needed.")
+    order = np.argsort(inverse, kind="stable")
+    ends = np.cumsum(counts)
+    return [order[end - count : end] for end, count in zip(ends, counts, strict=True) if count > 1]
+
+
+def left_out_residuals(
+    residuals: Floats,
+    diagonal: Floats,
+    members: list[Indices],
+    blocks: Callable[[Indices], Floats],
+) -> Floats:
+    """Solve M_gg r_g = residuals_g for every group, where M has the given diagonal.
+
+    Parameters
+    ----------
+    residuals : (n, c)
+        Dual coefficients, or residuals of the primal fit.
+    diagonal : (n,)
+        The diagonal of M: of P in the dual, of I − H in the primal.
+    members
+        Groups of two rows or more, from `group_members`.
+    blocks
+        Gives M_gg, (len(g), len(g)), for a group's rows.
+
+    Returns
+    -------
+    (n, c)
+        The residuals y − f of every row by the fit that has not seen its group.
+    """
+    left_out = residuals / diagonal[:, None]
+    for rows in members:
+        left_out[rows] = np.linalg.solve(blocks(rows), residuals[rows])
+    return left_out
+
+
+def row_blocks(n: int, members: list[Indices], size: int) -> Iterator[Indices]:
+    """Cut n rows into blocks of about `size` rows that never part a group."""
+    grouped = np.concatenate(members) if members else np.empty(0, dtype=np.intp)
+    alone = np.setdiff1d(np.arange(n), grouped, assume_unique=True)
+    for start in range(0, len(alone), size):
+        yield alone[start : start + size]
+    pending: list[Indices] = []
+    for rows in members:
+        pending.append(rows)
+        if sum(map(len, pending)) >= size:
+            yield np.concatenate(pending)
+            pending = []
+    if pending:
+        yield np.concatenate(pending)

@@ -1,0 +1,160 @@
+"""Choose the penalty by leave-one-out with as few fits as possible."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightprobe.errors import LightprobeError, OptionError
+
+Floats = NDArray[np.float64]
+
+# Penalties are tried on half decades: step s stands for alpha_relative = 10^(s/2).
+FIRST_STEPS = (-4, -2, 0)
+LOWEST_STEP, HIGHEST_STEP = -12, 8
+
+
+class DegenerateKernelError(LightprobeError, ValueError):
+    """The centred kernel is zero to rounding: every row looks the same, so there is nothing to fit."""
+
+
+class IllConditionedError(OptionError):
+    """The penalty is too small for the system to be solved in double precision."""
+
+
+@dataclass(frozen=True)
+class AlphaPoint:
+    """One penalty tried, and what leave-one-out said of it."""
+
+    alpha: float
+    alpha_relative: float
+    loo_accuracy: float
+    loo_mse: float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A fit at one penalty: coefficients (n or m, c), intercept (c,), left-out scores (n, c)."""
+
+    coef: Floats
+    intercept: Floats
+    loo_scores: Floats
+
+
+@dataclass(frozen=True)
+class RidgeFit:
+    """The chosen fit.
+
+    Attributes
+    ----------
+    coef : (n, c) dual or (m, c) primal coefficients
+    intercept : (c,)
+    loo_scores : (n, c)
+        Scores of every row by the fit that has not seen it (nor its group).
+    alpha, alpha_relative : float
+        The penalty; relative to the mean squared distance of the rows from their mean, tr(Kc)/n.
+    path : tuple of AlphaPoint
+        Every penalty tried, smallest first.
+    """
+
+    coef: Floats
+    intercept: Floats
+    loo_scores: Floats
+    alpha: float
+    alpha_relative: float
+    path: tuple[AlphaPoint, ...]
+
+
+def choose_alpha(
+    solve: Callable[[float], Solution],
+    scale: float,
+    Y: Floats,
+    weights: Floats,
+    alpha_relative: float | None,
+) -> RidgeFit:
+    """Solve at the penalty asked for, or at the one that leave-one-out prefers.
+
+    The search tries 0.01, 0.1 and 1 times `scale`, moves on by decades while the best stands at an end,
+    then tries the half decades beside it. Best is the highest accuracy of the left-out scores, ties
+    broken by their squared error. Penalties too small to solve are passed over.
+
+    Parameters
+    ----------
+    solve
+        Gives the solution at an absolute penalty; raises IllConditionedError where it cannot.
+    scale
+        tr(Kc)/n, which makes a penalty relative.
+    Y : (n, c) targets, −1 or +1, one column a class.
+    weights : (n,) weights of the rows in accuracy and error.
+    alpha_relative
+        A penalty to use as it is; None searches.
+    """
+    points: dict[float, AlphaPoint] = {}
+    best: tuple[tuple[float, float], float, Solution] | None = None
+
+    def attempt(relative: float) -> None:
+        nonlocal best
+        solution = solve(relative * scale)
+        accuracy, mse = _judge(solution.loo_scores, Y, weights)
+        points[relative] = AlphaPoint(relative * scale, relative, accuracy, mse)
+        if best is None or (accuracy, -mse) > best[0]:
+            best = (accuracy, -mse), relative, solution
+
+    if alpha_relative is not None:
+        attempt(alpha_relative)
+    else:
+        _search(attempt, lambda: None if best is None else best[1])
+    if best is None:
+        raise IllConditionedError(
+            "No penalty between 1e-6 and 1e4 times the kernel's scale could be solved; "
+            "the features are not finite or badly scaled."
+        )
+    _, relative, solution = best
+    return RidgeFit(
+        coef=solution.coef,
+        intercept=solution.intercept,
+        loo_scores=solution.loo_scores,
+        alpha=relative * scale,
+        alpha_relative=relative,
+        path=tuple(points[key] for key in sorted(points)),
+    )
+
+
+def _search(attempt: Callable[[float], None], best: Callable[[], float | None]) -> None:
+    failed: set[int] = set()
+    tried: dict[int, float] = {}
+
+    def try_step(step: int) -> None:
+        if step in tried or step in failed or not LOWEST_STEP <= step <= HIGHEST_STEP:
+            return
+        relative = 10.0 ** (step / 2)
+        try:
+            attempt(relative)
+        except IllConditionedError:
+            failed.add(step)
+        else:
+            tried[step] = relative
+
+    def best_step() -> int:
+        chosen = best()
+        return next((step for step, relative in tried.items() if relative == chosen), max(FIRST_STEPS))
+
+    for step in FIRST_STEPS:
+        try_step(step)
+    while True:
+        before = len(tried) + len(failed)
+        centre = best_step()
+        try_step(centre - 2)
+        try_step(centre + 2)
+        if len(tried) + len(failed) == before:
+            break
+    centre = best_step()
+    try_step(centre - 1)
+    try_step(centre + 1)
+
+
+def _judge(loo_scores: Floats, Y: Floats, weights: Floats) -> tuple[float, float]:
+    right = loo_scores.argmax(axis=1) == Y.argmax(axis=1)
+    squared = ((loo_scores - Y) ** 2).mean(axis=1)
+    return float(np.average(right, weights=weights)), float(np.average(squared, weights=weights))
