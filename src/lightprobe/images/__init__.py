@@ -1,0 +1,26 @@
+"""What comes in: a folder, zip, table, dataset or Python objects become one ImageSet.
+
+Listing needs no torch; pixels come from `lightprobe.images.decode.decode`, which does.
+"""
+
+from lightprobe.images.classmap import ClassMap, as_class_map, parse_class_map
+from lightprobe.images.imageset import ImageSet, Skipped, Source, natural_key, require_every_class
+from lightprobe.images.named import NAMED_DATASETS, NamedDataset
+from lightprobe.images.sources import open_images, open_unlabelled
+from lightprobe.images.splits import holdout_mask
+
+__all__ = [
+    "NAMED_DATASETS",
+    "ClassMap",
+    "ImageSet",
+    "NamedDataset",
+    "Skipped",
+    "Source",
+    "as_class_map",
+    "holdout_mask",
+    "natural_key",
+    "open_images",
+    "open_unlabelled",
+    "parse_class_map",
+    "require_every_class",
+]

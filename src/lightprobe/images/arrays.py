@@ -1,0 +1,189 @@
+"""Images that are in memory already, or that a torch dataset makes."""
+
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightprobe.errors import DataError, ImageError
+from lightprobe.images.files import FileSource, read_file
+from lightprobe.images.imageset import ImageSet, listed
+
+_KINDS = "a path, a uint8 array (h, w, 3), a uint8 tensor (3, h, w) or a PIL image"
+
+
+class ItemSource:
+    """A sequence of paths, arrays, tensors and PIL images, mixed at will."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items = items
+
+    def read(self, index: int) -> bytes | NDArray[np.uint8]:
+        """Return item `index`: a file's bytes, or pixels."""
+        item = self._items[index]
+        return read_file(str(item)) if isinstance(item, (str, Path)) else to_pixels(item)
+
+
+class DatasetSource:
+    """The images of a map-style dataset of (image, label).
+
+    Datasets are written for worker processes; unless `parallel`, one thread at a time enters it.
+    """
+
+    def __init__(self, dataset: Any, *, parallel: bool = False) -> None:
+        self._dataset = dataset
+        self._gate: AbstractContextManager[Any] = nullcontext() if parallel else threading.Lock()
+
+    def read(self, index: int) -> bytes | NDArray[np.uint8]:
+        """Return the image of item `index`."""
+        try:
+            with self._gate:
+                image = self._dataset[index][0]
+        except Exception as error:
+            # A dataset runs its author's code, which may raise anything for a photo it cannot read.
+            raise ImageError(f"the dataset cannot give it: {type(error).__name__}") from None
+        return image if isinstance(image, bytes) else to_pixels(image)
+
+
+def to_pixels(image: Any) -> NDArray[np.uint8]:
+    """Return an array, tensor or PIL image as (h, w, 3) uint8; ImageError if it is none of them."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(image, torch.Tensor):
+        if image.ndim == 3:
+            image = image.permute(1, 2, 0)
+        image = image.detach().cpu().numpy()
+    if isinstance(image, np.ndarray):
+        if image.ndim == 2:
+            image = image[:, :, np.newaxis]
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
+            raise ImageError(f"an array {image.shape} of {image.dtype} is not an image of 8-bit RGB or grey")
+        return np.broadcast_to(image, (*image.shape[:2], 3))
+    pil = sys.modules.get("PIL.Image")
+    if pil is not None and isinstance(image, pil.Image):
+        from lightprobe.images.pillow import to_rgb
+
+        return to_rgb(image)
+    raise ImageError(f"{type(image).__name__} is not an image")
+
+
+def require_stack(images: Any) -> None:
+    """Raise DataError for an array or tensor that is not a stack of images, such as a single one."""
+    if hasattr(images, "ndim") and images.ndim != 4 and not (images.ndim == 1 and images.dtype.kind in "OU"):
+        raise DataError(
+            f"an array of shape {tuple(images.shape)} is not a stack of images: give (n, h, w, 3) uint8."
+        )
+
+
+def open_pair(images: Any, labels: Any) -> ImageSet:
+    """Return the set of `(images, labels)`; images are paths, arrays, tensors or PIL images."""
+    if isinstance(images, (str, bytes, Path)):
+        raise DataError(
+            f"one path ({images!r}) came with labels: give a sequence with one path for each label."
+        )
+    require_stack(images)
+    names = label_names(labels)
+    if len(images) != len(names):
+        raise DataError(f"{len(images)} images came with {len(names)} labels: give one label for each image.")
+    if not len(images):
+        raise DataError("an empty sequence of images was given: give at least one photo of each class.")
+    _try_first(images)
+    if all(isinstance(image, (str, Path)) for image in images):
+        paths = [Path(image).as_posix() for image in images]
+        if len(set(paths)) < len(paths):
+            twice = sorted({path for path in paths if paths.count(path) > 1})
+            raise DataError(f"{listed(twice)} came more than once: give each image once, with one label.")
+        return ImageSet.from_names(paths, names, FileSource([str(image) for image in images]))
+    return ImageSet.from_names([str(i) for i in range(len(names))], names, ItemSource(images))
+
+
+def open_dataset(dataset: Any) -> ImageSet:
+    """Return the set of a torch map-style dataset of (image, label); a Subset keeps its classes' names.
+
+    Labels are taken from `dataset.targets` or `dataset.labels` where they are, so that no image is
+    decoded to list them.
+    """
+    if not len(dataset):
+        raise DataError(
+            f"the dataset {type(dataset).__name__} is empty: give at least one photo of each class."
+        )
+    base, indices = _without_subsets(dataset)
+    names = dataset_names(base)[indices]
+    samples = getattr(base, "samples", None)
+    if isinstance(samples, list) and getattr(base, "transforms", 0) is None:
+        # torchvision's ImageFolder: the files themselves, decoded as all others are.
+        files = [str(path) for path, _ in samples]
+        paths = [Path(files[i]).as_posix() for i in indices]
+        return ImageSet.from_names(paths, names.tolist(), FileSource(files), positions=indices.tolist())
+    _try_first([dataset[0][0]])
+    paths = [str(i) for i in indices]
+    return ImageSet.from_names(paths, names.tolist(), DatasetSource(base), positions=indices.tolist())
+
+
+def dataset_names(dataset: Any) -> NDArray[np.str_]:
+    """Return the class name of each image of a dataset."""
+    codes: Any = None
+    if getattr(dataset, "target_transform", None) is None:
+        codes = next((c for a in _LABEL_ATTRIBUTES if (c := getattr(dataset, a, None)) is not None), None)
+    if codes is None or len(codes) != len(dataset):
+        codes = [dataset[i][1] for i in range(len(dataset))]
+    if len(codes) and isinstance(codes[0], tuple):
+        codes = [label for _, label in codes]
+    names = label_names(codes)
+    classes = getattr(dataset, "classes", None) or getattr(dataset, "categories", None)
+    if not classes or set(names) <= set(classes):
+        return np.array(names)
+    # ImageNet's relatives name a class by several synonyms; the first will do.
+    known = [name if isinstance(name, str) else str(name[0]) for name in classes]
+    twice = sorted({name for name in known if known.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"the dataset calls several classes {listed(twice)}: give each class a name of its own."
+        )
+    try:
+        return np.array([known[int(name)] for name in names])
+    except (ValueError, IndexError):
+        raise DataError(
+            f"the dataset has labels outside its list of {len(known)} classes: "
+            "give labels from 0 to the number of classes less one."
+        ) from None
+
+
+def label_names(labels: Any) -> list[str]:
+    """Return labels, str or int, as class names; DataError for anything else."""
+    names = []
+    for label in labels.tolist() if hasattr(labels, "tolist") else labels:
+        plain = label.item() if hasattr(label, "item") else label
+        if not isinstance(plain, (str, int)) or plain == "":
+            raise DataError(f"{plain!r} is not a label: give a name or an integer for each image.")
+        names.append(str(plain))
+    return names
+
+
+# Where datasets keep their labels: the first two are custom, the others torchvision's own.
+_LABEL_ATTRIBUTES = ("targets", "labels", "_labels", "y", "_samples")
+
+
+def _without_subsets(dataset: Any) -> tuple[Any, NDArray[np.int64]]:
+    """Return the dataset below any torch Subsets, and the indices into it."""
+    indices = np.arange(len(dataset), dtype=np.int64)
+    torch = sys.modules.get("torch")
+    while torch is not None and isinstance(dataset, torch.utils.data.Subset):
+        indices = np.asarray(dataset.indices, dtype=np.int64)[indices]
+        dataset = dataset.dataset
+    return dataset, indices
+
+
+def _try_first(images: Sequence[Any]) -> None:
+    """Raise DataError if the first image is of a kind that can never be read."""
+    first = images[0]
+    if isinstance(first, (str, Path)):
+        return
+    try:
+        to_pixels(first)
+    except ImageError as error:
+        raise DataError(f"the first image cannot be used ({error.reason}): give {_KINDS}.") from None

@@ -1,0 +1,146 @@
+"""One door for every form of data: folder, zip, table, dataset name, or Python objects."""
+
+import difflib
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightprobe.errors import DataError
+from lightprobe.images.arrays import ItemSource, open_dataset, open_pair, require_stack
+from lightprobe.images.classmap import ClassMap, as_class_map
+from lightprobe.images.files import FileSource, ZipSource, walk_images
+from lightprobe.images.imageset import ImageSet, Source, SourceChain
+from lightprobe.images.layout import Layout, arrange, is_image_name
+from lightprobe.images.named import NAMED_DATASETS, find_named, open_named
+from lightprobe.images.tables import has_column, open_table
+
+
+def open_images(
+    data: Any,
+    *,
+    root: str | Path | None = None,
+    class_map: str | Mapping[str, str | Sequence[str]] | Sequence[Sequence[str]] | ClassMap | None = None,
+    group: str | None = None,
+) -> ImageSet:
+    """List labelled images; no pixel is read and nothing is written.
+
+    Parameters
+    ----------
+    data : path, dataset name or Python object
+        A folder of class folders; a folder with `train/`, `val|valid|validation/`, `test/`; a zip of either;
+        a .csv table (`path,label[,split][,group]`); the name of a torchvision dataset (a path that
+        exists wins); `(images, labels)` with paths, arrays (n, h, w, 3) uint8 or PIL images; a torch
+        map-style dataset of (image, label); an ImageSet.
+    root : path, optional
+        Where named datasets are kept.
+    class_map : optional
+        Classes to merge, rename or drop, see ClassMap.
+    group : str, optional
+        A column of the table, or else a regular expression that finds the group in each path.
+
+    Raises
+    ------
+    DataError, OptionError
+        One sentence on what is wrong and the way out.
+    """
+    images = _open(data, None if root is None else Path(root), group)
+    if group is not None and images.groups is None:
+        images = images.grouped_by(group)
+    return images if class_map is None else as_class_map(class_map).apply(images)
+
+
+def open_unlabelled(inputs: str | Path | Sequence[Any]) -> ImageSet:
+    """List images to predict on: files, folders (recursively), zips, arrays, tensors and PIL images.
+
+    All labels are -1 and there are no classes. A file that is named is tried whatever its extension;
+    in folders and zips images are told by theirs. Raises DataError for a path that does not exist and
+    if there are no images at all.
+    """
+    if isinstance(inputs, (str, Path)):
+        inputs = [inputs]
+    require_stack(inputs)
+    paths: list[str] = []
+    parts: list[tuple[Source, int]] = []
+    for place, item in enumerate(inputs):
+        if not isinstance(item, (str, Path)):
+            paths.append(str(place))
+            parts.append((ItemSource([item]), 1))
+            continue
+        path = Path(item)
+        if path.is_dir():
+            names = [(path / name).as_posix() for name in walk_images(path)[0]]
+            parts.append((FileSource(names), len(names)))
+        elif not path.exists():
+            raise DataError(f"{item} does not exist: give images, folders or zips of images.")
+        elif not is_image_name(path.name) and zipfile.is_zipfile(path):
+            archive = ZipSource(path)
+            names = [f"{path.as_posix()}/{name}" for name in archive.names]
+            parts.append((archive, len(names)))
+        else:
+            names = [path.as_posix()]
+            parts.append((FileSource(names), 1))
+        paths += names
+    if not paths:
+        raise DataError("there are no images in what was given: give images, folders or zips of images.")
+    return ImageSet(
+        paths=tuple(paths),
+        labels=np.full(len(paths), -1, dtype=np.int64),
+        classes=(),
+        splits=np.full(len(paths), "", dtype="<U5"),
+        groups=None,
+        source=SourceChain(parts),
+        positions=np.arange(len(paths), dtype=np.int64),
+    )
+
+
+def _open(data: Any, root: Path | None, group: str | None) -> ImageSet:
+    if isinstance(data, ImageSet):
+        return data
+    if isinstance(data, (str, Path)):
+        return _open_path(data, root, group)
+    if isinstance(data, tuple) and len(data) == 2:
+        return open_pair(*data)
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, _CONTAINERS):
+        return open_dataset(data)
+    raise DataError(
+        f"{type(data).__name__} is not labelled data: give a folder, zip, .csv or dataset name, "
+        "a pair (images, labels), or a torch map-style dataset of (image, label)."
+    )
+
+
+# These have items and a length, too, and are not datasets.
+_CONTAINERS = (list, tuple, dict, bytes, bytearray, np.ndarray)
+
+
+def _open_path(data: str | Path, root: Path | None, group: str | None) -> ImageSet:
+    path = Path(data)
+    if path.is_dir():
+        files, empty = walk_images(path)
+        layout = arrange(files, str(path), empty)
+        return _from_layout(layout, FileSource([str(path / file) for file in layout.paths]))
+    if path.is_file():
+        if path.suffix.lower() == ".csv":
+            return open_table(path, group if group is not None and has_column(path, group) else None)
+        if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+            archive = ZipSource(path)
+            layout = arrange(archive.names, str(path))
+            place = {name: index for index, name in enumerate(archive.names)}
+            return _from_layout(layout, archive, [place[name] for name in layout.paths])
+        raise DataError(f"{path} is neither a folder nor a .zip nor a .csv: give one of these as data.")
+    entry = find_named(str(data))
+    if entry is None:
+        close = difflib.get_close_matches(str(data).lower(), NAMED_DATASETS, n=3)
+        hint = f"did you mean {' or '.join(close)}?" if close else "check the path."
+        raise DataError(f"{data} does not exist and is not the name of a dataset: {hint}")
+    if root is None:
+        raise DataError(f"{entry.name} is a dataset to download: say where to keep it with root (--root).")
+    return open_named(entry, root)
+
+
+def _from_layout(layout: Layout, source: Source, positions: Sequence[int] | None = None) -> ImageSet:
+    return ImageSet.from_names(
+        layout.paths, layout.names, source, splits=layout.splits, positions=positions, skipped=layout.skipped
+    )
