@@ -9,9 +9,10 @@ PACKAGE = Path(__file__).parents[1] / "src" / "lightprobe"
 
 # Each room may import the rooms of the rows above its own, and nothing beside or below it.
 LAYERS = (
-    ("errors", "_version"),
+    ("errors", "paths", "_version"),
     ("images", "backbones", "optics", "ridge"),
-    ("features",),
+    ("features", "head"),
+    ("selection",),
     ("model_file",),
     ("classifier", "backprop"),
     ("check", "evidence", "report", "export", "serve", "scale"),

@@ -2,3 +2,25 @@
 
 `zoo` names the networks and makes a `Backbone`; an engine runs it: `engines.create_runner`.
 """
+
+from lightprobe.backbones.backbone import Backbone
+from lightprobe.backbones.engines import ENGINES, Runner, create_runner
+from lightprobe.backbones.preprocessing import Preprocessing
+from lightprobe.backbones.taps import Cut, Tap
+from lightprobe.backbones.weights import pack_state
+from lightprobe.backbones.zoo import BACKBONES, BackboneInfo, create_backbone, describe_backbone
+
+__all__ = [
+    "BACKBONES",
+    "ENGINES",
+    "Backbone",
+    "BackboneInfo",
+    "Cut",
+    "Preprocessing",
+    "Runner",
+    "Tap",
+    "create_backbone",
+    "create_runner",
+    "describe_backbone",
+    "pack_state",
+]

@@ -1,0 +1,543 @@
+"""ImageClassifier: photos in, a classifier out, in one pass and in closed form."""
+
+import logging
+import os
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+from tqdm import tqdm
+
+from lightprobe._version import __version__
+from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_runner, pack_state
+from lightprobe.errors import ModelFileError, OptionError, ResourceError
+from lightprobe.features import FeatureCache, Features, extract, stream
+from lightprobe.head import OpticalRidge
+from lightprobe.images import ImageSet, Skipped, open_images, open_unlabelled, require_every_class
+from lightprobe.model_file import read_model, write_model
+from lightprobe.optics import ENCODERS
+from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS, Candidate, Choice, choices, select
+
+logger = logging.getLogger(__name__)
+
+ALLOWED = {
+    "pool": ("auto", *AUTO_POOLS),
+    "encode": ("auto", *ENCODERS),
+    "kernel": ("auto", *AUTO_KERNELS),
+}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one photo.
+
+    Attributes
+    ----------
+    path : str
+        The photo.
+    labels : tuple of str
+        Classes, the most probable first; empty if the photo cannot be decoded.
+    probabilities : tuple of float
+        Their probabilities.
+    error : str
+        Why there is no answer; empty if there is one.
+    """
+
+    path: str
+    labels: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What a model says of photos whose class is known.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        The photos that could be decoded.
+    labels : ndarray of int64, shape (n,)
+        Their classes, as indices into the model's.
+    probabilities : ndarray, shape (n, n_classes)
+        The model's answers.
+    skipped : tuple of Skipped
+        The photos that could not be decoded.
+    seconds : float
+        What looking and answering cost.
+    """
+
+    paths: tuple[str, ...]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """Frozen network, encoding, optical or linear kernel, ridge: fitted by looking at every photo once.
+
+    scores(x) = Σ_i c_i k(e(f(x_i)), e(f(x))) + b, where f is the network up to a cut point, e an encoding, k a kernel,
+    and c, b solve ridge regression on targets in {−1, +1}. What is left at "auto" is chosen by leave-one-out on the training
+    photos, so no photo has to be set aside.
+
+    Parameters
+    ----------
+    backbone : str
+        A network's name: "starter" or any of torchvision's classification networks.
+    weights : path, optional
+        A file of weights instead of the network's published ones.
+    cut : str, optional
+        The layer to stop at; the last convolutional one without it.
+    image_size : int, optional
+        Side of the network's input in pixels; the network's own without it.
+    pool : {"auto", "avg", "flatten"}
+    encode : {"auto", "none", "l2", "sign", "float32"}
+    kernel : {"auto", "linear", "optical"}
+    components : {"auto", "exact"} or int
+        Random features for the optical kernel; "exact" is its closed form.
+    projection : {"structured", "dense"}
+        How random features are made.
+    alpha : "auto" or float
+        Ridge penalty relative to tr(Kc)/n.
+    precision : {"auto", "fp32", "bf16", "fp16"}
+        Arithmetic of the network.
+    batch_size : int
+        Photos a batch.
+    workers : int, optional
+        Decoding threads; half the cores without it.
+    device : str
+        "auto", "cpu", "cuda", "cuda:N" or "mps".
+    class_map : str, optional
+        Pairs "new=old,new=pattern,..." that merge classes; those that no pair matches are dropped.
+    max_memory : int, optional
+        Bytes that fitting may take; half of what is free without it.
+    cache : bool
+        Keep features on disk, so that a second fit on the same photos takes seconds.
+    strict : bool
+        Stop at the first photo that cannot be decoded, instead of skipping it.
+    random_state : int
+        Seed of everything random.
+    verbose : bool
+        Draw progress bars on stderr.
+
+    Attributes
+    ----------
+    classes_ : ndarray of str, shape (n_classes,)
+    loo_accuracy_ : float
+        Leave-one-out accuracy: what to expect on new photos like these. Alpha, thresholds and the choices below are
+        held fixed while a photo is left out.
+    loo_scores_ : ndarray, shape (n_samples, n_classes)
+        Score of each training photo by the model that never saw it.
+    candidates_ : list of Candidate
+        What leave-one-out compared, the winner first.
+    choice_ : Choice
+        The winner.
+    head_ : OpticalRidge
+    backbone_ : Backbone
+    seconds_ : dict of str to float
+        Seconds a stage; features from the cache count at the cost recorded when they were computed.
+    paths_ : list of str
+        Training photos, in the order of `loo_scores_`.
+    skipped_ : tuple of Skipped
+        Photos that could not be decoded.
+
+    Examples
+    --------
+    >>> from lightprobe import ImageClassifier
+    >>> clf = ImageClassifier().fit("photos/")  # doctest: +SKIP
+    >>> clf.loo_accuracy_, clf.predict(["new.jpg"])  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        backbone: str = "starter",
+        *,
+        weights: str | os.PathLike[str] | None = None,
+        cut: str | None = None,
+        image_size: int | None = None,
+        pool: str = "auto",
+        encode: str = "auto",
+        kernel: str = "auto",
+        components: str | int = "auto",
+        projection: str = "structured",
+        alpha: str | float = "auto",
+        precision: str = "auto",
+        batch_size: int = 32,
+        workers: int | None = None,
+        device: str = "auto",
+        class_map: str | None = None,
+        max_memory: int | None = None,
+        cache: bool = True,
+        strict: bool = False,
+        random_state: int = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.cut = cut
+        self.image_size = image_size
+        self.pool = pool
+        self.encode = encode
+        self.kernel = kernel
+        self.components = components
+        self.projection = projection
+        self.alpha = alpha
+        self.precision = precision
+        self.batch_size = batch_size
+        self.workers = workers
+        self.device = device
+        self.class_map = class_map
+        self.max_memory = max_memory
+        self.cache = cache
+        self.strict = strict
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, data: Any, y: Sequence[str] | None = None) -> Self:
+        """Look at the training photos once, compare the candidates, and solve.
+
+        Parameters
+        ----------
+        data : path, name, arrays or data set
+            A folder of class folders, a folder or zip with `train/` and `test/`, a table, a named data set, a torch
+            data set of (image, label); or, with `y`, paths or an array of shape (n, h, w, 3) of uint8.
+            Photos of a test split are left alone.
+        y : sequence of str, optional
+            A label for each photo.
+
+        Raises
+        ------
+        LightprobeError
+            If the data or a parameter cannot be used; one sentence says why.
+        """
+        self._check_parameters()
+        images = self._open(data, y).training
+        require_every_class(images, "training photos")
+        backbone = create_backbone(
+            self.backbone,
+            weights=self.weights,
+            cut=self.cut,
+            image_size=self.image_size,
+            random_state=self.random_state,
+        )
+        taps, dropped = self._taps(backbone, len(images))
+        runner = create_runner(backbone, taps, precision=self.precision, device=self.device)
+        features = self._extract(images, backbone, runner)
+        images = images.select(features.kept)
+        require_every_class(images, "training photos that can be decoded")
+        head = OpticalRidge(
+            components=self.components,
+            projection=self.projection,
+            alpha=self.alpha,
+            max_memory=self.max_memory,
+            device=self.device,
+            random_state=self.random_state,
+        )
+        selection = select(features.matrices, images.labels, choices(taps, self.encode, self.kernel), head)
+        self.candidates_ = [*selection.candidates, *dropped]
+        self.choice_ = selection.choice
+        self.head_ = selection.head
+        self.backbone_ = backbone.at(self.choice_.tap.cut)
+        self.precision_, self.engine_ = runner.precision, runner.engine
+        self.classes_ = np.array(images.classes)
+        self.loo_scores_ = self.head_.loo_scores_
+        self.loo_accuracy_ = self.head_.loo_accuracy_
+        self.seconds_ = {"features": features.seconds, **selection.seconds}
+        self.n_cached_ = features.n_cached
+        self.n_train_ = len(images)
+        self.paths_ = list(images.paths)
+        self.skipped_ = features.skipped + images.skipped
+        return self
+
+    def decision_function(self, data: Any) -> NDArray[np.float64]:
+        """Scores, shape (n, n_classes), or (n,) for two classes: positive for the second.
+
+        `data` is a photo's path, a list of paths, a folder or zip of photos, or an array (n, h, w, 3) of uint8.
+
+        Raises
+        ------
+        DataError
+            If a photo cannot be decoded; `iter_predictions` goes on instead.
+        """
+        check_is_fitted(self)
+        images = open_unlabelled(data)
+        features = self._extract(images, self.backbone_, self._compiled(), strict=True)
+        return self.head_.decision_function(self._encoded(features.matrices[self.choice_.tap]))
+
+    def predict(self, data: Any) -> NDArray[np.str_]:
+        """Most probable class of each photo, shape (n,); `data` and errors as for `decision_function`."""
+        labels: NDArray[np.str_] = self.classes_[self.predict_proba(data).argmax(axis=1)]
+        return labels
+
+    def predict_proba(self, data: Any) -> NDArray[np.float64]:
+        """Probabilities, shape (n, n_classes), calibrated on leave-one-out scores; `data` as for `predict`."""
+        check_is_fitted(self)
+        images = open_unlabelled(data)
+        features = self._extract(images, self.backbone_, self._compiled(), strict=True)
+        return self._probabilities(features.matrices[self.choice_.tap])
+
+    def score(self, data: Any, y: Sequence[str] | None = None) -> float:
+        """Accuracy on the test split of `data`, or on all of it if it has none; classes are matched by name."""
+        tested = self.evaluate(data, y)
+        return float(np.mean(tested.probabilities.argmax(axis=1) == tested.labels))
+
+    def evaluate(self, data: Any, y: Sequence[str] | None = None) -> Tested:
+        """Ask the model about photos whose class is known.
+
+        Parameters
+        ----------
+        data, y
+            As for `fit`; the test split, or all photos if there is none. Classes are matched by name.
+
+        Raises
+        ------
+        DataError
+            If a class is unknown to the model, or no photo can be decoded.
+        """
+        check_is_fitted(self)
+        images = self._open(data, y)
+        images = (images.test or images).aligned_to(tuple(self.classes_))
+        features = self._extract(images, self.backbone_, self._compiled())
+        start = time.perf_counter()
+        probabilities = self._probabilities(features.matrices[self.choice_.tap])
+        seconds = features.seconds + time.perf_counter() - start
+        kept = images.select(features.kept)
+        return Tested(kept.paths, kept.labels, probabilities, features.skipped + images.skipped, seconds)
+
+    def iter_predictions(self, data: Any, *, top: int = 1) -> Iterator[Prediction]:
+        """Answer photo by photo, in their order, with a few batches in memory at a time.
+
+        Parameters
+        ----------
+        data : path, list of paths, or arrays
+            Photos, folders of photos, zips.
+        top : int
+            How many classes an answer names.
+
+        Yields
+        ------
+        Prediction
+            A photo that cannot be decoded gets an answer too: its `error`.
+        """
+        check_is_fitted(self)
+        images = open_unlabelled(data)
+        chunks = stream(
+            images,
+            self._compiled(),
+            self.backbone_.preprocessing,
+            batch_size=self.batch_size,
+            workers=self._workers(),
+        )
+        ready: dict[int, Prediction] = {}
+        position = 0
+        with tqdm(total=len(images), unit="image", desc="Predicting", disable=not self.verbose) as bar:
+            for chunk in chunks:
+                for index, reason in chunk.failed.items():
+                    ready[index] = Prediction(images.paths[index], error=reason)
+                if chunk.features:
+                    probabilities = self._probabilities(chunk.features[self.choice_.tap])
+                    for index, row in zip(chunk.indices.tolist(), probabilities, strict=True):
+                        ready[index] = self._prediction(images.paths[index], row, top)
+                while position in ready:
+                    bar.update()
+                    yield ready.pop(position)
+                    position += 1
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.
+
+        The network up to its cut is inside, so the folder is all that predicting needs.
+
+        Raises
+        ------
+        ModelFileError
+            If something other than a model lies there.
+        """
+        check_is_fitted(self)
+        arrays, head = self.head_.get_state()
+        tensors = {f"backbone.{name}": tensor for name, tensor in pack_state(self.backbone_.state).items()}
+        tensors |= {f"head.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+        config = {
+            "method": "optical",
+            "versions": _versions(),
+            "classes": self.classes_.tolist(),
+            "parameters": {
+                **self.get_params(),
+                "weights": None if self.weights is None else str(self.weights),
+            },
+            "backbone": self.backbone_.to_config(),
+            "precision": self.precision_,
+            "engine": self.engine_,
+            "choice": self.choice_.to_config(),
+            "candidates": [candidate.to_config() for candidate in self.candidates_],
+            "head": head,
+            "loo_accuracy": self.loo_accuracy_,
+            "n_train": self.n_train_,
+            "seconds": self.seconds_,
+            "paths": self.paths_,
+        }
+        path = Path(folder)
+        write_model(path, tensors, config, _card(self))
+        return path
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read a model that `save` wrote; nothing is unpickled.
+
+        Raises
+        ------
+        ModelFileError
+            If there is no model, or it is foreign, damaged, changed or of another format version.
+        """
+        tensors, config = read_model(Path(folder))
+        try:
+            return cls._restored(tensors, config)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"{folder} is damaged or incomplete ({error}): train the model again."
+            ) from error
+
+    @classmethod
+    def _restored(cls, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> Self:
+        model = cls(**config["parameters"])
+        model.classes_ = np.array(config["classes"])
+        model.backbone_ = Backbone.from_config(config["backbone"], _named(tensors, "backbone."))
+        arrays = {name: tensor.numpy() for name, tensor in _named(tensors, "head.").items()}
+        model.head_ = OpticalRidge.from_state(arrays, config["head"])
+        if len(model.head_.classes_) != len(model.classes_):
+            raise ValueError("the head and the list of classes differ in length")
+        model.precision_, model.engine_ = config["precision"], config["engine"]
+        model.choice_ = Choice.from_config(config["choice"])
+        model.candidates_ = [Candidate.from_config(candidate) for candidate in config["candidates"]]
+        model.loo_scores_ = model.head_.loo_scores_
+        model.loo_accuracy_ = config["loo_accuracy"]
+        model.n_train_, model.n_cached_, model.skipped_ = config["n_train"], 0, ()
+        model.seconds_, model.paths_ = config["seconds"], config["paths"]
+        return model
+
+    def _check_parameters(self) -> None:
+        for name, allowed in ALLOWED.items():
+            value = getattr(self, name)
+            if value not in allowed:
+                raise OptionError(f"{name} is {value!r}; allowed are {', '.join(allowed)}.")
+
+    def _open(self, data: Any, y: Sequence[str] | None = None) -> ImageSet:
+        return open_images(data if y is None else (data, y), class_map=self.class_map)
+
+    def _taps(self, backbone: Backbone, n_images: int) -> tuple[list[Tap], list[Candidate]]:
+        """List what is taken from the network; what would not fit in memory is dropped, and said."""
+        pools = AUTO_POOLS if self.pool == "auto" else (self.pool,)
+        taps = [Tap(backbone.cut, pool) for pool in pools]
+        sizes = backbone.feature_sizes(taps)
+        if len(taps) > 1 and len(set(sizes.values())) == 1:
+            return taps[:1], []
+        limit = self.max_memory or psutil.virtual_memory().available // 2
+        # float16 features, and their encoded copy
+        needed = {tap: n_images * sizes[tap] * 4 for tap in taps}
+        affordable = [tap for tap in taps if needed[tap] <= limit]
+        reasons = {
+            tap: f"its features would take {needed[tap] / 1e9:.1f} GB of {limit / 1e9:.1f} GB"
+            for tap in taps
+            if tap not in affordable
+        }
+        if not affordable:
+            raise ResourceError(
+                f"{taps[0].pool} of {backbone.name} {backbone.cut} cannot be used: {reasons[taps[0]]}; "
+                "name another --pool, --cut or --image-size."
+            )
+        for tap, reason in reasons.items():
+            logger.warning("%s %s is left out: %s.", tap.cut, tap.pool, reason)
+        dropped = [Candidate(c, dropped=reasons[c.tap]) for c in choices(reasons, self.encode, self.kernel)]
+        return affordable, dropped
+
+    def _extract(
+        self, images: ImageSet, backbone: Backbone, runner: Runner, *, strict: bool | None = None
+    ) -> Features:
+        return extract(
+            images,
+            backbone,
+            runner,
+            batch_size=self.batch_size,
+            workers=self._workers(),
+            cache=FeatureCache() if self.cache else None,
+            strict=self.strict if strict is None else strict,
+            progress=self.verbose,
+        )
+
+    def _compiled(self) -> Runner:
+        return create_runner(
+            self.backbone_,
+            [self.choice_.tap],
+            engine=self.engine_,
+            precision=self.precision_,
+            device=self.device,
+        )
+
+    def _workers(self) -> int:
+        return self.workers or max(1, (os.cpu_count() or 2) // 2)
+
+    def _encoded(self, features: NDArray[np.float16]) -> NDArray[Any]:
+        return ENCODERS[self.choice_.encode](features)
+
+    def _probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
+        return self.head_.predict_proba(self._encoded(features))
+
+    def _prediction(self, path: str, probabilities: NDArray[np.float64], top: int) -> Prediction:
+        order = np.argsort(-probabilities, kind="stable")[:top]
+        return Prediction(path, tuple(self.classes_[order].tolist()), tuple(probabilities[order].tolist()))
+
+
+def load(folder: str | os.PathLike[str]) -> ImageClassifier:
+    """Read a saved model; see `ImageClassifier.load`."""
+    return ImageClassifier.load(folder)
+
+
+def _named(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "lightprobe": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": version("torchvision"),
+        "numpy": np.__version__,
+    }
+
+
+def _card(model: ImageClassifier) -> str:
+    choice, backbone = model.choice_, model.backbone_
+    return f"""\
+# An image classifier by lightprobe
+
+| | |
+|---|---|
+| classes | {", ".join(model.classes_)} |
+| trained on | {model.n_train_} photos, {date.today().isoformat()} |
+| expected accuracy | {model.loo_accuracy_:.1%}, by leave-one-out on the training photos |
+| network | {backbone.name} up to `{backbone.cut}`, weights {backbone.weights}, {backbone.preprocessing.crop} px, {model.precision_} |
+| head | {choice.tap.pool} pooling, {choice.encode} encoding, {choice.kernel} kernel, ridge with alpha {model.head_.alpha_:.3g} |
+
+Use it:
+
+    lightprobe predict FOLDER photo.jpg
+
+    from lightprobe import load
+    load("FOLDER").predict(["photo.jpg"])
+
+It holds no training photo; it holds their names and, where the kernel is exact and optical, features
+computed from them. It answers with one of its classes whatever it is shown.
+"""

@@ -1,0 +1,107 @@
+"""The command line: one file a verb, each parses, calls and prints."""
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NoReturn
+
+from lightprobe._version import __version__
+from lightprobe.errors import LightprobeError
+from lightprobe.paths import cache_folder
+
+VERBS = ("demo", "train", "evaluate", "predict", "backbones", "datasets")
+
+DESCRIPTION = """\
+Train an image classifier in one pass over your photos. No backprop.
+
+  lightprobe demo                           the main job on data inside the package
+  lightprobe train photos/ --out run        photos/ has a folder a class
+  lightprobe evaluate run/model photos/     accuracy on its test split
+  lightprobe predict run/model new.jpg
+"""
+
+EPILOG = """\
+What a network saw in a photo is cached in {cache};
+set LIGHTPROBE_CACHE to move it; delete the folder to empty it.
+Exit status: 0 success, 2 wrong usage or bad input, 130 stopped by Ctrl-C.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help shows what is allowed).\n")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    _log_to_stderr(args.quiet, args.verbose)
+    try:
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        _say("Stopped. What was computed is in the cache: the same command goes on from there.")
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): no error, and nothing left to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (LightprobeError, OSError, MemoryError) as error:
+        if args.debug:
+            traceback.print_exc()
+        _say(f"lightprobe {args.verb}: {error or 'out of memory'}")
+        return 2
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lightprobe",
+        description=DESCRIPTION,
+        epilog=EPILOG.format(cache=cache_folder()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lightprobe {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+    for verb in VERBS:
+        module: ModuleType = importlib.import_module(f"lightprobe.cli.{verb}")
+        sub = verbs.add_parser(
+            verb,
+            help=module.HELP,
+            description=f"{module.HELP}\n\nExample: {module.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+        _add_common(sub)
+        sub.set_defaults(run=module.run)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
+    group.add_argument("-q", "--quiet", action="store_true", help="no progress, only warnings")
+    group.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
+    group.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+
+def _log_to_stderr(quiet: bool, verbose: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setLevel(logging.INFO if verbose else logging.WARNING)
+    package = logging.getLogger("lightprobe")
+    package.handlers = [handler]
+    package.setLevel(logging.WARNING if quiet and not verbose else logging.INFO)
+    package.propagate = False
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(sentence + "\n")

@@ -1,0 +1,34 @@
+"""`lightprobe evaluate`: how good a model is on photos with known classes."""
+
+import argparse
+from pathlib import Path
+
+from lightprobe.cli.options import DATA_HELP, add_device_options
+
+HELP = "accuracy, per-class table, confusion matrix and calibration of a model"
+EXAMPLE = "lightprobe evaluate run/model photos/"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+    parser.add_argument("data", metavar="DATA", help=f"{DATA_HELP}; its test split, or all of it without one")
+    parser.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
+    add_device_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print."""
+    from lightprobe.classifier import load
+    from lightprobe.cli import output
+    from lightprobe.evidence.metrics import evaluation
+
+    model = load(args.model).set_params(device=args.device, workers=args.workers, verbose=not args.quiet)
+    tested = model.evaluate(args.data, root=args.root)
+    summary = evaluation(tested.labels, tested.probabilities, list(model.classes_))
+    summary["n_skipped"] = len(tested.skipped)
+    if args.json:
+        output.as_json(summary)
+    else:
+        output.evaluation(summary)
+    return 0

@@ -1,0 +1,138 @@
+"""Options that several verbs share, and the objects they stand for."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lightprobe.images import ImageSet
+    from lightprobe.classifier import ImageClassifier
+
+DATA_HELP = "folder of class folders, folder or zip with train/ and test/, .csv table, or data set name"
+
+
+def number_or(*words: str, kind: type[int] | type[float]) -> "argparse._ActionType":
+    """Make an argparse type that takes one of `words` or a positive number."""
+
+    def parse(text: str) -> str | int | float:
+        if text in words:
+            return text
+        try:
+            value = kind(text)
+        except ValueError:
+            value = kind(0)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(
+                f"got {text!r}, allowed are {', '.join(words)} or a positive number"
+            )
+        return value
+
+    return parse
+
+
+def positive_int(text: str) -> int:
+    """Parse a whole number from 1 up."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, allowed is a whole number from 1 up")
+    return int(text)
+
+
+def fraction(text: str) -> float:
+    """Parse a number strictly between 0 and 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 1.0:
+        raise argparse.ArgumentTypeError(f"got {text!r}, allowed is a number between 0 and 1, such as 0.2")
+    return value
+
+
+def add_data_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which photos are meant."""
+    group = parser.add_argument_group("data")
+    group.add_argument("data", metavar="DATA", help=DATA_HELP)
+    group.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
+    group.add_argument("--class-map", metavar="MAP", help='merge or drop classes: "plastic=plastic,other=*"')
+    group.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
+    group.add_argument("--strict", action="store_true", help="stop at the first file that cannot be decoded")
+
+
+def add_backbone_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says which network looks at the photos, and how."""
+    group = parser.add_argument_group("backbone")
+    group.add_argument(
+        "--backbone", default="starter", metavar="NAME", help="network (see: lightprobe backbones)"
+    )
+    group.add_argument(
+        "--weights", metavar="FILE", help=".safetensors or .pth instead of the published weights"
+    )
+    group.add_argument("--cut", metavar="LAYER", help="stop there (see: lightprobe backbones NAME)")
+    group.add_argument(
+        "--image-size", type=positive_int, metavar="N", help="side of the network's input in pixels"
+    )
+    group.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"))
+    group.add_argument("--batch-size", type=positive_int, default=32, metavar="N")
+    group.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
+    group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps")
+
+
+def add_head_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how features become a classifier."""
+    group = parser.add_argument_group("head")
+    group.add_argument("--method", default="optical", choices=("optical",))
+    group.add_argument("--pool", default="auto", choices=("auto", "avg", "flatten"))
+    group.add_argument("--encode", default="auto", choices=("auto", "none", "l2", "sign", "float32"))
+    group.add_argument("--kernel", default="auto", choices=("auto", "linear", "optical"))
+    group.add_argument(
+        "--components", default="auto", metavar="N", type=number_or("auto", "exact", kind=int),
+        help="random features: auto, exact (their limit) or a number",
+    )  # fmt: skip
+    group.add_argument("--projection", default="structured", choices=("structured", "dense"))
+    group.add_argument(
+        "--alpha",
+        default="auto",
+        metavar="A",
+        type=number_or("auto", kind=float),
+        help="penalty relative to tr(Kc)/n",
+    )
+    group.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+def classifier(args: argparse.Namespace) -> "ImageClassifier":
+    """Build the classifier that the options describe."""
+    from lightprobe.classifier import ImageClassifier
+
+    return ImageClassifier(
+        args.backbone,
+        weights=args.weights,
+        cut=args.cut,
+        image_size=args.image_size,
+        pool=args.pool,
+        encode=args.encode,
+        kernel=args.kernel,
+        components=args.components,
+        projection=args.projection,
+        alpha=args.alpha,
+        precision=args.precision,
+        batch_size=args.batch_size,
+        workers=args.workers,
+        device=args.device,
+        strict=args.strict,
+        random_state=args.seed,
+        verbose=not args.quiet,
+    )
+
+
+def open_data(args: argparse.Namespace) -> "ImageSet":
+    """Open what the data options name."""
+    from lightprobe.images import open_images
+    from lightprobe.paths import cache_folder
+
+    return open_images(args.data, root=args.root or cache_folder() / "datasets", class_map=args.class_map)
+
+
+def add_device_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says where a saved model runs."""
+    group = parser.add_argument_group("machine")
+    group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps")
+    group.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")

@@ -1,0 +1,129 @@
+"""What verbs print: results on stdout, for people or as one JSON object."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+STRONGER = ("resnet18", "efficientnet_b0", "convnext_tiny")
+
+
+def as_json(value: Mapping[str, Any]) -> None:
+    """Print one JSON object."""
+    _line(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def names(values: Iterable[str]) -> None:
+    """Print one name a line."""
+    for value in values:
+        _line(value)
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows under their keys, numbers to the right."""
+    if not rows:
+        return
+    columns = list(rows[0])
+    cells = [[_cell(row[column]) for column in columns] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    right = [all(isinstance(row[column], int | float | None) for row in rows) for column in columns]
+    for line in (columns, *cells):
+        padded = (
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(line, widths, right, strict=True)
+        )
+        _line("  ".join(padded).rstrip())
+
+
+def training(row: Mapping[str, Any]) -> None:
+    """Print what a training compared, chose, reached and cost."""
+    skipped = f" ({row['n_skipped']} files skipped, see skipped.csv)" if row["n_skipped"] else ""
+    _line(f"{row['n_classes']} classes, {row['n_train']} training and {row['n_test']} test images{skipped}")
+    _line(
+        f"{row['backbone']} up to {row['cut']}, {row['image_size']} px, {row['precision']}, {row['engine']}"
+    )
+    _line()
+    _line("Compared by leave-one-out on the training images:")
+    table([_candidate(c, c is row["candidates"][0]) for c in row["candidates"]])
+    _line()
+    _line(f"leave-one-out accuracy  {row['loo_accuracy']:.2%}   what to expect on new images like these")
+    if row["test_accuracy"] is not None:
+        low, high = row["test_accuracy_ci95"]
+        _line(f"test accuracy           {row['test_accuracy']:.2%}   95 % interval {low:.1%} to {high:.1%}")
+    seconds = row["seconds"]
+    stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items() if stage != "total")
+    cached = "; features came from the cache, at the cost recorded then" if row["cached"] else ""
+    _line(f"seconds                 {seconds['total']:.1f} ({stages}{cached})")
+    _line(
+        f"memory at its peak      {row['peak_rss_mb']:.0f} MB; the model takes {row['model_bytes'] / 1e6:.1f} MB"
+    )
+    _line(f"model                   {row['model']}")
+
+
+def demo(row: Mapping[str, Any]) -> None:
+    """Print a training on the digits, the picture of it, and what to type next."""
+    training(row)
+    _line(f"picture                 {row['picture']}")
+    _line()
+    _line("Next:")
+    _line(f"  lightprobe predict {row['model']} {row['test_images']}")
+    _line(f"  lightprobe evaluate {row['model']} {row['test_images']}")
+    _line("  lightprobe train PHOTOS --out run         PHOTOS holds a folder of photos for each class")
+
+
+def after_training(row: Mapping[str, Any]) -> None:
+    """Print what to type after a training."""
+    _line()
+    _line(f"Next: lightprobe predict {row['model']} new.jpg")
+    if row["backbone"] == "starter":
+        _line(f"Stronger networks see more: --backbone {', '.join(STRONGER[:-1])} or {STRONGER[-1]}.")
+
+
+def evaluation(summary: Mapping[str, Any]) -> None:
+    """Print accuracy, the table of classes, the confusion matrix and calibration."""
+    low, high = summary["accuracy_ci95"]
+    _line(
+        f"accuracy {summary['accuracy']:.2%} on {summary['n']} images, 95 % interval {low:.1%} to {high:.1%}"
+    )
+    _line(f"expected calibration error {summary['expected_calibration_error']:.3f}")
+    if summary["n_skipped"]:
+        _line(f"{summary['n_skipped']} files cannot be decoded and are left out")
+    _line()
+    table(
+        [
+            {**c, "recall": _percent(c["recall"]), "precision": _percent(c["precision"])}
+            for c in summary["per_class"]
+        ]
+    )
+    _line()
+    _line("Confusion: rows are true classes, columns are answers, in the order above.")
+    width = max(len(str(n)) for row in summary["confusion"] for n in row) + 2
+    for row in summary["confusion"]:
+        _line("".join(str(n).rjust(width) for n in row))
+
+
+def _candidate(candidate: Mapping[str, Any], won: bool) -> dict[str, Any]:
+    accuracy = candidate["loo_accuracy"]
+    return {
+        "": "→" if won else " ",
+        "layer": candidate["cut"],
+        "pool": candidate["pool"],
+        "encode": candidate["encode"],
+        "kernel": candidate["kernel"],
+        "leave-one-out": candidate["dropped"] or _percent(accuracy),
+        "alpha": "" if accuracy is None else f"{candidate['alpha_relative']:.1e}",
+    }
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2%}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _line(text: str = "") -> None:
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,41 @@
+"""`lightprobe train`: a folder of photos becomes a classifier on disk."""
+
+import argparse
+from pathlib import Path
+
+from lightprobe.cli.options import (
+    add_backbone_options,
+    add_data_options,
+    add_head_options,
+    classifier,
+    open_data,
+)
+
+HELP = "train a classifier on a folder of photos"
+EXAMPLE = "lightprobe train photos/ --out run"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_data_options(parser)
+    parser.add_argument(
+        "--out", required=True, metavar="RUN", type=Path, help="folder for the model and its row"
+    )
+    add_backbone_options(parser)
+    add_head_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train and say what came of it."""
+    from lightprobe.cli import output
+    from lightprobe.evidence.runs import train, with_test_split
+
+    images = with_test_split(open_data(args), args.test_fraction, args.seed)
+    unfitted = classifier(args)
+    row = train(images, unfitted, args.out)
+    if args.json:
+        output.as_json(row)
+    else:
+        output.training(row)
+        output.after_training(row)
+    return 0

@@ -1,0 +1,62 @@
+"""Figures of merit of a classifier on photos it was not trained on; pure functions over arrays."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightprobe.ridge import expected_calibration_error
+
+Z95 = 1.959963984540054
+
+
+def wilson_interval(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
+    """Confidence interval of a proportion p̂ = successes/n.
+
+    (p̂ + z²/2n ± z √(p̂(1 − p̂)/n + z²/4n²)) / (1 + z²/n); Wilson 1927, JASA 22:209-212. Unlike the textbook's
+    p̂ ± z √(p̂(1 − p̂)/n) it stays inside [0, 1] and is right near its ends.
+    """
+    p = successes / n
+    centre = p + z * z / (2 * n)
+    spread = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return (centre - spread) / scale, (centre + spread) / scale
+
+
+def confusion_matrix(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int
+) -> NDArray[np.int64]:
+    """Count photos of class i that were called j, shape (n_classes, n_classes)."""
+    cells = np.bincount(labels * n_classes + predicted, minlength=n_classes * n_classes)
+    return cells.reshape(n_classes, n_classes)
+
+
+def evaluation(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float64], classes: Sequence[str]
+) -> dict[str, object]:
+    """Everything that `evaluate --json` prints, from labels (n,) and probabilities (n, n_classes)."""
+    predicted = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(labels, predicted, len(classes))
+    correct = int(np.trace(confusion))
+    return {
+        "accuracy": correct / len(labels),
+        "accuracy_ci95": wilson_interval(correct, len(labels)),
+        "n": len(labels),
+        "per_class": [
+            {
+                "class": name,
+                "n": int(confusion[i].sum()),
+                "recall": _ratio(confusion[i, i], confusion[i].sum()),
+                "precision": _ratio(confusion[i, i], confusion[:, i].sum()),
+            }
+            for i, name in enumerate(classes)
+        ],
+        "confusion": confusion.tolist(),
+        "classes": list(classes),
+        "expected_calibration_error": expected_calibration_error(probabilities, labels),
+    }
+
+
+def _ratio(part: np.int64, whole: np.int64) -> float | None:
+    return float(part / whole) if whole else None

@@ -1,0 +1,140 @@
+"""One run, one row: train into a folder and write down what it took and what came of it."""
+
+import csv
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from lightprobe._version import __version__
+from lightprobe.classifier import ImageClassifier
+from lightprobe.errors import OptionError
+from lightprobe.evidence.metrics import evaluation
+from lightprobe.images import ImageSet, Skipped, holdout_mask
+from lightprobe.model_file import model_bytes
+
+Row = dict[str, Any]
+
+
+def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
+    """Fit, save, test and record.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Training photos and, if it has them, test photos.
+    classifier : ImageClassifier
+        Unfitted; fitted when this returns.
+    out : Path
+        The run's folder: `model/`, `rows.jsonl` (one row more), `skipped.csv` and `log.txt` are written there.
+
+    Returns
+    -------
+    row : dict
+        JSON values, the same as in `rows.jsonl`.
+    """
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"{out} is a file: name a folder for the run with --out.")
+    out.mkdir(parents=True, exist_ok=True)
+    with _log_to(out / "log.txt"):
+        classifier.fit(images)
+        model = classifier.save(out / "model")
+        test = images.test
+        tested = None if test is None else classifier.evaluate(test)
+        skipped = tuple(dict.fromkeys(classifier.skipped_ + (tested.skipped if tested else ())))
+        _write_skipped(out / "skipped.csv", skipped)
+        seconds = {**classifier.seconds_, "predict": tested.seconds if tested else 0.0}
+        summary = evaluation(tested.labels, tested.probabilities, classifier.classes_) if tested else {}
+        head, choice = classifier.head_, classifier.choice_
+        row: Row = {
+            "method": "optical",
+            "backbone": classifier.backbone_.name,
+            "cut": choice.tap.cut,
+            "image_size": classifier.backbone_.preprocessing.crop,
+            "precision": classifier.precision_,
+            "engine": classifier.engine_,
+            "pool": choice.tap.pool,
+            "encode": choice.encode,
+            "kernel": choice.kernel,
+            "components": head.n_components_ or "exact",
+            "alpha": head.alpha_,
+            "alpha_relative": head.alpha_relative_,
+            "n_train": classifier.n_train_,
+            "n_test": summary.get("n", 0),
+            "n_classes": len(classifier.classes_),
+            "n_skipped": len(skipped),
+            "loo_accuracy": classifier.loo_accuracy_,
+            "test_accuracy": summary.get("accuracy"),
+            "test_accuracy_ci95": summary.get("accuracy_ci95"),
+            "expected_calibration_error": summary.get("expected_calibration_error"),
+            "peak_rss_mb": peak_rss_mb(),
+            "model_bytes": model_bytes(model),
+            "seed": classifier.random_state,
+            "version": __version__,
+            "model": str(model),
+            "seconds": {**seconds, "total": sum(seconds.values())},
+            "cached": ["features"] if classifier.n_cached_ else [],
+            "candidates": [candidate.to_config() for candidate in classifier.candidates_],
+        }
+        append_row(out, row)
+    return row
+
+
+def append_row(run: Path, row: Row) -> None:
+    """Add one line to the run's `rows.jsonl`."""
+    with (run / "rows.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def with_test_split(images: ImageSet, fraction: float | None, random_state: int) -> ImageSet:
+    """Keep a stratified share of the photos for test, whole groups together.
+
+    Raises
+    ------
+    OptionError
+        If the data has a test split already.
+    """
+    if fraction is None:
+        return images
+    if images.test is not None:
+        raise OptionError("The data has a test split of its own: leave --test-fraction out.")
+    held = holdout_mask(images.labels, fraction, groups=images.groups, random_state=random_state)
+    return replace(images, splits=np.where(held, "test", "train"))
+
+
+def peak_rss_mb() -> float:
+    """Most memory that this process has held so far, in MB (10⁶ bytes)."""
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset / 1e6)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _write_skipped(path: Path, skipped: tuple[Skipped, ...]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("path", "reason"))
+        writer.writerows((s.path, s.reason) for s in skipped)
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Write what the package says to a file as well."""
+    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package = logging.getLogger("lightprobe")
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,7 @@
+"""Photos in, feature matrices out: streamed, cached, resumable."""
+
+from lightprobe.features.cache import FeatureCache
+from lightprobe.features.extract import Features, extract
+from lightprobe.features.stream import Chunk, stream
+
+__all__ = ["Chunk", "FeatureCache", "Features", "extract", "stream"]

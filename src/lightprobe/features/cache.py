@@ -1,0 +1,129 @@
+"""Features on disk, keyed by everything that changes them.
+
+A *store* holds one kind of features: one network, weights, cut, pooling, image size, precision and engine.
+Inside it, rows are keyed by the bytes of the image they came from, so a file that is edited, renamed or
+copied to another folder always gets the right row. Rows lie in shards: immutable files, each written under
+a temporary name and then renamed. A process that dies loses the shard it was filling and nothing else, and
+processes that work at the same time cannot damage each other's shards.
+"""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from lightprobe.paths import cache_folder
+
+DIGEST_BYTES = 20
+# Raised whenever the way from pixels to features changes, so that older rows are not taken for newer ones.
+FEATURES_VERSION = 1
+
+
+def image_digest(content: bytes | NDArray[np.uint8]) -> bytes:
+    """Digest of an image's bytes; of shape and pixels for an array."""
+    digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    if isinstance(content, bytes):
+        digest.update(content)
+    else:
+        digest.update(f"pixels {content.shape}".encode())
+        digest.update(np.ascontiguousarray(content).data)
+    return digest.digest()
+
+
+class FeatureStore:
+    """Rows of one kind of features, by image digest.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the shards lie; made at the first `append`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._rows: dict[bytes, tuple[Path, int]] = {}
+        self._seconds: dict[Path, float] = {}
+        self._open = lru_cache(maxsize=4)(_read_features)
+        for shard in sorted(folder.glob("*.safetensors")):
+            self._index(shard)
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def row(self, digest: bytes) -> NDArray[np.float16]:
+        """Features of the image with this digest, shape (n_features,)."""
+        shard, position = self._rows[digest]
+        features: NDArray[np.float16] = self._open(shard)[position]
+        return features
+
+    def seconds(self, digest: bytes) -> float:
+        """Seconds that this row cost when it was computed."""
+        return self._seconds[self._rows[digest][0]]
+
+    def append(self, digests: Sequence[bytes], features: NDArray[np.float16], seconds: float) -> None:
+        """Store rows for good; `seconds` is what an image cost on average.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or the folder cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        shard = self.folder / f"{uuid.uuid4().hex}.safetensors"
+        partial = shard.with_suffix(".partial")
+        table = np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), DIGEST_BYTES)
+        try:
+            save_file({"digests": table, "features": features}, partial, {"seconds": repr(seconds)})
+            partial.replace(shard)
+        finally:
+            partial.unlink(missing_ok=True)
+        self._remember(shard, digests, seconds)
+
+    def _index(self, shard: Path) -> None:
+        try:
+            with safe_open(shard, framework="numpy") as file:
+                table = file.get_tensor("digests")
+                seconds = float(file.metadata()["seconds"])
+        except (OSError, SafetensorError):
+            # Another process emptied the cache, or the disk damaged a file: its rows are computed again.
+            return
+        self._remember(shard, [row.tobytes() for row in table], seconds)
+
+    def _remember(self, shard: Path, digests: Sequence[bytes], seconds: float) -> None:
+        self._seconds[shard] = seconds
+        self._rows.update({digest: (shard, position) for position, digest in enumerate(digests)})
+
+
+def _read_features(shard: Path) -> NDArray[np.float16]:
+    with safe_open(shard, framework="numpy") as file:
+        features: NDArray[np.float16] = file.get_tensor("features")
+    return features
+
+
+class FeatureCache:
+    """All stores of a cache folder.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Root of the cache; `cache_folder()` without it.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = (folder or cache_folder()) / "features"
+
+    def store(self, provenance: Mapping[str, object]) -> FeatureStore:
+        """Open the store of the features that `provenance` (JSON values) describes."""
+        described = json.dumps({**provenance, "features_version": FEATURES_VERSION}, sort_keys=True)
+        key = hashlib.blake2b(described.encode(), digest_size=DIGEST_BYTES).hexdigest()
+        return FeatureStore(self.folder / key)

@@ -1,0 +1,148 @@
+"""An image set and a backbone become feature matrices."""
+
+import logging
+import tempfile
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from lightprobe.backbones import Backbone, Runner, Tap
+from lightprobe.errors import DataError
+from lightprobe.features.cache import FeatureCache
+from lightprobe.features.stream import stream
+from lightprobe.images import ImageSet, Skipped
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Features:
+    """Feature matrices of the photos that could be decoded.
+
+    Attributes
+    ----------
+    matrices : dict of Tap to ndarray of float16, shape (n, n_features)
+        One matrix a tap; a memory-mapped file where memory would not hold it.
+    kept : ndarray of int64, shape (n,)
+        Which photos of the image set the rows are, in its order.
+    skipped : tuple of Skipped
+        The photos that could not be decoded.
+    seconds : float
+        What looking at the photos costs without a cache: rows taken from it count at their recorded cost.
+    n_cached : int
+        Rows that came from the cache.
+    """
+
+    matrices: dict[Tap, NDArray[np.float16]]
+    kept: NDArray[np.int64]
+    skipped: tuple[Skipped, ...]
+    seconds: float
+    n_cached: int
+
+
+def extract(
+    images: ImageSet,
+    backbone: Backbone,
+    runner: Runner,
+    *,
+    batch_size: int,
+    workers: int,
+    cache: FeatureCache | None = None,
+    strict: bool = False,
+    progress: bool = False,
+) -> Features:
+    """Look at every photo once and return what the network sees.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The photos.
+    backbone : Backbone
+        The network.
+    runner : Runner
+        The same network, compiled for the taps that are wanted.
+    batch_size, workers : int
+        Photos a batch, decoding threads.
+    cache : FeatureCache, optional
+        Where rows are looked up and kept; no cache without it.
+    strict : bool
+        Stop at the first photo that cannot be decoded.
+    progress : bool
+        Draw a bar with images/s and the time left on stderr.
+
+    Raises
+    ------
+    DataError
+        If `strict` and a photo cannot be decoded, or if none can.
+    """
+    stores = (
+        {} if cache is None else {tap: cache.store(provenance(backbone, runner, tap)) for tap in runner.taps}
+    )
+    matrices: dict[Tap, NDArray[np.float16]] = {}
+    seen = np.zeros(len(images), bool)
+    skipped: list[Skipped] = []
+    seconds, n_cached = 0.0, 0
+    chunks = stream(
+        images, runner, backbone.preprocessing, batch_size=batch_size, workers=workers, stores=stores
+    )
+    with tqdm(total=len(images), unit="image", desc="Looking at photos", disable=not progress) as bar:
+        for chunk in chunks:
+            for index, reason in chunk.failed.items():
+                if strict:
+                    chunks.close()
+                    raise DataError(
+                        f"{images.paths[index]} {reason}: remove or replace it, or leave --strict out to skip such files."
+                    )
+                skipped.append(Skipped(images.paths[index], reason))
+            for tap, rows in chunk.features.items():
+                if tap not in matrices:
+                    matrices[tap] = _allocate(len(images), rows.shape[1])
+                matrices[tap][chunk.indices] = rows
+            seen[chunk.indices] = True
+            seconds += chunk.seconds
+            n_cached += len(chunk.indices) if chunk.cached else 0
+            bar.update(len(chunk.indices) + len(chunk.failed))
+    kept = np.flatnonzero(seen)
+    if not len(kept):
+        raise DataError(
+            f"None of the {len(images)} images can be decoded; the first: {skipped[0].path} {skipped[0].reason}."
+        )
+    return Features(
+        {tap: _compact(matrix, kept) for tap, matrix in matrices.items()},
+        kept,
+        tuple(skipped),
+        seconds,
+        n_cached,
+    )
+
+
+def provenance(backbone: Backbone, runner: Runner, tap: Tap) -> dict[str, object]:
+    """Everything, apart from the image itself, that changes a row of features."""
+    return {
+        "network": backbone.digest,
+        "cut": tap.cut,
+        "pool": tap.pool,
+        "preprocessing": backbone.preprocessing.to_config(),
+        "engine": runner.engine,
+        "precision": runner.precision,
+        "device": runner.device.type,
+    }
+
+
+def _allocate(rows: int, columns: int) -> NDArray[np.float16]:
+    """Allocate in memory, or in a file that vanishes with the process where memory would not hold it."""
+    if rows * columns * 2 < psutil.virtual_memory().available // 2:
+        return np.empty((rows, columns), np.float16)
+    logger.info("%d × %d features do not fit in memory: they lie in a temporary file.", rows, columns)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, np.float16, "w+", shape=(rows, columns))
+
+
+def _compact(matrix: NDArray[np.float16], kept: NDArray[np.int64]) -> NDArray[np.float16]:
+    """Close the gaps that skipped photos left, in place."""
+    for position in range(int(np.argmax(np.append(kept, -1) != np.arange(len(kept) + 1))), len(kept)):
+        matrix[position] = matrix[kept[position]]
+    return matrix[: len(kept)]

@@ -1,0 +1,131 @@
+"""A model on disk: `model.safetensors` for the numbers, `config.json` for the rest, a card for people.
+
+Nothing is ever unpickled. A folder is written beside its target and then renamed, so a crash leaves the old
+model or the new one, never half of each; the checksum in the configuration finds files that were changed.
+"""
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from lightprobe.errors import ModelFileError
+
+FORMAT = "lightprobe"
+FORMAT_VERSION = 1
+TENSORS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+
+
+def is_model(folder: Path) -> bool:
+    """Tell whether a folder holds a model of ours, whole or not."""
+    return (folder / CONFIG).is_file()
+
+
+def write_model(
+    folder: Path, tensors: Mapping[str, torch.Tensor], config: Mapping[str, object], card: str
+) -> None:
+    """Write a model, replacing one that lies there already.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the model shall lie; parents are made.
+    tensors : mapping of str to Tensor
+        The numbers.
+    config : mapping
+        JSON values.
+    card : str
+        Markdown for people.
+
+    Raises
+    ------
+    ModelFileError
+        If something other than a model lies there.
+    """
+    if folder.exists() and not (folder.is_dir() and (is_model(folder) or not any(folder.iterdir()))):
+        raise ModelFileError(
+            f"{folder} exists and is not a lightprobe model: name another folder to save to."
+        )
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
+    try:
+        partial.mkdir()
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial / TENSORS)
+        described = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "sha256": _sha256(partial / TENSORS),
+            **config,
+        }
+        text = json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False)
+        (partial / CONFIG).write_text(text + "\n", encoding="utf-8")
+        (partial / CARD).write_text(card, encoding="utf-8")
+        _swap(partial, folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+    """Read what `write_model` wrote.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no model, or it is foreign, damaged, changed or of another format version.
+    """
+    if not is_model(folder):
+        raise ModelFileError(
+            f"{folder} holds no lightprobe model ({CONFIG} and {TENSORS}): name the folder that `train` wrote, RUN/model."
+        )
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{folder / CONFIG} cannot be read ({error}): train the model again.") from None
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{folder / CONFIG} was not written by lightprobe: name the folder that `train` wrote."
+        )
+    if config.get("format_version") != FORMAT_VERSION:
+        raise ModelFileError(
+            f"{folder} has format version {config.get('format_version')}, and this lightprobe reads {FORMAT_VERSION}: "
+            "use the lightprobe that wrote it, or train the model again."
+        )
+    try:
+        if _sha256(folder / TENSORS) != config.get("sha256"):
+            raise ModelFileError(
+                f"{folder / TENSORS} is not the file that was saved: it was changed or damaged."
+            )
+        return load_file(folder / TENSORS), config
+    except (OSError, SafetensorError) as error:
+        raise ModelFileError(f"{folder / TENSORS} cannot be read ({error}): train the model again.") from None
+
+
+def model_bytes(folder: Path) -> int:
+    """Bytes that a model takes on disk."""
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _swap(new: Path, target: Path) -> None:
+    """Put a folder in another one's place; the old one is gone only when the new one stands."""
+    if not target.exists():
+        new.rename(target)
+        return
+    old = target.parent / f".{target.name}.{uuid.uuid4().hex}"
+    target.rename(old)
+    try:
+        new.rename(target)
+    except OSError:
+        old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,214 @@
+"""Which features, encoding and kernel to use: every candidate is scored by leave-one-out, from one pass.
+
+The winner has the highest leave-one-out accuracy, except that a cheaper candidate within one standard error
+of it is preferred. Both are scored on the same photos, so the standard error is that of their difference,
+√(b + c − (b − c)²/n) / n, where b photos are right only by one and c only by the other (McNemar's counts).
+"""
+
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from lightprobe.backbones import Tap
+from lightprobe.errors import OptionError, ResourceError
+from lightprobe.head import OpticalRidge
+from lightprobe.optics import ENCODERS
+from lightprobe.ridge import DegenerateKernelError
+
+logger = logging.getLogger(__name__)
+
+# In the order in which equals are tried: the cheaper first.
+AUTO_POOLS = ("avg", "flatten")
+AUTO_ENCODINGS = ("l2", "sign")
+AUTO_KERNELS = ("linear", "optical")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way from features to scores."""
+
+    tap: Tap
+    encode: str
+    kernel: str
+
+    def __str__(self) -> str:
+        return f"{self.tap.cut} {self.tap.pool} · {self.encode} · {self.kernel}"
+
+    def to_config(self) -> dict[str, str]:
+        """Return the choice as JSON values."""
+        return {"cut": self.tap.cut, "pool": self.tap.pool, "encode": self.encode, "kernel": self.kernel}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_config` described."""
+        return cls(Tap(config["cut"], config["pool"]), config["encode"], config["kernel"])
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A choice and what leave-one-out says of it.
+
+    Attributes
+    ----------
+    choice : Choice
+        What was tried.
+    loo_accuracy : float or None
+        Leave-one-out accuracy at its best alpha; None if it was dropped.
+    alpha_relative : float or None
+        That alpha, relative to tr(Kc)/n.
+    cost : int
+        Multiplications that one prediction takes behind the network.
+    dropped : str
+        Why it has no score; empty if it has one.
+    """
+
+    choice: Choice
+    loo_accuracy: float | None = None
+    alpha_relative: float | None = None
+    cost: int = 0
+    dropped: str = ""
+    correct: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool), repr=False, compare=False)
+
+    def to_config(self) -> dict[str, object]:
+        """Return the candidate as JSON values."""
+        return {
+            **self.choice.to_config(),
+            "loo_accuracy": self.loo_accuracy,
+            "alpha_relative": self.alpha_relative,
+            "cost": self.cost,
+            "dropped": self.dropped,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_config` described."""
+        scores = (config[key] for key in ("loo_accuracy", "alpha_relative", "cost", "dropped"))
+        return cls(Choice.from_config(config), *scores)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The outcome of a comparison.
+
+    Attributes
+    ----------
+    candidates : list of Candidate
+        The winner first, then by leave-one-out accuracy; those that were dropped last.
+    choice : Choice
+        The winner.
+    head : OpticalRidge
+        Fitted with it.
+    seconds : dict of str to float
+        Seconds spent on `generate`, `encode`, `project` and `fit`, all candidates together.
+    """
+
+    candidates: list[Candidate]
+    choice: Choice
+    head: OpticalRidge
+    seconds: dict[str, float]
+
+
+def choices(taps: Iterable[Tap], encode: str, kernel: str) -> list[Choice]:
+    """List every combination that `auto` or a name stands for."""
+    encodings = AUTO_ENCODINGS if encode == "auto" else (encode,)
+    kernels = AUTO_KERNELS if kernel == "auto" else (kernel,)
+    return [Choice(tap, e, k) for tap in taps for e in encodings for k in kernels]
+
+
+def select(
+    features: Mapping[Tap, NDArray[np.float16]],
+    labels: NDArray[np.int64],
+    wanted: Iterable[Choice],
+    head: OpticalRidge,
+) -> Selection:
+    """Fit every choice, compare them by leave-one-out, and return the winner fitted.
+
+    Parameters
+    ----------
+    features : dict of Tap to ndarray, shape (n_samples, n_features)
+        One matrix a tap.
+    labels : ndarray of int64, shape (n_samples,)
+        Classes.
+    wanted : iterable of Choice
+        What to try, cheaper first.
+    head : OpticalRidge
+        An unfitted head; its kernel is replaced by each choice's.
+
+    Raises
+    ------
+    OptionError
+        If no choice can be used.
+    """
+    tried: list[Candidate] = []
+    heads: dict[Choice, OpticalRidge] = {}
+    seconds = dict.fromkeys(("generate", "encode", "project", "fit"), 0.0)
+    for (tap, encode), group in groupby(wanted, key=lambda choice: (choice.tap, choice.encode)):
+        start = time.perf_counter()
+        encoded = ENCODERS[encode](features[tap])
+        seconds["encode"] += time.perf_counter() - start
+        for choice in group:
+            try:
+                fitted = clone(head).set_params(kernel=choice.kernel).fit(encoded, labels)
+            except (DegenerateKernelError, ResourceError) as error:
+                tried.append(Candidate(choice, dropped=str(error)))
+                logger.info("%s: dropped, %s", choice, error)
+                continue
+            for stage, value in fitted.seconds_.items():
+                seconds[stage] += value
+            tried.append(_scored(choice, fitted, labels))
+            heads[choice] = fitted
+            logger.info("%s: leave-one-out %.2f %%", choice, 100 * fitted.loo_accuracy_)
+            # Heads hold their training features: only those that can still win are kept.
+            heads = {c.choice: heads[c.choice] for c in _contenders(tried) if c.choice in heads}
+    if not any(c.loo_accuracy is not None for c in tried):
+        reasons = "; ".join(f"{c.choice}: {c.dropped}" for c in tried)
+        raise OptionError(f"None of the {len(tried)} ways to use these features works ({reasons}).")
+    winner = min(_contenders(tried), key=lambda c: c.cost)
+    if winner.choice not in heads:
+        encoded = ENCODERS[winner.choice.encode](features[winner.choice.tap])
+        heads[winner.choice] = clone(head).set_params(kernel=winner.choice.kernel).fit(encoded, labels)
+    tried.sort(key=lambda c: (c is not winner, -(c.loo_accuracy or 0.0)))
+    return Selection(tried, winner.choice, heads[winner.choice], seconds)
+
+
+def _scored(choice: Choice, fitted: OpticalRidge, labels: NDArray[np.int64]) -> Candidate:
+    correct = fitted.loo_scores_.argmax(axis=1) == labels
+    return Candidate(choice, fitted.loo_accuracy_, fitted.alpha_relative_, _cost(fitted), correct=correct)
+
+
+def _cost(fitted: OpticalRidge) -> int:
+    """Count the multiplications of one prediction: a kernel row, or the projection, then the scores."""
+    if hasattr(fitted, "X_fit_"):
+        return int(fitted.X_fit_.size + fitted.dual_coef_.size)
+    projection = (
+        0 if fitted.n_components_ is None else fitted.n_components_ * fitted.n_features_in_.bit_length()
+    )
+    return int(fitted.coef_.size + projection)
+
+
+def _contenders(tried: Sequence[Candidate]) -> list[Candidate]:
+    """Candidates within one standard error of the best one."""
+    scored = [c for c in tried if c.loo_accuracy is not None]
+    if not scored:
+        return []
+    best = max(scored, key=lambda c: c.correct.sum())
+    return [c for c in scored if _deficit(c, best) <= _standard_error(c, best)]
+
+
+def _deficit(candidate: Candidate, best: Candidate) -> float:
+    return float(best.correct.mean() - candidate.correct.mean())
+
+
+def _standard_error(candidate: Candidate, best: Candidate) -> float:
+    """Standard error of the difference of two accuracies on the same photos."""
+    n = len(best.correct)
+    b = int((best.correct & ~candidate.correct).sum())
+    c = int((candidate.correct & ~best.correct).sum())
+    return float(np.sqrt(max(b + c - (b - c) ** 2 / n, 0.0)) / n)
