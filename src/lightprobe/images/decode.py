@@ -1,18 +1,23 @@
 """Bytes to pixels: what a file is follows from its first bytes, never from its name."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torchvision.io import ImageReadMode, decode_jpeg
 
 from lightprobe.errors import ImageError
+from lightprobe.images.isolated import ISOLATED_KINDS, decode_isolated
 from lightprobe.images.pillow import decode_with_pillow, require_size
 
 # A quarter of a gigabyte once decoded; Pillow draws its own line at the same place.
 DEFAULT_MAX_PIXELS = 89_478_485
+
+# torchvision.io.ImageReadMode.RGB
+_AS_RGB = 3
 
 _MAGIC = (
     (b"\xff\xd8\xff", "JPEG"),
@@ -60,7 +65,8 @@ def decode(
     kind = sniff(data)
     if kind == "JPEG":
         return _decode_jpeg(data, max_pixels, at_least)
-    return torch.from_numpy(decode_with_pillow(data, kind, max_pixels)).permute(2, 0, 1)
+    read = decode_isolated if kind in ISOLATED_KINDS else decode_with_pillow
+    return torch.from_numpy(read(data, kind, max_pixels)).permute(2, 0, 1)
 
 
 def sniff(data: bytes) -> str:
@@ -99,15 +105,26 @@ def _decode_jpeg(data: bytes, max_pixels: int, at_least: int | None) -> torch.Te
     header = _read_jpeg_header(data)
     require_size(header.width, header.height, max_pixels)
     scale = 1 if at_least is None else min(header.width, header.height) // (2 * max(at_least, 1))
-    if scale >= 2 or header.components == 4:
+    operator = _jpeg_operator()
+    if scale >= 2 or header.components == 4 or operator is None:
         reduction = max(s for s in (1, 2, 4, 8) if s <= max(scale, 1))
         draft = (header.width // reduction, header.height // reduction)
         return torch.from_numpy(decode_with_pillow(data, "JPEG", max_pixels, draft)).permute(2, 0, 1)
     try:
-        pixels = decode_jpeg(torch.frombuffer(bytearray(data), dtype=torch.uint8), mode=ImageReadMode.RGB)
+        pixels = operator(torch.frombuffer(bytearray(data), dtype=torch.uint8), _AS_RGB, False)
     except RuntimeError:
         raise ImageError("damaged or truncated JPEG") from None
     return _turn_upright(pixels, header.orientation)
+
+
+@cache
+def _jpeg_operator() -> Callable[[torch.Tensor, int, bool], torch.Tensor] | None:
+    """Return the operator behind `torchvision.io.decode_jpeg`, or None where torchvision lacks it.
+
+    The function warns at each call since torchvision 0.29 that a later release will drop it; then
+    Pillow decodes everything, to the same pixels. torchvision is imported because that registers operators.
+    """
+    return getattr(torch.ops.image, "decode_jpeg", None)
 
 
 def _read_jpeg_header(data: bytes) -> _JpegHeader:
