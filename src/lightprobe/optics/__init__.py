@@ -1,5 +1,6 @@
 """The light: floats -> bits -> |XR|², its kernel, and the camera."""
 
+from lightprobe.optics.camera import Camera, SaturationWarning
 from lightprobe.optics.encode import (
     ENCODERS,
     Float32Encoder,
@@ -14,8 +15,10 @@ from lightprobe.optics.project import OpticalFeatures, memory_needed
 __all__ = [
     "ENCODERS",
     "KERNELS",
+    "Camera",
     "Float32Encoder",
     "OpticalFeatures",
+    "SaturationWarning",
     "SignEncoder",
     "float32_bits",
     "l2_normalize",

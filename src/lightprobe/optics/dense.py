@@ -13,6 +13,8 @@ import time
 import numpy as np
 import torch
 
+from lightprobe.optics.packed import unpack_bits
+
 __all__ = ["complex_gaussian", "dense_projection"]
 
 # SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"), as signed int64.
@@ -22,6 +24,7 @@ _MIX_2 = 0x94D049BB133111EB - 2**64
 _TWO_TO_MINUS_32 = 2.0**-32
 _HASH_CHUNK = 1 << 17  # entries hashed at a time on a CPU: the temporaries stay in cache
 _BLOCK_BYTES = 256 << 20
+_ROWS = 1024  # rows of X multiplied at a time
 
 
 def _key(seed: int) -> int:
@@ -86,30 +89,46 @@ def dense_block_size(n_features: int, n_components: int) -> int:
     return min(n_components, max(16, _BLOCK_BYTES // (8 * n_features)))
 
 
+def dense_work_bytes(n_samples: int, n_features: int, n_components: int) -> int:
+    """Work space of `dense_projection` beside its input and result, in bytes."""
+    width, rows = dense_block_size(n_features, n_components), min(n_samples, _ROWS)
+    return 8 * n_features * width + rows * (4 * n_features + 12 * width)
+
+
 def dense_projection(
     X: torch.Tensor,
     n_components: int,
     seed: int,
     *,
+    packed_bits: int | None = None,
     device: torch.device | str | None = None,
-    batch_size: int = 1024,
+    batch_size: int = _ROWS,
+    scale: float | None = None,
+    levels: int | None = None,
     out: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, float]:
-    """φ(X) = |XR|²/√k with R made on the way, each column block once.
+    """φ(X) = scale · |XR|² with R made on the way, each column block once.
 
     Parameters
     ----------
     X : torch.Tensor of shape (n_samples, n_features)
-        Floats or 0/1 bits of any type.
+        Floats or 0/1 bits of any type; or packed bits, (n_samples, ⌈packed_bits / 8⌉).
     n_components : int
-        k, the number of features.
+        k, the number of features; fewer features are the first of more, up to `scale`.
     seed : int
+    packed_bits : int, optional
+        m, where X holds packed bits.
     device : torch.device or str, optional
         Where the arithmetic is done; X's device by default.
     batch_size : int
         Rows of X multiplied at a time; it bounds the memory and changes nothing else.
+    scale : float, optional
+        1/√k by default.
+    levels : int, optional
+        Round to whole numbers and clip there: what a camera of that many levels sees.
     out : torch.Tensor of shape (n_samples, n_components), optional
-        Where to write; float32 on X's device by default. Its type is the type of the result.
+        Where to write; float32 on X's device by default. On a GPU, a 16-bit type is the type of the
+        arithmetic too (sums stay in float32): that is what its matrix units are fast in.
 
     Returns
     -------
@@ -117,13 +136,13 @@ def dense_projection(
     generate_seconds : float
         The part of the time that went into making R.
     """
-    n_samples, n_features = X.shape
+    n_samples, n_features = len(X), packed_bits or X.shape[1]
     device = torch.device(device) if device is not None else X.device
     if out is None:
         out = torch.empty((n_samples, n_components), dtype=torch.float32, device=X.device)
     half = out.dtype in (torch.float16, torch.bfloat16) and device.type == "cuda"
     arithmetic = out.dtype if half else torch.float32
-    scale = n_components**-0.5
+    scale = n_components**-0.5 if scale is None else scale
     generate_seconds = 0.0
     width = dense_block_size(n_features, n_components)
     for first in range(0, n_components, width):
@@ -134,8 +153,10 @@ def dense_projection(
         generate_seconds += time.perf_counter() - started
         for start in range(0, n_samples, batch_size):
             rows = slice(start, start + batch_size)
-            batch = X[rows].to(device=device, dtype=arithmetic)
+            batch = X[rows].to(device)
+            batch = (batch if packed_bits is None else unpack_bits(batch, packed_bits)).to(arithmetic)
             real = (batch @ columns[0].T).float()
             imag = (batch @ columns[1].T).float()
-            out[rows, first:last] = real.square_().addcmul_(imag, imag).mul_(scale)
+            features = real.square_().addcmul_(imag, imag).mul_(scale)
+            out[rows, first:last] = features if levels is None else features.round_().clamp_(max=levels)
     return out, generate_seconds

@@ -1,0 +1,216 @@
+"""Structured optical map: φ(x) = |Rx|²/√k with R a product of Hadamard matrices and random signs.
+
+With x padded to L = q·P entries in q blocks of P = 2^p,
+
+    z = H D₂ M H D₁ x               (real: H in each block, M spreads every block over all the others)
+    y = H_N (S₁ + iS₂)/√2 pad(z)    (complex: one H over all N ≥ L entries, N a power of two)
+
+where D₁, D₂, S₁ and S₂ are diagonals of random signs, the rows of y are the next N features (with the
+first k − N, ... of further pairs S₁, S₂ when k > N), and nothing else is stored: O((L + k) log N) a photo
+instead of O(m k). The rows of R are nearly orthogonal within such a stack, as in Yu et al. 2016
+("Orthogonal random features", arXiv:1610.09072; SORF has three such rounds) and, for optics, Dong, Ohana
+et al. 2020 (arXiv:2006.07310), so that E φ(x)·φ(y) = |x|²|y|² + (x·y)² up to a relative O(1/P), with an
+error at equal k that is never above a dense map's and falls to half of it as k reaches N.
+
+Three rounds, not two: with two, photos that have few bits in common positions of their Walsh transform
+(two bits, say) get every feature twice.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
+from lightprobe.optics.packed import unpack_bits
+
+__all__ = ["structured_projection"]
+
+_SMALLEST_BLOCK = 4096  # the kernel's bias is of the order of one over this
+_CHUNK = 8  # photos a thread takes at a time
+_BYTES_PER_ENTRY = 32  # work space of the torch path: a few float32 planes of N entries
+_CPU_BATCH_BYTES = 8 << 20  # stays in cache
+_GPU_BATCH_BYTES = 4 << 30
+
+
+class Layout(NamedTuple):
+    """How m entries are cut: q blocks of P (`size`), mixed as `n_mixed` ≥ q blocks, a power of two."""
+
+    size: int
+    n_blocks: int
+    n_mixed: int
+    segments: int
+
+    @classmethod
+    def of(cls, n_features: int) -> "Layout":
+        """Between four and eight blocks, so that padding costs little, and none below 4,096 entries."""
+        size = max(_SMALLEST_BLOCK, 1 << max(n_features.bit_length() - 3, 0))
+        n_blocks = -(-n_features // size)
+        n_mixed = 1 << (n_blocks - 1).bit_length()
+        return cls(size, n_blocks, n_mixed, segments=n_mixed)
+
+
+def diagonal_bits(length: int, n_diagonals: int, seed: int) -> NDArray[np.uint8]:
+    """Random diagonals of ±1, (⌈n_diagonals / 8⌉, length): diagonal d is bit d mod 8 of table d div 8.
+
+    A table depends on the seed and its own number only, so more components never change the first ones.
+    """
+    tables = [
+        np.random.PCG64(np.random.SeedSequence([seed, table])).random_raw(-(-length // 8))
+        for table in range(-(-n_diagonals // 8))
+    ]
+    return np.stack(tables).astype("<u8").view(np.uint8)[:, :length]
+
+
+def _signs(bits: torch.Tensor, diagonal: int) -> torch.Tensor:
+    """Diagonal number `diagonal` as ±1, float32."""
+    return (bits[diagonal // 8] >> diagonal % 8).bitwise_and_(1).to(torch.float32).mul_(2).sub_(1)
+
+
+def _n_stacks(layout: Layout, n_components: int) -> int:
+    return -(-n_components // (layout.n_mixed * layout.size))
+
+
+def _precondition(x: torch.Tensor, layout: Layout, bits: torch.Tensor) -> torch.Tensor:
+    """Spread each row evenly: z = H D₂ M H D₁ x, (n, q, P)."""
+    size, n_blocks, _, segments = layout
+    blocks = (-1, n_blocks, size)
+    x = torch.nn.functional.pad(x, (0, n_blocks * size - x.shape[1]))
+    w = walsh_hadamard((x * _signs(bits, 0)).view(blocks))
+    segment = torch.arange(segments, device=x.device)
+    source = (torch.arange(n_blocks, device=x.device)[:, None] - segment) % n_blocks
+    moved = w.view(-1, n_blocks, segments, size // segments)[:, source, segment]
+    return walsh_hadamard(moved.reshape(blocks) * _signs(bits, 1).view(n_blocks, size))
+
+
+def _project_torch(
+    x: torch.Tensor, layout: Layout, bits: torch.Tensor, scale: float, out: torch.Tensor
+) -> None:
+    """Fill out (n, k) with scale · |Rx|² for one batch x (n, m), float32, on one device."""
+    size, n_blocks, n_mixed, _ = layout
+    z = _precondition(x, layout, bits)[:, None]
+    for stack in range(_n_stacks(layout, out.shape[1])):
+        features = out[:, stack * n_mixed * size : (stack + 1) * n_mixed * size]
+        planes = torch.stack([_signs(bits, 2 + 2 * stack + plane) for plane in range(2)])
+        wanted = -(-features.shape[1] // size)
+        across = hadamard_matrix(n_mixed, device=x.device)[:wanted, :n_blocks]
+        y = walsh_hadamard(across @ (z * planes.view(2, n_blocks, size)))
+        features.copy_(y.square_().sum(1).flatten(1)[:, : features.shape[1]].mul_(scale))
+
+
+def compiled_kernel() -> Callable[..., None] | None:
+    """Return the Numba loops, or None without Numba or a place where it can keep what it compiles."""
+    if importlib.util.find_spec("numba") is None:
+        return None
+    try:
+        from lightprobe.optics._walsh import project
+    except RuntimeError:  # Numba's word for a cache folder that cannot be written
+        return None
+    return project
+
+
+def _project_compiled(
+    kernel: Callable[..., None],
+    X: NDArray[Any],
+    layout: Layout,
+    bits: NDArray[np.uint8],
+    packed_bits: int | None,
+    scale: float,
+    levels: int | None,
+    out: torch.Tensor,
+) -> None:
+    """Threads take a few photos at a time until none are left; each photo is one thread's work alone."""
+    starts = iter(range(0, len(X), _CHUNK))
+    target = out.numpy()
+    direct = out.dtype == torch.float32 and levels is None
+
+    def work() -> None:
+        scratch = None if direct else np.empty((_CHUNK, target.shape[1]), np.float32)
+        for start in starts:
+            rows = slice(start, min(start + _CHUNK, len(X)))
+            x = X[rows] if packed_bits is None else np.unpackbits(X[rows], axis=1, count=packed_bits)
+            x = np.ascontiguousarray(x, dtype=np.uint8 if x.dtype in (np.uint8, np.bool_) else np.float32)
+            features = target[rows] if scratch is None else scratch[: len(x)]
+            kernel(x, layout.size, layout.n_mixed, layout.segments, bits, np.float32(scale), features)
+            if levels is not None:
+                np.minimum(np.rint(features, out=features), levels, out=features)
+            if scratch is not None:
+                target[rows] = features
+
+    n_threads = max(1, min(torch.get_num_threads(), -(-len(X) // _CHUNK)))
+    with ThreadPoolExecutor(n_threads) as pool:
+        for done in [pool.submit(work) for _ in range(n_threads)]:
+            done.result()
+
+
+def structured_work_bytes(n_samples: int, n_features: int, n_components: int) -> int:
+    """Work space of `structured_projection` on a CPU beside its input and result, in bytes."""
+    layout = Layout.of(n_features)
+    length, mixed = layout.n_blocks * layout.size, layout.n_mixed * layout.size
+    tables = length * -(-(2 + 2 * _n_stacks(layout, n_components)) // 8)
+    threads = min(torch.get_num_threads(), n_samples)
+    return tables + threads * (_BYTES_PER_ENTRY * mixed + 4 * _CHUNK * n_components)
+
+
+def structured_projection(
+    X: torch.Tensor,
+    n_components: int,
+    seed: int,
+    *,
+    packed_bits: int | None = None,
+    device: torch.device | str | None = None,
+    scale: float | None = None,
+    levels: int | None = None,
+    out: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """φ(X) = scale · |XR|² with R a structured random matrix that is never stored.
+
+    Parameters
+    ----------
+    X : torch.Tensor of shape (n_samples, n_features)
+        Floats or 0/1 bits of any type; or packed bits, (n_samples, ⌈packed_bits / 8⌉).
+    n_components : int
+        k, the number of features; fewer features are the first of more, up to `scale`.
+    seed : int
+    packed_bits : int, optional
+        m, where X holds packed bits.
+    device : torch.device or str, optional
+        Where the arithmetic is done; X's device by default.
+    scale : float, optional
+        1/√k by default.
+    levels : int, optional
+        Round to whole numbers and clip there: what a camera of that many levels sees.
+    out : torch.Tensor of shape (n_samples, n_components), optional
+        Where to write; float32 on X's device by default.
+
+    Returns
+    -------
+    torch.Tensor of shape (n_samples, n_components)
+    """
+    device = torch.device(device) if device is not None else X.device
+    if out is None:
+        out = torch.empty((len(X), n_components), dtype=torch.float32, device=X.device)
+    layout = Layout.of(packed_bits or X.shape[1])
+    bits = diagonal_bits(layout.n_blocks * layout.size, 2 + 2 * _n_stacks(layout, n_components), seed)
+    scale = n_components**-0.5 if scale is None else scale
+    scale /= 2.0 * layout.size**2  # H is not normalised, and |±1 ± i|² = 2
+    kernel = compiled_kernel() if device.type == X.device.type == "cpu" else None
+    if kernel is not None:
+        X = X.detach().float() if X.dtype == torch.bfloat16 else X.detach()
+        _project_compiled(kernel, X.numpy(), layout, bits, packed_bits, scale, levels, out)
+        return out
+    diagonals = torch.from_numpy(bits).to(device)
+    budget = _CPU_BATCH_BYTES if device.type == "cpu" else _GPU_BATCH_BYTES
+    batch_size = max(1, budget // (_BYTES_PER_ENTRY * layout.n_mixed * layout.size))
+    for start in range(0, len(X), batch_size):
+        rows = slice(start, start + batch_size)
+        batch = X[rows].to(device)
+        batch = (batch if packed_bits is None else unpack_bits(batch, packed_bits)).float()
+        features = torch.empty((len(batch), n_components), device=device)
+        _project_torch(batch, layout, diagonals, scale, features)
+        out[rows] = features if levels is None else features.round_().clamp_(max=levels)
+    return out
