@@ -13,7 +13,7 @@ LAYERS = (
     ("images", "backbones", "optics", "ridge"),
     ("features", "head"),
     ("selection",),
-    ("model_file",),
+    ("model_file", "answers", "card"),
     ("classifier", "backprop"),
     ("check", "evidence", "report", "export", "serve", "scale"),
     ("cli",),

@@ -1,36 +1,34 @@
 """ImageClassifier: photos in, a classifier out, in one pass and in closed form."""
 
-import logging
 import os
 import platform
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
-from lightprobe._version import __version__
-from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_runner, pack_state
-from lightprobe.errors import ModelFileError, OptionError, ResourceError
+from lightprobe.answers import Prediction, Tested
+from lightprobe.backbones import Backbone, Pool, Runner, create_backbone, create_runner, pack_state
+from lightprobe.card import model_card
+from lightprobe.errors import ModelFileError, OptionError
 from lightprobe.features import FeatureCache, Features, extract, stream
 from lightprobe.head import OpticalRidge
-from lightprobe.images import ImageSet, Skipped, open_images, open_unlabelled, require_every_class
+from lightprobe.images import ImageSet, open_images, open_unlabelled, require_every_class
 from lightprobe.model_file import read_model, write_model
 from lightprobe.optics import ENCODERS
-from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS, Candidate, Choice, choices, select
+from lightprobe.paths import cache_folder
+from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS, Candidate, Choice, affordable_taps, choices, select
 
-logger = logging.getLogger(__name__)
-
+# Whose versions a saved model records.
+VERSIONS = ("lightprobe", "torch", "torchvision", "numpy", "scikit-learn")
 ALLOWED = {
     "pool": ("auto", *AUTO_POOLS),
     "encode": ("auto", *ENCODERS),
@@ -38,59 +36,12 @@ ALLOWED = {
 }
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one photo.
-
-    Attributes
-    ----------
-    path : str
-        The photo.
-    labels : tuple of str
-        Classes, the most probable first; empty if the photo cannot be decoded.
-    probabilities : tuple of float
-        Their probabilities.
-    error : str
-        Why there is no answer; empty if there is one.
-    """
-
-    path: str
-    labels: tuple[str, ...] = ()
-    probabilities: tuple[float, ...] = ()
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Tested:
-    """What a model says of photos whose class is known.
-
-    Attributes
-    ----------
-    paths : tuple of str
-        The photos that could be decoded.
-    labels : ndarray of int64, shape (n,)
-        Their classes, as indices into the model's.
-    probabilities : ndarray, shape (n, n_classes)
-        The model's answers.
-    skipped : tuple of Skipped
-        The photos that could not be decoded.
-    seconds : float
-        What looking and answering cost.
-    """
-
-    paths: tuple[str, ...]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    skipped: tuple[Skipped, ...]
-    seconds: float
-
-
-class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+class ImageClassifier(ClassifierMixin, BaseEstimator):
     """Frozen network, encoding, optical or linear kernel, ridge: fitted by looking at every photo once.
 
-    scores(x) = Σ_i c_i k(e(f(x_i)), e(f(x))) + b, where f is the network up to a cut point, e an encoding, k a kernel,
-    and c, b solve ridge regression on targets in {−1, +1}. What is left at "auto" is chosen by leave-one-out on the training
-    photos, so no photo has to be set aside.
+    scores(x) = Σ_i c_i k(e(f(x_i)), e(f(x))) + b, where f is the network up to a cut point, e an encoding,
+    k a kernel, and c, b solve ridge regression on targets in {−1, +1}. What is left at "auto" is chosen by
+    leave-one-out on the training photos, so no photo has to be set aside.
 
     Parameters
     ----------
@@ -120,7 +71,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     class_map : str, optional
-        Pairs "new=old,new=pattern,..." that merge classes; those that no pair matches are dropped.
+        Pairs "new=old,new=pattern,..." that merge classes; those that no pair matches are dropped. An
+        ImageSet that is given to `fit` or `evaluate` is taken as it is.
     max_memory : int, optional
         Bytes that fitting may take; half of what is free without it.
     cache : bool
@@ -136,8 +88,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     ----------
     classes_ : ndarray of str, shape (n_classes,)
     loo_accuracy_ : float
-        Leave-one-out accuracy: what to expect on new photos like these. Alpha, thresholds and the choices below are
-        held fixed while a photo is left out.
+        Leave-one-out accuracy: what to expect on new photos like these. Alpha, thresholds and the choices
+        below are held fixed while a photo is left out.
     loo_scores_ : ndarray, shape (n_samples, n_classes)
         Score of each training photo by the model that never saw it.
     candidates_ : list of Candidate
@@ -164,10 +116,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         self,
         backbone: str = "starter",
         *,
-        weights: str | os.PathLike[str] | None = None,
+        weights: str | Path | None = None,
         cut: str | None = None,
         image_size: int | None = None,
-        pool: str = "auto",
+        pool: Pool | Literal["auto"] = "auto",
         encode: str = "auto",
         kernel: str = "auto",
         components: str | int = "auto",
@@ -211,9 +163,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         Parameters
         ----------
         data : path, name, arrays or data set
-            A folder of class folders, a folder or zip with `train/` and `test/`, a table, a named data set, a torch
-            data set of (image, label); or, with `y`, paths or an array of shape (n, h, w, 3) of uint8.
-            Photos of a test split are left alone.
+            A folder of class folders, a folder or zip with `train/` and `test/`, a table, a named data set,
+            a torch data set of (image, label); or, with `y`, paths or an array of shape (n, h, w, 3) of
+            uint8. Photos of a test split are left alone.
         y : sequence of str, optional
             A label for each photo.
 
@@ -232,7 +184,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             image_size=self.image_size,
             random_state=self.random_state,
         )
-        taps, dropped = self._taps(backbone, len(images))
+        taps, dropped = affordable_taps(backbone, len(images), self.pool, self.max_memory)
         runner = create_runner(backbone, taps, precision=self.precision, device=self.device)
         features = self._extract(images, backbone, runner)
         images = images.select(features.kept)
@@ -246,7 +198,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             random_state=self.random_state,
         )
         selection = select(features.matrices, images.labels, choices(taps, self.encode, self.kernel), head)
-        self.candidates_ = [*selection.candidates, *dropped]
+        self.candidates_ = selection.candidates + [
+            Candidate(choice, dropped=dropped[choice.tap])
+            for choice in choices(dropped, self.encode, self.kernel)
+        ]
         self.choice_ = selection.choice
         self.head_ = selection.head
         self.backbone_ = backbone.at(self.choice_.tap.cut)
@@ -264,7 +219,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
     def decision_function(self, data: Any) -> NDArray[np.float64]:
         """Scores, shape (n, n_classes), or (n,) for two classes: positive for the second.
 
-        `data` is a photo's path, a list of paths, a folder or zip of photos, or an array (n, h, w, 3) of uint8.
+        `data` is a photo's path, a list of paths, a folder or zip of photos, or an array (n, h, w, 3).
 
         Raises
         ------
@@ -282,14 +237,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         return labels
 
     def predict_proba(self, data: Any) -> NDArray[np.float64]:
-        """Probabilities, shape (n, n_classes), calibrated on leave-one-out scores; `data` as for `predict`."""
+        """Probabilities, shape (n, n_classes), calibrated on leave-one-out scores; see `predict`."""
         check_is_fitted(self)
         images = open_unlabelled(data)
         features = self._extract(images, self.backbone_, self._compiled(), strict=True)
         return self._probabilities(features.matrices[self.choice_.tap])
 
     def score(self, data: Any, y: Sequence[str] | None = None) -> float:
-        """Accuracy on the test split of `data`, or on all of it if it has none; classes are matched by name."""
+        """Accuracy on the test split of `data`, or on all of it if it has none; classes go by name."""
         tested = self.evaluate(data, y)
         return float(np.mean(tested.probabilities.argmax(axis=1) == tested.labels))
 
@@ -371,7 +326,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         tensors |= {f"head.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
         config = {
             "method": "optical",
-            "versions": _versions(),
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
             "classes": self.classes_.tolist(),
             "parameters": {
                 **self.get_params(),
@@ -389,7 +344,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
             "paths": self.paths_,
         }
         path = Path(folder)
-        write_model(path, tensors, config, _card(self))
+        write_model(path, tensors, config, model_card(config))
         return path
 
     @classmethod
@@ -434,33 +389,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
                 raise OptionError(f"{name} is {value!r}; allowed are {', '.join(allowed)}.")
 
     def _open(self, data: Any, y: Sequence[str] | None = None) -> ImageSet:
-        return open_images(data if y is None else (data, y), class_map=self.class_map)
-
-    def _taps(self, backbone: Backbone, n_images: int) -> tuple[list[Tap], list[Candidate]]:
-        """List what is taken from the network; what would not fit in memory is dropped, and said."""
-        pools = AUTO_POOLS if self.pool == "auto" else (self.pool,)
-        taps = [Tap(backbone.cut, pool) for pool in pools]
-        sizes = backbone.feature_sizes(taps)
-        if len(taps) > 1 and len(set(sizes.values())) == 1:
-            return taps[:1], []
-        limit = self.max_memory or psutil.virtual_memory().available // 2
-        # float16 features, and their encoded copy
-        needed = {tap: n_images * sizes[tap] * 4 for tap in taps}
-        affordable = [tap for tap in taps if needed[tap] <= limit]
-        reasons = {
-            tap: f"its features would take {needed[tap] / 1e9:.1f} GB of {limit / 1e9:.1f} GB"
-            for tap in taps
-            if tap not in affordable
-        }
-        if not affordable:
-            raise ResourceError(
-                f"{taps[0].pool} of {backbone.name} {backbone.cut} cannot be used: {reasons[taps[0]]}; "
-                "name another --pool, --cut or --image-size."
-            )
-        for tap, reason in reasons.items():
-            logger.warning("%s %s is left out: %s.", tap.cut, tap.pool, reason)
-        dropped = [Candidate(c, dropped=reasons[c.tap]) for c in choices(reasons, self.encode, self.kernel)]
-        return affordable, dropped
+        if isinstance(data, ImageSet):
+            return data
+        root = cache_folder() / "datasets"
+        return open_images(data if y is None else (data, y), root=root, class_map=self.class_map)
 
     def _extract(
         self, images: ImageSet, backbone: Backbone, runner: Runner, *, strict: bool | None = None
@@ -506,38 +438,3 @@ def load(folder: str | os.PathLike[str]) -> ImageClassifier:
 
 def _named(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "lightprobe": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": version("torchvision"),
-        "numpy": np.__version__,
-    }
-
-
-def _card(model: ImageClassifier) -> str:
-    choice, backbone = model.choice_, model.backbone_
-    return f"""\
-# An image classifier by lightprobe
-
-| | |
-|---|---|
-| classes | {", ".join(model.classes_)} |
-| trained on | {model.n_train_} photos, {date.today().isoformat()} |
-| expected accuracy | {model.loo_accuracy_:.1%}, by leave-one-out on the training photos |
-| network | {backbone.name} up to `{backbone.cut}`, weights {backbone.weights}, {backbone.preprocessing.crop} px, {model.precision_} |
-| head | {choice.tap.pool} pooling, {choice.encode} encoding, {choice.kernel} kernel, ridge with alpha {model.head_.alpha_:.3g} |
-
-Use it:
-
-    lightprobe predict FOLDER photo.jpg
-
-    from lightprobe import load
-    load("FOLDER").predict(["photo.jpg"])
-
-It holds no training photo; it holds their names and, where the kernel is exact and optical, features
-computed from them. It answers with one of its classes whatever it is shown.
-"""

@@ -81,7 +81,8 @@ def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]
     """
     if not is_model(folder):
         raise ModelFileError(
-            f"{folder} holds no lightprobe model ({CONFIG} and {TENSORS}): name the folder that `train` wrote, RUN/model."
+            f"{folder} holds no lightprobe model ({CONFIG} and {TENSORS}): "
+            "name the folder that `train` wrote, RUN/model."
         )
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -93,7 +94,8 @@ def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]
         )
     if config.get("format_version") != FORMAT_VERSION:
         raise ModelFileError(
-            f"{folder} has format version {config.get('format_version')}, and this lightprobe reads {FORMAT_VERSION}: "
+            f"{folder} has format version {config.get('format_version')}, "
+            f"and this lightprobe reads {FORMAT_VERSION}: "
             "use the lightprobe that wrote it, or train the model again."
         )
     try:

@@ -10,13 +10,14 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Self
+from typing import Any, Final, Literal, Self
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from lightprobe.backbones import Tap
+from lightprobe.backbones import Backbone, Pool, Tap
 from lightprobe.errors import OptionError, ResourceError
 from lightprobe.head import OpticalRidge
 from lightprobe.optics import ENCODERS
@@ -25,7 +26,7 @@ from lightprobe.ridge import DegenerateKernelError
 logger = logging.getLogger(__name__)
 
 # In the order in which equals are tried: the cheaper first.
-AUTO_POOLS = ("avg", "flatten")
+AUTO_POOLS: Final[tuple[Pool, ...]] = ("avg", "flatten")
 AUTO_ENCODINGS = ("l2", "sign")
 AUTO_KERNELS = ("linear", "optical")
 
@@ -113,6 +114,53 @@ class Selection:
     choice: Choice
     head: OpticalRidge
     seconds: dict[str, float]
+
+
+def affordable_taps(
+    backbone: Backbone, n_images: int, pool: Pool | Literal["auto"], max_memory: int | None
+) -> tuple[list[Tap], dict[Tap, str]]:
+    """List the poolings that `pool` stands for, without those whose features would not fit in memory.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Tapped at its end.
+    n_images : int
+        Rows of the feature matrices.
+    pool : {"auto", "avg", "flatten"}
+    max_memory : int or None
+        Bytes; half of what is free without it.
+
+    Returns
+    -------
+    taps : list of Tap
+    dropped : dict of Tap to str
+        Why the others are left out.
+
+    Raises
+    ------
+    ResourceError
+        If nothing is left.
+    """
+    taps = [Tap(backbone.cut, name) for name in (AUTO_POOLS if pool == "auto" else (pool,))]
+    sizes = backbone.feature_sizes(taps)
+    if len(taps) > 1 and len(set(sizes.values())) == 1:
+        return taps[:1], {}
+    limit = max_memory or psutil.virtual_memory().available // 2
+    # The features in float16, and their encoded copy.
+    needed = {tap: n_images * sizes[tap] * 4 for tap in taps}
+    dropped = {
+        tap: f"{n_images} × {sizes[tap]} features take {needed[tap] / 1e9:.1f} GB of {limit / 1e9:.1f} GB"
+        for tap in taps
+        if needed[tap] > limit
+    }
+    if len(dropped) == len(taps):
+        raise ResourceError(
+            f"{dropped[taps[0]]}: name another pooling, cut or image size, or raise max_memory."
+        )
+    for tap, reason in dropped.items():
+        logger.warning("%s %s is left out: %s.", tap.cut, tap.pool, reason)
+    return [tap for tap in taps if tap not in dropped], dropped
 
 
 def choices(taps: Iterable[Tap], encode: str, kernel: str) -> list[Choice]:
@@ -207,7 +255,7 @@ def _deficit(candidate: Candidate, best: Candidate) -> float:
 
 
 def _standard_error(candidate: Candidate, best: Candidate) -> float:
-    """Standard error of the difference of two accuracies on the same photos."""
+    """Estimate the standard error of the difference of two accuracies on the same photos."""
     n = len(best.correct)
     b = int((best.correct & ~candidate.correct).sum())
     c = int((candidate.correct & ~best.correct).sum())

@@ -4,9 +4,10 @@
 """
 
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines import ENGINES, Runner, create_runner
+from lightprobe.backbones.engines import ENGINES, create_runner
+from lightprobe.backbones.engines.protocol import Runner
 from lightprobe.backbones.preprocessing import Preprocessing
-from lightprobe.backbones.taps import Cut, Tap
+from lightprobe.backbones.taps import Cut, Pool, Tap
 from lightprobe.backbones.weights import pack_state
 from lightprobe.backbones.zoo import BACKBONES, BackboneInfo, create_backbone, describe_backbone
 
@@ -16,6 +17,7 @@ __all__ = [
     "Backbone",
     "BackboneInfo",
     "Cut",
+    "Pool",
     "Preprocessing",
     "Runner",
     "Tap",

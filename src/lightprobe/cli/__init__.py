@@ -7,7 +7,6 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from types import ModuleType
 from typing import NoReturn
 
 from lightprobe._version import __version__
@@ -65,19 +64,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="lightprobe",
+        usage="lightprobe VERB ...        lightprobe VERB --help",
         description=DESCRIPTION,
         epilog=EPILOG.format(cache=cache_folder()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_formatter,
     )
     parser.add_argument("--version", action="version", version=f"lightprobe {__version__}")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=_Parser)
+    verbs = parser.add_subparsers(
+        title="verbs", dest="verb", metavar="VERB", required=True, parser_class=_Parser
+    )
     for verb in VERBS:
-        module: ModuleType = importlib.import_module(f"lightprobe.cli.{verb}")
+        module = importlib.import_module(f"lightprobe.cli.{verb}")
         sub = verbs.add_parser(
             verb,
             help=module.HELP,
-            description=f"{module.HELP}\n\nExample: {module.EXAMPLE}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            usage=f"lightprobe {verb} {module.USAGE} [options]".replace("  ", " "),
+            description=f"{module.HELP.capitalize()}.\nExample: {module.EXAMPLE}",
+            formatter_class=_formatter,
         )
         module.add_arguments(sub)
         _add_common(sub)
@@ -85,9 +88,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=100)
+
+
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("output")
-    group.add_argument("--json", action="store_true", help="print one JSON object and nothing else on stdout")
+    group = parser.add_argument_group("every verb")
+    group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps")
+    group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random")
+    group.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")
     group.add_argument("-q", "--quiet", action="store_true", help="no progress, only warnings")
     group.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")

@@ -5,6 +5,7 @@ import argparse
 from lightprobe.cli.options import positive_int
 
 HELP = "list networks, or one network's cut points"
+USAGE = "[NAME]"
 EXAMPLE = "lightprobe backbones densenet169"
 
 
@@ -18,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List."""
-    from lightprobe.backbones import BACKBONES, describe
+    from dataclasses import asdict
+
+    from lightprobe.backbones import BACKBONES, describe_backbone
     from lightprobe.cli import output
 
     if args.name is None:
@@ -27,9 +30,12 @@ def run(args: argparse.Namespace) -> int:
         else:
             output.names(BACKBONES)
         return 0
-    description = describe(args.name, image_size=args.image_size)
+    info = describe_backbone(args.name, args.image_size)
     if args.json:
-        output.as_json(description)
+        sizes = [{"name": cut.name, "avg": cut.pooled, "flatten": cut.flattened} for cut in info.cuts]
+        output.as_json(
+            {**asdict(info), "cuts": [asdict(c) | s for c, s in zip(info.cuts, sizes, strict=True)]}
+        )
     else:
-        output.backbone(description)
+        output.backbone(info)
     return 0

@@ -3,11 +3,12 @@
 import argparse
 
 HELP = "list the data sets that can be named as DATA"
+USAGE = ""
 EXAMPLE = "lightprobe datasets"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options: none of its own."""
+def add_arguments(_parser: argparse.ArgumentParser) -> None:
+    """Declare nothing: the verb has no options of its own."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -15,7 +16,8 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
     from lightprobe.images import NAMED_DATASETS
 
-    rows = [dataset.to_config() for dataset in NAMED_DATASETS.values()]
+    columns = ("name", "classes", "images", "size", "what")
+    rows = [{column: getattr(entry, column) for column in columns} for entry in NAMED_DATASETS.values()]
     if args.json:
         output.as_json({"datasets": rows})
     else:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 HELP = "train on 1,797 handwritten digits with the network inside the package, offline"
+USAGE = ""
 EXAMPLE = "lightprobe demo --out demo"
 
 
@@ -12,8 +13,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("lightprobe-demo"), help="folder for the run"
     )
-    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps")
-    parser.add_argument("--seed", type=int, default=0, metavar="N")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from lightprobe.cli.options import DATA_HELP, add_device_options
+from lightprobe.cli.options import DATA_HELP, positive_int
 
 HELP = "accuracy, per-class table, confusion matrix and calibration of a model"
+USAGE = "MODEL DATA"
 EXAMPLE = "lightprobe evaluate run/model photos/"
 
 
@@ -14,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
     parser.add_argument("data", metavar="DATA", help=f"{DATA_HELP}; its test split, or all of it without one")
     parser.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
-    add_device_options(parser)
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,9 +23,12 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.classifier import load
     from lightprobe.cli import output
     from lightprobe.evidence.metrics import evaluation
+    from lightprobe.images import open_images
+    from lightprobe.paths import cache_folder
 
     model = load(args.model).set_params(device=args.device, workers=args.workers, verbose=not args.quiet)
-    tested = model.evaluate(args.data, root=args.root)
+    root = args.root or cache_folder() / "datasets"
+    tested = model.evaluate(open_images(args.data, root=root, class_map=model.class_map))
     summary = evaluation(tested.labels, tested.probabilities, list(model.classes_))
     summary["n_skipped"] = len(tested.skipped)
     if args.json:

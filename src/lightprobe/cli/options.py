@@ -1,11 +1,12 @@
 """Options that several verbs share, and the objects they stand for."""
 
 import argparse
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lightprobe.images import ImageSet
     from lightprobe.classifier import ImageClassifier
+    from lightprobe.images import ImageSet
 
 DATA_HELP = "folder of class folders, folder or zip with train/ and test/, .csv table, or data set name"
 
@@ -47,10 +48,11 @@ def fraction(text: str) -> float:
     return value
 
 
-def add_data_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says which photos are meant."""
+def add_data_options(parser: argparse.ArgumentParser, out: str) -> None:
+    """Add what says which photos are meant, and where `out` is written."""
     group = parser.add_argument_group("data")
     group.add_argument("data", metavar="DATA", help=DATA_HELP)
+    group.add_argument("--out", required=True, metavar="RUN", type=Path, help=out)
     group.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
     group.add_argument("--class-map", metavar="MAP", help='merge or drop classes: "plastic=plastic,other=*"')
     group.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
@@ -70,24 +72,35 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--image-size", type=positive_int, metavar="N", help="side of the network's input in pixels"
     )
-    group.add_argument("--precision", default="auto", choices=("auto", "fp32", "bf16", "fp16"))
-    group.add_argument("--batch-size", type=positive_int, default=32, metavar="N")
+    group.add_argument(
+        "--precision",
+        default="auto",
+        choices=("auto", "fp32", "bf16", "fp16"),
+        metavar="P",
+        help="auto, fp32, bf16 or fp16",
+    )
+    group.add_argument("--batch-size", type=positive_int, default=32, metavar="N", help="photos a batch (32)")
     group.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
-    group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps")
 
 
 def add_head_options(parser: argparse.ArgumentParser) -> None:
     """Add what says how features become a classifier."""
     group = parser.add_argument_group("head")
-    group.add_argument("--method", default="optical", choices=("optical",))
-    group.add_argument("--pool", default="auto", choices=("auto", "avg", "flatten"))
-    group.add_argument("--encode", default="auto", choices=("auto", "none", "l2", "sign", "float32"))
-    group.add_argument("--kernel", default="auto", choices=("auto", "linear", "optical"))
+    group.add_argument("--method", default="optical", choices=("optical",), metavar="M", help="optical")
+    group.add_argument(
+        "--pool", default="auto", choices=("auto", "avg", "flatten"), metavar="P", help="auto, avg or flatten"
+    )
+    encodings, kernels = ("auto", "none", "l2", "sign", "float32"), ("auto", "linear", "optical")
+    group.add_argument("--encode", default="auto", choices=encodings, metavar="E", help=", ".join(encodings))
+    group.add_argument("--kernel", default="auto", choices=kernels, metavar="K", help=", ".join(kernels))
     group.add_argument(
         "--components", default="auto", metavar="N", type=number_or("auto", "exact", kind=int),
         help="random features: auto, exact (their limit) or a number",
     )  # fmt: skip
-    group.add_argument("--projection", default="structured", choices=("structured", "dense"))
+    group.add_argument(
+        "--projection", default="structured", choices=("structured", "dense"), metavar="P",
+        help="how random features are made: structured or dense",
+    )  # fmt: skip
     group.add_argument(
         "--alpha",
         default="auto",
@@ -95,7 +108,6 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
         type=number_or("auto", kind=float),
         help="penalty relative to tr(Kc)/n",
     )
-    group.add_argument("--seed", type=int, default=0, metavar="N")
 
 
 def classifier(args: argparse.Namespace) -> "ImageClassifier":
@@ -117,6 +129,7 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         batch_size=args.batch_size,
         workers=args.workers,
         device=args.device,
+        class_map=args.class_map,
         strict=args.strict,
         random_state=args.seed,
         verbose=not args.quiet,
@@ -129,10 +142,3 @@ def open_data(args: argparse.Namespace) -> "ImageSet":
     from lightprobe.paths import cache_folder
 
     return open_images(args.data, root=args.root or cache_folder() / "datasets", class_map=args.class_map)
-
-
-def add_device_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says where a saved model runs."""
-    group = parser.add_argument_group("machine")
-    group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps")
-    group.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")

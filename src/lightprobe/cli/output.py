@@ -3,7 +3,10 @@
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightprobe.backbones import BackboneInfo
 
 STRONGER = ("resnet18", "efficientnet_b0", "convnext_tiny")
 
@@ -52,12 +55,10 @@ def training(row: Mapping[str, Any]) -> None:
         _line(f"test accuracy           {row['test_accuracy']:.2%}   95 % interval {low:.1%} to {high:.1%}")
     seconds = row["seconds"]
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items() if stage != "total")
-    cached = "; features came from the cache, at the cost recorded then" if row["cached"] else ""
-    _line(f"seconds                 {seconds['total']:.1f} ({stages}{cached})")
-    _line(
-        f"memory at its peak      {row['peak_rss_mb']:.0f} MB; the model takes {row['model_bytes'] / 1e6:.1f} MB"
-    )
-    _line(f"model                   {row['model']}")
+    cached = " (features from the cache, at their recorded cost)" if row["cached"] else ""
+    _line(f"seconds                 {seconds['total']:.1f}: {stages}{cached}")
+    _line(f"memory at its peak      {row['peak_rss_mb']:.0f} MB")
+    _line(f"model                   {row['model']} ({row['model_bytes'] / 1e6:.1f} MB)")
 
 
 def demo(row: Mapping[str, Any]) -> None:
@@ -77,6 +78,28 @@ def after_training(row: Mapping[str, Any]) -> None:
     _line(f"Next: lightprobe predict {row['model']} new.jpg")
     if row["backbone"] == "starter":
         _line(f"Stronger networks see more: --backbone {', '.join(STRONGER[:-1])} or {STRONGER[-1]}.")
+
+
+def backbone(info: "BackboneInfo") -> None:
+    """Print a network's facts and its cut points."""
+    facts = [f"{info.image_size} px", f"weights {info.weights}", f"{info.megabytes:.0f} MB"]
+    if info.accuracy is not None:
+        facts.append(f"ImageNet top-1 {info.accuracy:.1f} %")
+    _line(f"{info.name}: {', '.join(facts)}")
+    _line()
+    table(
+        [
+            {
+                "cut": cut.name,
+                "output": " × ".join(map(str, cut.shape)),
+                "avg": cut.pooled,
+                "flatten": cut.flattened,
+                "parameters": cut.parameters,
+                "of whole": f"{cut.share:.1%}",
+            }
+            for cut in info.cuts
+        ]
+    )
 
 
 def evaluation(summary: Mapping[str, Any]) -> None:

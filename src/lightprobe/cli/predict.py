@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from lightprobe.cli.options import add_device_options, positive_int
+from lightprobe.cli.options import positive_int
 
 if TYPE_CHECKING:
-    from lightprobe.classifier import Prediction
+    from lightprobe.answers import Prediction
 
 HELP = "say what is in new photos"
+USAGE = "MODEL IMAGE|DIR..."
 EXAMPLE = "lightprobe predict run/model new.jpg holiday/ --csv answers.csv"
 
 
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="IMAGE|DIR", nargs="+", help="images, folders of images, zips")
     parser.add_argument("--csv", metavar="FILE", type=Path, help="write the table there, not to stdout")
     parser.add_argument("--top", metavar="K", type=positive_int, default=1, help="how many classes a photo")
-    add_device_options(parser)
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
 
 
 def run(args: argparse.Namespace) -> int:

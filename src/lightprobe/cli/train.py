@@ -1,7 +1,6 @@
 """`lightprobe train`: a folder of photos becomes a classifier on disk."""
 
 import argparse
-from pathlib import Path
 
 from lightprobe.cli.options import (
     add_backbone_options,
@@ -12,15 +11,13 @@ from lightprobe.cli.options import (
 )
 
 HELP = "train a classifier on a folder of photos"
+USAGE = "DATA --out RUN"
 EXAMPLE = "lightprobe train photos/ --out run"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_data_options(parser)
-    parser.add_argument(
-        "--out", required=True, metavar="RUN", type=Path, help="folder for the model and its row"
-    )
+    add_data_options(parser, out="folder for the model, its row, the log and the list of skipped files")
     add_backbone_options(parser)
     add_head_options(parser)
 

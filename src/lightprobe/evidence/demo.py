@@ -1,6 +1,5 @@
 """The main job on data inside the package: scikit-learn's handwritten digits."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from lightprobe.classifier import ImageClassifier, Tested
+from lightprobe.answers import Tested
+from lightprobe.classifier import ImageClassifier
 from lightprobe.evidence.runs import Row, train, with_test_split
 from lightprobe.images import open_images
 
@@ -21,8 +21,8 @@ RIGHT, WRONG = "#0072b2", "#d55e00"  # told apart by the colour-blind (Okabe and
 def demo(out: Path, *, device: str = "auto", random_state: int = 0, verbose: bool = False) -> Row:
     """Train on four fifths of 1,797 digits, test on the rest, and draw what the model said.
 
-    Source of the digits: Alpaydin and Kaynak 1998, UCI Machine Learning Repository, as bundled with scikit-learn;
-    8 × 8 pixels of 17 greys.
+    Source of the digits: Alpaydin and Kaynak 1998, UCI Machine Learning Repository, as bundled with
+    scikit-learn; 8 × 8 pixels of 17 greys.
 
     Parameters
     ----------
@@ -91,7 +91,8 @@ def draw_predictions(
         for side in axes.spines.values():
             side.set(color=colour, linewidth=3 if wrong[index] else 1)
         said, truth = classes[predicted[index]], classes[tested.labels[index]]
-        verdict = f"✗ {said}, is {truth}" if wrong[index] else f"✓ {said}  {confidence[index]:.0%}"
+        sure = min(int(100 * confidence[index]), 99)
+        verdict = f"✗ {said}, is {truth}" if wrong[index] else f"✓ {said}  {sure} %"
         axes.set_xlabel(verdict, color=colour, fontsize=9, weight="bold" if wrong[index] else "normal")
     figure.savefig(path, dpi=130)
 

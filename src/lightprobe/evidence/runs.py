@@ -33,7 +33,7 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
     classifier : ImageClassifier
         Unfitted; fitted when this returns.
     out : Path
-        The run's folder: `model/`, `rows.jsonl` (one row more), `skipped.csv` and `log.txt` are written there.
+        The run's folder: `model/`, `rows.jsonl` (one row more), `skipped.csv` and `log.txt` go there.
 
     Returns
     -------
@@ -51,7 +51,9 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
         skipped = tuple(dict.fromkeys(classifier.skipped_ + (tested.skipped if tested else ())))
         _write_skipped(out / "skipped.csv", skipped)
         seconds = {**classifier.seconds_, "predict": tested.seconds if tested else 0.0}
-        summary = evaluation(tested.labels, tested.probabilities, classifier.classes_) if tested else {}
+        summary = (
+            evaluation(tested.labels, tested.probabilities, classifier.classes_.tolist()) if tested else {}
+        )
         head, choice = classifier.head_, classifier.choice_
         row: Row = {
             "method": "optical",

@@ -94,7 +94,8 @@ def extract(
                 if strict:
                     chunks.close()
                     raise DataError(
-                        f"{images.paths[index]} {reason}: remove or replace it, or leave --strict out to skip such files."
+                        f"{images.paths[index]} {reason}: remove or replace it, "
+                        "or leave --strict out to skip such files."
                     )
                 skipped.append(Skipped(images.paths[index], reason))
             for tap, rows in chunk.features.items():
@@ -108,7 +109,8 @@ def extract(
     kept = np.flatnonzero(seen)
     if not len(kept):
         raise DataError(
-            f"None of the {len(images)} images can be decoded; the first: {skipped[0].path} {skipped[0].reason}."
+            f"None of the {len(images)} images can be decoded; "
+            f"the first, {skipped[0].path}, {skipped[0].reason}: give other files."
         )
     return Features(
         {tap: _compact(matrix, kept) for tap, matrix in matrices.items()},

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -67,12 +67,12 @@ def stream(
     batch_size: int,
     workers: int,
     stores: Mapping[Tap, FeatureStore] | None = None,
-) -> Iterator[Chunk]:
+) -> Generator[Chunk]:
     """Yield the features of all photos in chunks, in no promised order.
 
     Worker threads read, look the photo's bytes up in `stores`, and decode and resize what is not there;
-    this thread runs the network. At most a few batches of photos are in memory at a time. Every batch has the same size
-    (the last one is padded), so a photo's features do not depend on which photos were cached.
+    this thread runs the network. At most a few batches of photos are in memory at a time. Every batch has
+    the same size (the last one is padded), so features do not depend on which photos were cached.
 
     Parameters
     ----------
@@ -132,7 +132,7 @@ class _Batch:
     def run(self) -> Chunk:
         """Run the network over the buffer and empty it."""
         outputs = self._runner(self._pixels)
-        features = {tap: _as_float16(values[: self.filled], tap) for tap, values in outputs.items()}
+        features = {tap: _as_float16(values[: self.filled]) for tap, values in outputs.items()}
         now = time.perf_counter()
         seconds, self._clock = now - self._clock, now
         chunk = Chunk(np.array(self._indices, np.int64), features, {}, seconds, cached=False)
@@ -196,11 +196,6 @@ def _look(
         torch.set_num_threads(compute_threads)
 
 
-def _as_float16(values: torch.Tensor, tap: Tap) -> NDArray[np.float16]:
+def _as_float16(values: torch.Tensor) -> NDArray[np.float16]:
     """Clip to float16's range: activations beyond 65,504 keep their sign and stay the largest."""
     return values.clamp(-FLOAT16_MAX, FLOAT16_MAX).to(torch.float16).cpu().numpy()
-
-
-def default_workers(cores: int) -> int:
-    """Decoding threads that leave the network its cores."""
-    return max(1, cores // 2)

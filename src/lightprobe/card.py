@@ -1,0 +1,34 @@
+"""The card that lies beside a saved model: what it is, how good, and how to use it, for people."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+
+def model_card(config: Mapping[str, Any]) -> str:
+    """Write Markdown from a model's configuration."""
+    backbone, choice, head = config["backbone"], config["choice"], config["head"]
+    network = f"{backbone['name']} up to `{backbone['cut']}`, weights {backbone['weights']}"
+    size = f"{backbone['preprocessing']['crop']} px, {config['precision']}"
+    return f"""\
+# An image classifier by lightprobe
+
+| | |
+|---|---|
+| classes | {", ".join(config["classes"])} |
+| trained on | {config["n_train"]} photos, {date.today().isoformat()} |
+| expected accuracy | {config["loo_accuracy"]:.1%}, by leave-one-out on the training photos |
+| network | {network}, {size} |
+| pooling, encoding, kernel | {choice["pool"]}, {choice["encode"]}, {choice["kernel"]} |
+| ridge | alpha {head["alpha"]:.3g}, {head["alpha_relative"]:.3g} of tr(Kc)/n |
+
+Use it:
+
+    lightprobe predict FOLDER photo.jpg
+
+    from lightprobe import load
+    load("FOLDER").predict(["photo.jpg"])
+
+It holds no training photo; it holds their names and, where the kernel is exact and optical, features
+computed from them. It answers with one of its classes whatever it is shown.
+"""
