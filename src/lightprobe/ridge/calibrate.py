@@ -9,6 +9,7 @@ scale finite when the scores separate the classes perfectly.
 """
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,7 @@ class Calibration:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, data: dict[str, float]) -> "Calibration":
+    def from_dict(cls, data: dict[str, Any]) -> "Calibration":
         """Read what `to_dict` wrote.
 
         Raises

@@ -11,7 +11,8 @@ fit without `g` would make is a small linear system in quantities of the one fit
 Held fixed while rows are left out: the penalty in absolute terms and all weights.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,14 +62,8 @@ def group_members(groups: NDArray[np.generic] | None, n: int) -> list[Indices]:
     DataError
         All rows are of one group, so leaving it out leaves nothing to fit.
     """
-    if groups is None:
-        return []
-    if len(groups) != n:
-        raise DataError(f"groups has {len(groups)} entries for {n} rows; give one a row.")
-    _, inverse, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    if len(counts) == 1:
-        raise DataError("All rows are of one group, so none can be left out; at least two groups are needed.")
-    order = np.argsort(inverse, kind="stable")
+    unit, counts = _units(groups, n)
+    order = np.argsort(unit, kind="stable")
     ends = np.cumsum(counts)
     return [order[end - count : end] for end, count in zip(ends, counts, strict=True) if count > 1]
 
@@ -103,17 +98,42 @@ def left_out_residuals(
     return left_out
 
 
-def row_blocks(n: int, members: list[Indices], size: int) -> Iterator[Indices]:
-    """Cut n rows into blocks of about `size` rows that never part a group."""
-    grouped = np.concatenate(members) if members else np.empty(0, dtype=np.intp)
-    alone = np.setdiff1d(np.arange(n), grouped, assume_unique=True)
-    for start in range(0, len(alone), size):
-        yield alone[start : start + size]
-    pending: list[Indices] = []
-    for rows in members:
-        pending.append(rows)
-        if sum(map(len, pending)) >= size:
-            yield np.concatenate(pending)
-            pending = []
-    if pending:
-        yield np.concatenate(pending)
+@dataclass(frozen=True)
+class Batch:
+    """Some rows, and which positions among them make up the groups of two or more."""
+
+    rows: Indices
+    members: list[Indices]
+
+
+def unparted_batches(n: int, groups: NDArray[np.generic] | None, size: int) -> list[Batch]:
+    """Deal n rows into batches of at least `size` (the last may be smaller), none parting a group.
+
+    Rows are dealt in random order, the same at every call, so that the first batches are a fair sample.
+    """
+    unit, counts = _units(groups, n)
+    place = np.random.default_rng(0).permutation(len(counts))
+    order = np.argsort(place[unit], kind="stable")
+    ends = np.cumsum(counts[np.argsort(place)])
+    batches = []
+    start = 0
+    while start < n:
+        stop = int(ends[np.searchsorted(ends, min(start + size, n))])
+        rows = order[start:stop]
+        changes = np.flatnonzero(np.diff(unit[rows])) + 1
+        runs = np.split(np.arange(len(rows)), changes)
+        batches.append(Batch(rows, [run for run in runs if len(run) > 1]))
+        start = stop
+    return batches
+
+
+def _units(groups: NDArray[np.generic] | None, n: int) -> tuple[Indices, Indices]:
+    """Give each row the number of its group, from zero, and each group its size."""
+    if groups is None:
+        return np.arange(n), np.ones(n, dtype=np.intp)
+    if len(groups) != n:
+        raise DataError(f"groups has {len(groups)} entries for {n} rows; give one a row.")
+    _, unit, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(counts) == 1:
+        raise DataError("All rows are of one group, so none can be left out; at least two groups are needed.")
+    return unit, counts

@@ -96,6 +96,10 @@ def choose_alpha(
     def attempt(relative: float) -> None:
         nonlocal best
         solution = solve(relative * scale)
+        if not np.isfinite(solution.loo_scores).all():
+            raise IllConditionedError(
+                f"A relative alpha of {relative:.3g} leaves no digits to leave-one-out; use a larger one."
+            )
         accuracy, mse = _judge(solution.loo_scores, Y, weights)
         points[relative] = AlphaPoint(relative * scale, relative, accuracy, mse)
         if best is None or (accuracy, -mse) > best[0]:

@@ -6,19 +6,27 @@ Dual (n × n): W = φ(X)ᵀc with (K + α diag(1/w)) c + 1b = Y and 1ᵀc = 0. A
 so K is centred first, and a multiple of 11ᵀ is left in it: then the direction of the constant has an
 eigenvalue of the size of the others, and taking it out of the inverse cancels no digits at small α.
 
-Primal (m × m): W = (φᵀdiag(w)φ − … + αI)⁻¹ φᵀdiag(w)Y, both centred by the weighted mean.
+Primal (m × m): W = (A + αI)⁻¹ B with A = Σ w (φ−μ)(φ−μ)ᵀ, B = Σ w (φ−μ)yᵀ and μ the weighted mean.
 
-All arithmetic is float64. Each penalty costs one Cholesky factor and the inverse of that factor.
+All arithmetic is float64. Each penalty costs a Cholesky factor and, in the dual, its inverse.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import blas, lapack
 
 from lightprobe.errors import DataError
-from lightprobe.ridge.loo import Floats, Indices, group_members, left_out_residuals, row_blocks
+from lightprobe.ridge.factor import Factor, NotPositiveDefiniteError, factor_of
+from lightprobe.ridge.loo import (
+    Batch,
+    Floats,
+    Indices,
+    group_members,
+    left_out_residuals,
+    unparted_batches,
+)
 from lightprobe.ridge.search import (
     DegenerateKernelError,
     IllConditionedError,
@@ -28,9 +36,9 @@ from lightprobe.ridge.search import (
 )
 from lightprobe.ridge.statistics import BLOCK_ROWS, RidgeStatistics, Rows
 
-# Below this share of the uncentred trace, the centred one is rounding.
-DEGENERATE = 1e-12
-WEIGHTLESS = 1e-12
+DEGENERATE = 1e-12  # below this share of the uncentred trace, the centred one is rounding
+WEIGHTLESS = 1e-12  # stands for a weight of zero, as a share of the smallest other
+SEARCH_ROWS = 4096  # left-out rows that choose the penalty in the primal, where each costs m²
 
 
 def solve_dual(
@@ -40,6 +48,7 @@ def solve_dual(
     alpha_relative: float | None = None,
     weights: Floats | None = None,
     groups: NDArray[np.generic] | None = None,
+    device: str = "cpu",
     overwrite_K: bool = False,
 ) -> RidgeFit:
     """Kernel ridge: coefficients c (n, c), scores K(x, X) c + b.
@@ -54,8 +63,10 @@ def solve_dual(
         Rows of weight zero are predicted but not fitted.
     groups : (n,)
         Rows of equal value are left out together.
+    device : str
+        Where to factor, as torch names it; other than CUDA it is done on the CPU.
     overwrite_K
-        Allow K to be used as working memory.
+        Allow K to be used as working memory; solving then takes little more than K itself.
 
     Raises
     ------
@@ -64,42 +75,37 @@ def solve_dual(
     IllConditionedError
         The given penalty is too small for double precision.
     """
-    K = K if overwrite_K else K.copy()
+    K = np.ascontiguousarray(K) if overwrite_K else K.copy()
     n = len(K)
     counted = _checked_weights(weights, n)
     # A weight of zero is an infinite diagonal; this is large enough, and predicts the row like any other.
-    weights = np.maximum(counted, WEIGHTLESS * counted[counted > 0].min())
+    w = np.maximum(counted, WEIGHTLESS * counted[counted > 0].min())
     members = group_members(groups, n)
-    total = float(np.average(np.diagonal(K), weights=weights))
-    means = weights @ K / weights.sum()
-    grand_mean = float(np.average(means, weights=weights))
+    total = float(np.average(np.diagonal(K), weights=w))
+    means = w @ K / w.sum()
     K -= means
-    K -= means[:, None]
-    K += grand_mean
-    scale = float(np.average(np.diagonal(K), weights=weights))
+    K -= (means - np.average(means, weights=w))[:, None]
+    scale = float(np.average(np.diagonal(K), weights=w))
     _refuse_degenerate(scale, total)
     K += scale / n  # gives the constant an eigenvalue of its own; c sums to zero, so nothing else changes
-
     diagonal = np.diagonal(K).copy()
+    factor = factor_of(K, device)
     Y1 = np.column_stack([Y, np.ones(n)])
-    working = np.empty_like(K)
 
     def solve(alpha: float) -> Solution:
-        np.copyto(working, K)
-        np.fill_diagonal(working, diagonal + alpha / weights)
-        factor = _cholesky(working, alpha / scale)
-        solved = np.ascontiguousarray(lapack.dpotrs(factor, Y1, lower=1)[0])
+        _factorise(factor, diagonal + alpha / w, alpha / scale)
+        solved = factor.solve(Y1)
         ones = solved[:, -1]
         intercept = ones @ Y / ones.sum()
         coef = solved[:, :-1] - np.outer(ones, intercept)
-        inverse = lapack.dtrtri(factor, lower=1, overwrite_c=1)[0]  # factor is lower, zero above
-        leverage = np.einsum("ij,ij->j", inverse, inverse) - ones**2 / ones.sum()
+        factor.invert()
 
         def block(rows: Indices) -> Floats:
-            columns = inverse[:, rows]
+            columns = factor.inverse_columns(rows)
             part: Floats = columns.T @ columns - np.outer(ones[rows], ones[rows]) / ones.sum()
             return part
 
+        leverage = factor.inverse_diagonal() - ones**2 / ones.sum()
         left_out = left_out_residuals(coef, leverage, members, block)
         return Solution(coef, intercept - means @ coef, Y - left_out)
 
@@ -114,56 +120,72 @@ def solve_primal(
     weights: Floats | None = None,
     groups: NDArray[np.generic] | None = None,
     statistics: RidgeStatistics | None = None,
+    device: str = "cpu",
 ) -> RidgeFit:
     """Ridge on the features themselves: coefficients W (m, c), scores x W + b.
 
-    X is read in blocks of rows: once for the statistics (unless they are given) and once a penalty for
-    the left-out scores. Parameters, and errors, as in `solve_dual`.
+    X is read in blocks of rows: for the statistics (unless they are given) and for the left-out scores.
+    Beyond some 4,000 rows, a sample of that size chooses the penalty, at which the others are then scored.
+    Parameters, and errors, as in `solve_dual`.
 
     Parameters
     ----------
+    X : (n, m)
+        An array, or anything with a shape that gives rows by index.
     statistics
-        Sums over the same rows, targets and weights, where they are known already.
+        Sums over the same rows, targets and weights, where they are known already; left as they are.
     """
     n = X.shape[0]
-    weights = _checked_weights(weights, n)
-    members = group_members(groups, n)
+    w = _checked_weights(weights, n)
     if statistics is None:
-        statistics = RidgeStatistics.of(X, Y, weights)
+        statistics = RidgeStatistics.of(X, Y, None if weights is None else w)
+        gram = statistics.gram
+    else:
+        gram = statistics.gram.copy()
     weight = statistics.weight
     mean = statistics.feature_sum / weight
     target_mean = statistics.target_sum / weight
-    gram = statistics.gram - np.outer(statistics.feature_sum, mean)
+    total = float(np.trace(gram)) / weight
+    for start in range(0, len(gram), BLOCK_ROWS):
+        gram[start : start + BLOCK_ROWS] -= np.outer(statistics.feature_sum[start : start + BLOCK_ROWS], mean)
     moment = statistics.moment - np.outer(mean, statistics.target_sum)
     scale = float(np.trace(gram)) / weight
-    _refuse_degenerate(scale, float(np.trace(statistics.gram)) / weight)
+    _refuse_degenerate(scale, total)
     diagonal = np.diagonal(gram).copy()
-    working = np.empty_like(gram)
+    factor = factor_of(gram, device)
+    batches = unparted_batches(n, groups, BLOCK_ROWS)
+    searched = batches[: -(-SEARCH_ROWS // BLOCK_ROWS)]
+
+    def fit(alpha: float) -> tuple[Floats, Floats]:
+        _factorise(factor, diagonal + alpha, alpha / scale)
+        coef = factor.solve(moment)
+        return coef, target_mean - mean @ coef
+
+    def left_out_scores(coef: Floats, batch: Batch) -> Floats:
+        centred = np.asarray(X[batch.rows], dtype=np.float64) - mean
+        residuals = Y[batch.rows] - centred @ coef - target_mean
+        Z = factor.half_solve(centred.T)  # x G⁻¹ x′ is the inner product of two of its columns
+        own = w[batch.rows]
+        unexplained = 1 - own * (np.einsum("ij,ij->j", Z, Z) + 1 / weight)
+
+        def block(g: Indices) -> Floats:
+            return np.eye(len(g)) - (Z[:, g].T @ Z[:, g] + 1 / weight) * own[g]
+
+        return Y[batch.rows] - left_out_residuals(residuals, unexplained, batch.members, block)
 
     def solve(alpha: float) -> Solution:
-        np.copyto(working, gram)
-        np.fill_diagonal(working, diagonal + alpha)
-        factor = _cholesky(working, alpha / scale)
-        coef = np.ascontiguousarray(lapack.dpotrs(factor, moment, lower=1)[0])
-        intercept = target_mean - mean @ coef
-        loo_scores = np.empty_like(Y)
-        for rows in row_blocks(n, members, BLOCK_ROWS):
-            centred = X[rows] - mean
-            residuals = Y[rows] - centred @ coef - target_mean
-            Z = blas.dtrsm(1.0, factor, centred.T, lower=1, overwrite_b=1)  # L⁻¹(x − mean), (m, block)
-            w = weights[rows]
-            leverage = 1 - w * (np.einsum("ij,ij->j", Z, Z) + 1 / weight)
-            position = {int(row): i for i, row in enumerate(rows)} if members else {}
-            inside = [np.array([position[int(r)] for r in g]) for g in members if int(g[0]) in position]
+        coef, intercept = fit(alpha)
+        return Solution(coef, intercept, np.concatenate([left_out_scores(coef, b) for b in searched]))
 
-            def block(g: Indices, Z: Floats = Z, w: Floats = w) -> Floats:
-                part: Floats = np.eye(len(g)) - (Z[:, g].T @ Z[:, g] + 1 / weight) * w[g]
-                return part
-
-            loo_scores[rows] = Y[rows] - left_out_residuals(residuals, leverage, inside, block)
-        return Solution(coef, intercept, loo_scores)
-
-    return choose_alpha(solve, scale, Y, weights, alpha_relative)
+    rows = np.concatenate([batch.rows for batch in searched])
+    chosen = choose_alpha(solve, scale, Y[rows], w[rows], alpha_relative)
+    scores = np.empty_like(Y)
+    scores[rows] = chosen.loo_scores
+    if len(searched) < len(batches):
+        coef, _ = fit(chosen.alpha)
+        for batch in batches[len(searched) :]:
+            scores[batch.rows] = left_out_scores(coef, batch)
+    return replace(chosen, loo_scores=scores)
 
 
 SOLVERS: dict[str, Callable[..., RidgeFit]] = {"dual": solve_dual, "primal": solve_primal}
@@ -187,12 +209,10 @@ def _refuse_degenerate(scale: float, total: float) -> None:
         )
 
 
-def _cholesky(working: Floats, alpha_relative: float) -> Floats:
-    """Factor in place; the transpose of a C-ordered symmetric matrix is the Fortran order LAPACK wants."""
-    factor, info = lapack.dpotrf(working.T, lower=1, overwrite_a=1)
-    if info != 0 or not np.isfinite(factor[-1, -1]):
+def _factorise(factor: Factor, diagonal: Floats, alpha_relative: float) -> None:
+    try:
+        factor.factorise(diagonal)
+    except NotPositiveDefiniteError as error:
         raise IllConditionedError(
             f"A relative alpha of {alpha_relative:.3g} is too small for double precision; use a larger one."
-        )
-    lower: Floats = factor
-    return lower
+        ) from error

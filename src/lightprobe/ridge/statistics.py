@@ -14,7 +14,9 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import blas
 
+from lightprobe.ridge.factor import mirror_upper
 from lightprobe.ridge.loo import Floats, Indices
 
 BLOCK_ROWS = 1024
@@ -74,16 +76,22 @@ class RidgeStatistics:
         weights : (n,), all ones by default
         """
         n, m = X.shape
-        feature_sum, gram, moment = np.zeros(m), np.zeros((m, m)), np.zeros((m, Y.shape[1]))
+        feature_sum, moment = np.zeros(m), np.zeros((m, Y.shape[1]))
+        gram = np.zeros((m, m), order="F")
         for start in range(0, n, BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, n))
             block = np.asarray(X[rows], dtype=np.float64)
-            weighted = block if weights is None else block * weights[rows, None]
+            if weights is None:  # only the lower triangle
+                weighted = block
+                gram = blas.dsyrk(1.0, block.T, 1.0, gram, lower=1, overwrite_c=1)
+            else:
+                weighted = block * weights[rows, None]
+                gram = blas.dgemm(1.0, block.T, weighted.T, 1.0, gram, trans_b=1, overwrite_c=1)
             feature_sum += weighted.sum(axis=0)
-            gram += block.T @ weighted
             moment += weighted.T @ Y[rows]
+        mirror_upper(gram.T)
         w = np.ones(n) if weights is None else weights
-        return cls(n, float(w.sum()), feature_sum, w @ Y, gram, moment)
+        return cls(n, float(w.sum()), feature_sum, w @ Y, gram.T, moment)
 
     def __add__(self, other: "RidgeStatistics") -> "RidgeStatistics":
         return RidgeStatistics(

@@ -1,0 +1,47 @@
+"""Who is left out together."""
+
+import numpy as np
+import pytest
+
+from lightprobe.errors import DataError
+from lightprobe.ridge.loo import group_members, identical_rows, unparted_batches
+
+
+def test_copies_point_to_the_first_of_their_kind() -> None:
+    X = np.array([[1, 2], [3, 4], [1, 2], [1, 3], [3, 4], [1, 2]], dtype=np.float16)
+    np.testing.assert_array_equal(identical_rows(X), [0, 1, 0, 3, 1, 0])
+
+
+def test_rows_that_share_a_hash_are_still_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lightprobe.ridge.loo.hash", lambda _: 0, raising=False)
+    np.testing.assert_array_equal(identical_rows(np.array([[1], [2], [1]])), [0, 1, 0])
+
+
+def test_group_members_lists_groups_of_two_or_more() -> None:
+    members = group_members(np.array(["b", "a", "b", "c", "a", "b"]), 6)
+    assert [rows.tolist() for rows in members] == [[1, 4], [0, 2, 5]]
+    assert group_members(None, 4) == []
+    with pytest.raises(DataError, match="at least two groups"):
+        group_members(np.zeros(4), 4)
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 100])
+def test_batches_cover_every_row_once_and_part_no_group(size: int) -> None:
+    groups = np.random.default_rng(0).integers(0, 12, 40)
+    batches = unparted_batches(40, groups, size)
+    assert sorted(np.concatenate([batch.rows for batch in batches])) == list(range(40))
+    assert all(len(batch.rows) >= size for batch in batches[:-1])
+    seen = [set(groups[batch.rows].tolist()) for batch in batches]
+    assert sum(map(len, seen)) == len(set().union(*seen))
+    for batch in batches:
+        for positions in batch.members:
+            rows = batch.rows[positions]
+            assert len(set(groups[rows])) == 1
+            assert len(rows) == (groups == groups[rows[0]]).sum() > 1
+
+
+def test_the_first_batch_is_a_sample_and_not_the_first_rows() -> None:
+    first = unparted_batches(10_000, None, 1000)[0]
+    assert abs(first.rows.mean() - 5000) < 500
+    assert first.members == []
+    np.testing.assert_array_equal(first.rows, unparted_batches(10_000, None, 1000)[0].rows)

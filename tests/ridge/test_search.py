@@ -1,0 +1,43 @@
+"""The search for alpha on made-up leave-one-out scores whose best penalty is known."""
+
+import numpy as np
+import pytest
+
+from lightprobe.ridge.search import IllConditionedError, RidgeFit, Solution, choose_alpha
+
+Y = np.where(np.arange(20)[:, None] % 2 == np.arange(2), 1.0, -1.0)
+
+
+def search(best_relative: float, scale: float = 7.0, solvable_from: float = 0.0) -> tuple[RidgeFit, int]:
+    """Left-out scores whose error grows with the distance from the best penalty, in decades."""
+    calls = 0
+
+    def solve(alpha: float) -> Solution:
+        nonlocal calls
+        calls += 1
+        if alpha / scale < solvable_from:
+            raise IllConditionedError("too small")
+        distance = abs(np.log10(alpha / scale / best_relative))
+        return Solution(np.array([[alpha]]), np.zeros(2), Y * (1 + distance))
+
+    return choose_alpha(solve, scale, Y, np.ones(len(Y)), None), calls
+
+
+@pytest.mark.parametrize("exponent", np.arange(-6, 4.5, 0.5))
+def test_the_best_half_decade_is_found_in_few_fits(exponent: float) -> None:
+    fit, calls = search(10**exponent)
+    assert fit.alpha_relative == pytest.approx(10**exponent)
+    assert fit.alpha == pytest.approx(7 * 10**exponent)
+    assert fit.coef[0, 0] == fit.alpha
+    assert calls == len(fit.path) <= 11
+
+
+def test_the_common_case_takes_five_fits() -> None:
+    assert search(0.1)[1] == 5
+
+
+def test_penalties_that_cannot_be_solved_are_passed_over() -> None:
+    fit, _ = search(1e-5, solvable_from=0.05)
+    assert fit.alpha_relative == pytest.approx(0.1)
+    with pytest.raises(IllConditionedError, match="No penalty"):
+        search(1.0, solvable_from=1e9)
