@@ -9,7 +9,8 @@ from lightprobe.optics.encode import (
     l2_normalize,
     sign_bits,
 )
-from lightprobe.optics.kernel import KERNELS, linear_kernel, optical_kernel
+from lightprobe.optics.kernel import KERNELS, linear_kernel, optical_kernel, sum_kernels
+from lightprobe.optics.planes import MixedBitPlanes
 from lightprobe.optics.project import OpticalFeatures, memory_needed
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "KERNELS",
     "Camera",
     "Float32Encoder",
+    "MixedBitPlanes",
     "OpticalFeatures",
     "SaturationWarning",
     "SignEncoder",
@@ -26,4 +28,5 @@ __all__ = [
     "memory_needed",
     "optical_kernel",
     "sign_bits",
+    "sum_kernels",
 ]

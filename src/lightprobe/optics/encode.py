@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -116,13 +116,13 @@ ENCODERS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
 class _Encoder(TransformerMixin, BaseEstimator):
     """What the encoders share: they learn nothing but the number of features."""
 
-    def fit(self, X: NDArray[Any], y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
+    def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
         """Check the parameters and remember the number of features."""
-        X = validate_data(self, X, dtype="numeric")
-        self._encode(X[:1])
+        rows: NDArray[Any] = validate_data(self, X, dtype="numeric")
+        self._encode(rows[:1])
         return self
 
-    def transform(self, X: NDArray[Any]) -> NDArray[np.uint8]:
+    def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Encode the rows of X (n, m); uint8, 0 or 1."""
         check_is_fitted(self)
         return self._encode(validate_data(self, X, dtype="numeric", reset=False))

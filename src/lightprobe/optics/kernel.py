@@ -11,7 +11,7 @@ bytes (a camera's speckle) by two, shifted and split so that no processor's int8
 are multiplied in float32 (float64 if given so) over blocks of columns and summed in float64.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import comb, factorial
 from typing import Any
 
@@ -76,7 +76,7 @@ def optical_kernel(
     if degree < 1:
         raise OptionError(f"degree is {degree}; it must be a whole number of 1 or more.")
     products = linear_kernel(X, Y, device=device)
-    lengths = np.diagonal(products).copy() if Y is None else squared_lengths(X)
+    lengths = squared_lengths(X)
     others = lengths if Y is None else squared_lengths(Y)
     for start in range(0, len(products), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
@@ -85,17 +85,38 @@ def optical_kernel(
 
 
 def squared_lengths(X: NDArray[Any]) -> Floats:
-    """|x|² of every row, (n,), by the same rules as the kernels."""
-    working = np.float64 if X.dtype in (np.uint8, np.float64) else np.float32
+    """|x|² of every row, (n,), in float64; exact for uint8."""
+    if _are_bits(X):
+        return np.array([np.count_nonzero(row) for row in X], dtype=np.float64)
     lengths = np.empty(len(X))
-    step = max(1, BLOCK_ROWS * FLOAT_COLUMNS // max(1, X.shape[1]))
+    step = max(1, BLOCK_ROWS * FLOAT_COLUMNS // (4 * max(1, X.shape[1])))
     for start in range(0, len(X), step):
-        block = X[start : start + step].astype(working)
-        lengths[start : start + step] = sum(
-            np.einsum("ij,ij->i", part, part).astype(np.float64)
-            for part in np.split(block, range(FLOAT_COLUMNS, block.shape[1], FLOAT_COLUMNS), axis=1)
-        )
+        block = X[start : start + step].astype(np.float64)
+        lengths[start : start + step] = np.einsum("ij,ij->i", block, block)
     return lengths
+
+
+def sum_kernels(
+    kernels: Sequence[Floats], scales: Sequence[float] | None = None
+) -> tuple[Floats, list[float]]:
+    """Add kernels of several layers or networks so that each weighs the same: Σ K / s, s = tr(Kc)/n.
+
+    Parameters
+    ----------
+    kernels : sequence of (n, l)
+    scales : sequence of float or None
+        The training kernels' s, for kernels between new rows and training rows; None computes them.
+
+    Returns
+    -------
+    (n, l) the sum, and the scales
+    """
+    if scales is None:
+        scales = [float(np.trace(K) / len(K) - K.mean()) for K in kernels]
+    total = np.zeros_like(kernels[0])
+    for K, scale in zip(kernels, scales, strict=True):
+        total += K / scale
+    return total, list(scales)
 
 
 # Cheapest first: where leave-one-out cannot tell two apart, the earlier one is taken.
@@ -123,10 +144,11 @@ def _check(X: NDArray[Any], Y: NDArray[Any]) -> None:
 def _multiplier(X: NDArray[Any], Y: NDArray[Any]) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
     if X.dtype != np.uint8:
         return _multiply_floats
-    # One 0/1 operand within int8 is enough, but bytes above 127 do not fit int8 at all.
-    if X.max(initial=0) <= 1 and Y.max(initial=0) <= 1:
-        return _multiply_bits
-    return _multiply_bytes
+    return _multiply_bits if _are_bits(X) and (Y is X or _are_bits(Y)) else _multiply_bytes
+
+
+def _are_bits(X: NDArray[Any]) -> bool:
+    return X.dtype == np.uint8 and X.max(initial=0) <= 1
 
 
 def _tensor(block: NDArray[Any], device: str) -> torch.Tensor:
