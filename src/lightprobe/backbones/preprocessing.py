@@ -11,20 +11,24 @@ from torchvision.transforms.v2 import functional
 from lightprobe.errors import BackboneError
 
 Interpolation = Literal["bilinear", "bicubic"]
+Fit = Literal["crop", "squash"]
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Shorter side to `resize` pixels (antialiased), then the centre square of `crop` pixels.
+    """How a photo becomes a square of `crop` pixels, resized with antialias.
 
     Parameters
     ----------
     resize, crop : int
-        Pixels; `crop <= resize`.
+        Pixels. With fit `crop`, the shorter side becomes `resize`, of which the centre square is kept;
+        `crop <= resize`.
     mean, std : tuple of 3 floats
         Per channel, for pixels scaled to [0, 1]. Kept here, applied inside the compiled network,
         so that a quarter of the bytes travels and the arithmetic runs where the network runs.
     interpolation : {"bilinear", "bicubic"}
+    fit : {"crop", "squash"}
+        `squash` keeps the whole photo and not its proportions; `resize` is not used.
 
     Raises
     ------
@@ -37,6 +41,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: Interpolation = "bilinear"
+    fit: Fit = "crop"
 
     def __post_init__(self) -> None:
         """Refuse what no photo could be prepared with."""
@@ -50,11 +55,14 @@ class Preprocessing:
                 f"Preprocessing got mean {self.mean} and std {self.std}; "
                 "each must be three numbers, those of std above zero."
             )
-        if self.interpolation not in get_args(Interpolation):
-            raise BackboneError(
-                f"Preprocessing got interpolation {self.interpolation!r}; "
-                f"allowed are {' and '.join(get_args(Interpolation))}."
-            )
+        for name, value, allowed in (
+            ("interpolation", self.interpolation, get_args(Interpolation)),
+            ("fit", self.fit, get_args(Fit)),
+        ):
+            if value not in allowed:
+                raise BackboneError(
+                    f"Preprocessing got {name} {value!r}; allowed are {' and '.join(allowed)}."
+                )
 
     def with_image_size(self, size: int) -> Self:
         """Return the same preprocessing for squares of `size` pixels, `resize` in proportion."""
@@ -71,9 +79,9 @@ class Preprocessing:
         -------
         Tensor of uint8, shape (3, crop, crop)
         """
-        resized = functional.resize(
-            image, [self.resize], interpolation=InterpolationMode(self.interpolation), antialias=True
-        )
+        size = [self.resize] if self.fit == "crop" else [self.crop, self.crop]
+        how = InterpolationMode(self.interpolation)
+        resized = functional.resize(image, size, interpolation=how, antialias=True)
         square: Tensor = functional.center_crop(resized, [self.crop, self.crop])
         return square
 

@@ -19,7 +19,7 @@ from lightprobe.backbones.families import Family
 from lightprobe.errors import WeightsError
 
 Readers = dict[str, Callable[[], Tensor]]
-FACTS: Final = ("mean", "std", "resize", "crop", "interpolation", "arguments")
+FACTS: Final = ("mean", "std", "resize", "crop", "interpolation", "fit", "arguments")
 PICKLES: Final = (".pth", ".pt")
 
 

@@ -45,7 +45,7 @@ def create_backbone(
         One of `BACKBONES`.
     weights : str, Path or None
         None: the published ones (`starter`: those inside the package). A .safetensors, .pth or .pt file;
-        a `FILE.json` beside it may hold `mean`, `std`, `resize`, `crop`, `interpolation` and the builder's
+        a `FILE.json` beside it may hold `mean`, `std`, `resize`, `crop`, `interpolation`, `fit` and the builder's
         `arguments`. "random": initialised from `random_state`, as a baseline and for tests.
     cut : str or None
         The layer to end at; None for the last before pooling and classifier.

@@ -1,0 +1,148 @@
+"""Cut networks against forward hooks on the whole torchvision network, at every listed cut."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision import models
+
+from lightprobe.backbones.backbone import Backbone
+from lightprobe.backbones.zoo import BACKBONES, create_backbone, describe_backbone
+from lightprobe.errors import BackboneError
+
+MakePair = Callable[[str, int], tuple[Backbone, nn.Module]]
+
+FAST = [("squeezenet1_1", 64), ("resnet18", 64), ("regnet_y_400mf", 64), ("mobilenet_v2", 64)]
+SLOW = [
+    ("alexnet", 96),
+    ("convnext_tiny", 64),
+    ("densenet169", 64),
+    ("efficientnet_b0", 64),
+    ("googlenet", 64),
+    ("inception_v3", 96),
+    ("maxvit_t", 224),
+    ("mnasnet0_5", 64),
+    ("mobilenet_v3_small", 64),
+    ("shufflenet_v2_x0_5", 64),
+    ("swin_t", 64),
+    ("swin_v2_t", 64),
+    ("vgg16", 64),
+    ("vit_b_16", 224),
+]
+EACH = [*FAST, *(pytest.param(*network, marks=pytest.mark.slow) for network in SLOW)]
+
+
+def hooked_outputs(network: nn.Module, names: list[str], images: Tensor) -> dict[str, Tensor]:
+    outputs = {}
+
+    def keep(name: str) -> None:
+        def hook(module: nn.Module, args: object, output: Tensor) -> None:
+            outputs[name] = output.clone()  # what follows may write into it
+
+        network.get_submodule(name).register_forward_hook(hook)
+
+    for name in names:
+        keep(name)
+    with torch.inference_mode():
+        network(images)
+    return outputs
+
+
+@pytest.mark.parametrize(("name", "size"), EACH)
+def test_every_cut_gives_what_a_hook_on_the_whole_network_sees(
+    make_pair: MakePair, name: str, size: int
+) -> None:
+    backbone, whole = make_pair(name, size)
+    names = [cut.name for cut in backbone.cuts]
+    images = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+    expected = hooked_outputs(whole, names, images)
+    with torch.inference_mode():
+        outputs = backbone.network(names)(images)
+
+    assert list(outputs) == names
+    assert list(expected) == names, "cuts are listed in the order of execution"
+    for cut in names:
+        scale = expected[cut].std().item()
+        assert scale > 0
+        torch.testing.assert_close(outputs[cut], expected[cut], rtol=1e-4, atol=1e-4 * scale)
+    sums = {(output.shape, output.double().sum().item()) for output in outputs.values()}
+    assert len(sums) == len(names), "two cuts have the same output"
+    measured = {info.name: info.shape for info in backbone.describe()}
+    assert measured == {cut: tuple(output.shape[1:]) for cut, output in expected.items()}
+
+
+def test_a_shallow_cut_alone_equals_the_same_cut_beside_a_deeper_one(make_pair: MakePair) -> None:
+    backbone, _ = make_pair("resnet18", 64)
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        alone = backbone.network(["layer2"])(images)["layer2"]
+        beside = backbone.network(["layer2", "layer4"])(images)["layer2"]
+        cut_short = backbone.at("layer2").network(["layer2"])(images)["layer2"]
+    assert torch.equal(alone, beside)
+    assert torch.equal(alone, cut_short)
+
+
+def test_what_lies_behind_the_cut_is_not_kept() -> None:
+    network = create_backbone("resnet18", weights="random", image_size=32).network(["layer2"])
+    kept = {name.partition(".")[0] for name, _ in network.named_parameters()}
+    assert kept == {"conv1", "bn1", "layer1", "layer2"}
+    assert not hasattr(network, "fc")
+
+
+@pytest.mark.parametrize(("name", "classifier"), [("resnet18", "fc"), ("densenet169", "classifier")])
+def test_parameters_kept_are_those_in_front_of_the_cut(name: str, classifier: str) -> None:
+    with torch.device("meta"):
+        whole = models.get_model(name, weights=None)
+    total = sum(p.numel() for p in whole.parameters())
+    behind = sum(p.numel() for p in whole.get_submodule(classifier).parameters())
+
+    last = describe_backbone(name).cuts[-1]
+
+    assert last.parameters == total - behind
+    assert last.share == pytest.approx(1 - behind / total)
+
+
+def test_parameters_kept_at_an_early_cut_are_counted_by_hand() -> None:
+    whole = models.resnet18()
+    front = [whole.conv1, whole.bn1, whole.layer1, whole.layer2[0]]
+    expected = sum(p.numel() for module in front for p in module.parameters())
+    info = next(info for info in describe_backbone("resnet18").cuts if info.name == "layer2.0")
+    assert info.parameters == expected
+
+
+def test_densenet_169_gives_the_numbers_of_the_first_optical_experiment() -> None:
+    started = time.perf_counter()
+    info = describe_backbone("densenet169")
+    assert time.perf_counter() - started < 5
+    assert info.image_size == 224
+    assert info.cuts[-1].name == "features"
+    assert (info.cuts[-1].flattened, info.cuts[-1].pooled) == (81_536, 1664)
+
+
+def test_tokens_count_the_class_token_beside_the_mean() -> None:
+    info = describe_backbone("vit_b_32", 64).cuts[-1]
+    assert (info.shape, info.pooled, info.flattened) == ((5, 768), 2 * 768, 5 * 768)
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("inception_v3", 32), ("vit_b_16", 100), ("maxvit_t", 128), ("alexnet", 30)]
+)
+def test_a_size_that_the_network_cannot_take_is_refused_before_weights_are_sought(
+    name: str, size: int
+) -> None:
+    with pytest.raises(BackboneError, match=f"{name} cannot .* {size}-pixel images"):
+        create_backbone(name, image_size=size)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_network_can_be_described(name: str) -> None:
+    info = describe_backbone(name)
+    parameters = [cut.parameters for cut in info.cuts]
+    assert len(info.cuts) >= 5
+    assert parameters == sorted(parameters)
+    assert parameters[-1] > 0
+    assert 0 < info.cuts[-1].share < 1
