@@ -21,9 +21,9 @@ __all__ = ["complex_gaussian", "dense_projection"]
 _GAMMA = 0x9E3779B97F4A7C15 - 2**64
 _MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
 _MIX_2 = 0x94D049BB133111EB - 2**64
-_TWO_TO_MINUS_32 = 2.0**-32
 _HASH_CHUNK = 1 << 17  # entries hashed at a time on a CPU: the temporaries stay in cache
-_BLOCK_BYTES = 256 << 20
+_CPU_BLOCK_BYTES = 256 << 20
+_GPU_BLOCK_BYTES = 1 << 30
 _ROWS = 1024  # rows of X multiplied at a time
 
 
@@ -40,10 +40,11 @@ def _hash64(counter: torch.Tensor, key: int) -> torch.Tensor:
 
 
 def _polar(hashes: torch.Tensor, real: torch.Tensor, imag: torch.Tensor) -> None:
-    """Write √(−ln u) e^{2πiv} with uniform u, v from the upper and lower half of each hash."""
-    u = (hashes >> 32).bitwise_and_(0xFFFFFFFF).float().add_(0.5)  # + ½: never ln 0
-    radius = u.mul_(_TWO_TO_MINUS_32).log_().neg_().sqrt_()
-    angle = hashes.bitwise_and_(0xFFFFFFFF).float().mul_(2.0 * math.pi * _TWO_TO_MINUS_32)
+    """Write √(−ln u) e^{iθ}, u in (0, 1] and θ in [−π, π) uniform, from the two halves of each hash."""
+    halves = hashes.view(torch.int32)
+    u = halves[1::2].bitwise_and(0x7FFFFFFF).float().add_(0.5)  # + ½: never ln 0
+    radius = u.mul_(2.0**-31).log_().neg_().sqrt_()
+    angle = halves[::2].float().mul_(math.pi * 2.0**-31)
     torch.cos(angle, out=real).mul_(radius)
     torch.sin(angle, out=imag).mul_(radius)
 
@@ -84,9 +85,10 @@ def _synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def dense_block_size(n_features: int, n_components: int) -> int:
-    """Columns of R made at a time: as many as fit in 256 MB, and at least 16."""
-    return min(n_components, max(16, _BLOCK_BYTES // (8 * n_features)))
+def dense_block_size(n_features: int, n_components: int, device: torch.device | str = "cpu") -> int:
+    """Columns of R made at a time: as many as fit in 256 MB (1 GB on a GPU), and at least 16."""
+    budget = _CPU_BLOCK_BYTES if torch.device(device).type == "cpu" else _GPU_BLOCK_BYTES
+    return min(n_components, max(16, budget // (8 * n_features)))
 
 
 def dense_work_bytes(n_samples: int, n_features: int, n_components: int) -> int:
@@ -144,7 +146,7 @@ def dense_projection(
     arithmetic = out.dtype if half else torch.float32
     scale = n_components**-0.5 if scale is None else scale
     generate_seconds = 0.0
-    width = dense_block_size(n_features, n_components)
+    width = dense_block_size(n_features, n_components, device)
     for first in range(0, n_components, width):
         last = min(first + width, n_components)
         started = time.perf_counter()

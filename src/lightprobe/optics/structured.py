@@ -5,15 +5,18 @@ With x padded to L = q·P entries in q blocks of P = 2^p,
     z = H D₂ M H D₁ x               (real: H in each block, M spreads every block over all the others)
     y = H_N (S₁ + iS₂)/√2 pad(z)    (complex: one H over all N ≥ L entries, N a power of two)
 
-where D₁, D₂, S₁ and S₂ are diagonals of random signs, the rows of y are the next N features (with the
-first k − N, ... of further pairs S₁, S₂ when k > N), and nothing else is stored: O((L + k) log N) a photo
-instead of O(m k). The rows of R are nearly orthogonal within such a stack, as in Yu et al. 2016
-("Orthogonal random features", arXiv:1610.09072; SORF has three such rounds) and, for optics, Dong, Ohana
-et al. 2020 (arXiv:2006.07310), so that E φ(x)·φ(y) = |x|²|y|² + (x·y)² up to a relative O(1/P), with an
-error at equal k that is never above a dense map's and falls to half of it as k reaches N.
+where D₁, D₂, S₁ and S₂ are diagonals of random signs; y gives N features, and a further pair S₁, S₂ the
+next N. Nothing else is stored, and a photo costs O((L + k) log N) instead of O(m k).
 
-Three rounds, not two: with two, photos that have few bits in common positions of their Walsh transform
-(two bits, say) get every feature twice.
+E φ(x)·φ(y) = |x|²|y|² + (x·y)² up to a relative O(1/P). The rows of R within one H are orthogonal or
+nearly so, which takes variance away: at equal k the kernel's error is that of a dense map for k ≪ N and
+about half of it from k = N on (compare Yu et al. 2016, "Orthogonal random features", arXiv:1610.09072, and
+Dong, Ohana et al. 2020, arXiv:2006.07310, both with three rounds of Hadamard matrix and signs). Where q
+is no power of two, padding leaves features that stand a multiple of P apart slightly correlated; the
+error just named includes that.
+
+Three rounds, not two: with two, a photo of two neighbouring bits gets its features in equal pairs, and
+its kernel an error a third above a dense map's where k < N.
 """
 
 import importlib.util
