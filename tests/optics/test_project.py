@@ -1,24 +1,170 @@
-"""OpticalFeatures against the closed form of its kernel, and as a scikit-learn citizen."""
+"""OpticalFeatures as a scikit-learn citizen, and what it takes in."""
+
+import pickle
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.linear_model import RidgeClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.parallel import Parallel, delayed
 
-from lightprobe.errors import OptionError
-from lightprobe.optics.project import OpticalFeatures
+from lightprobe.errors import DataError, OptionError
+from lightprobe.optics.camera import Camera
+from lightprobe.optics.dense import dense_work_bytes
+from lightprobe.optics.project import OpticalFeatures, memory_needed
+
+PROJECTIONS = ["structured", "dense"]
+BITS = (np.random.default_rng(0).random((6, 45)) < 0.4).astype(np.uint8)
 
 
-def test_an_option_that_is_not_allowed_is_named() -> None:
-    with pytest.raises(OptionError, match="n_components is 0"):
-        OpticalFeatures(n_components=0).fit(np.ones((2, 3)))
-    with pytest.raises(OptionError, match="projection is 'laser'"):
-        OpticalFeatures(projection="laser").fit(np.ones((2, 3)))
+@parametrize_with_checks([OpticalFeatures(n_components=20), OpticalFeatures(20, projection="dense")])  # type: ignore[untyped-decorator]  # scikit-learn has no types
+def test_scikit_learns_own_checks_pass(estimator: Any, check: Any) -> None:
+    check(estimator)
 
 
-def test_the_kind_that_comes_in_goes_out() -> None:
-    X = np.eye(3, dtype=np.uint8)
-    features = OpticalFeatures(n_components=7, random_state=0).fit(X)
-    assert isinstance(features.transform(X), np.ndarray)
-    out = features.transform(torch.from_numpy(X))
-    assert isinstance(out, torch.Tensor)
-    np.testing.assert_array_equal(out.numpy(), features.transform(X))
+@pytest.mark.parametrize("projection", PROJECTIONS)
+@pytest.mark.parametrize("dtype", [np.uint8, np.bool_, np.int8, np.float16, np.float32, np.float64, np.int64])
+def test_the_type_of_the_rows_does_not_matter(projection: str, dtype: type) -> None:
+    features = OpticalFeatures(50, projection=projection, random_state=0).fit(BITS)
+    np.testing.assert_allclose(
+        features.transform(BITS.astype(dtype)), features.transform(BITS), rtol=1e-4, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_rows_that_are_not_contiguous_are_read_right(projection: str) -> None:
+    features = OpticalFeatures(50, projection=projection, random_state=0).fit(BITS)
+    wide = np.repeat(BITS, 2, axis=1)
+    np.testing.assert_allclose(features.transform(wide[:, ::2]), features.transform(BITS), rtol=1e-5)
+    tensor = torch.from_numpy(wide)[:, ::2]
+    np.testing.assert_allclose(features.transform(tensor).numpy(), features.transform(BITS), rtol=1e-5)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_a_tensor_comes_back_as_a_tensor(projection: str) -> None:
+    features = OpticalFeatures(50, projection=projection, random_state=0)
+    for dtype in (torch.uint8, torch.bool, torch.float32, torch.bfloat16):
+        result = features.fit(torch.from_numpy(BITS).to(dtype)).transform(torch.from_numpy(BITS).to(dtype))
+        assert isinstance(result, torch.Tensor)
+        np.testing.assert_allclose(result.numpy(), features.transform(BITS), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_packed_bits_are_the_same_bits(projection: str) -> None:
+    options: dict[str, Any] = {"n_components": 50, "projection": projection, "random_state": 0}
+    expected = OpticalFeatures(**options).fit_transform(BITS)
+    packed = np.packbits(BITS, axis=1)
+    features = OpticalFeatures(packed_bits=45, **options)
+    np.testing.assert_allclose(features.fit_transform(packed), expected, rtol=1e-5)
+    assert features.n_features_in_ == 6
+    with pytest.raises(DataError, match="45 packed bits are 6 uint8 columns, but X has 45"):
+        features.fit(BITS)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_the_same_seed_gives_the_same_features(projection: str) -> None:
+    def features(seed: int) -> NDArray[np.float32]:
+        result: NDArray[np.float32] = OpticalFeatures(
+            50, projection=projection, random_state=seed
+        ).fit_transform(BITS)
+        return result
+
+    np.testing.assert_array_equal(features(3), features(3))
+    assert np.abs(features(3) - features(4)).max() > 0.1
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_half_precision_features_are_the_same_to_their_rounding(projection: str) -> None:
+    options: dict[str, Any] = {"n_components": 50, "projection": projection, "random_state": 0}
+    half = OpticalFeatures(dtype="float16", **options).fit_transform(BITS)
+    assert half.dtype == np.float16
+    np.testing.assert_allclose(half, OpticalFeatures(**options).fit_transform(BITS), rtol=2e-3, atol=1e-3)
+
+
+def test_generating_r_is_timed_apart() -> None:
+    dense = OpticalFeatures(500, projection="dense").fit(BITS)
+    dense.transform(BITS)
+    assert dense.generate_seconds_ > 0
+    structured = OpticalFeatures(500).fit(BITS)
+    structured.transform(BITS)
+    assert structured.generate_seconds_ == 0
+
+
+def test_clones_copies_and_other_processes_give_the_same_features() -> None:
+    features = OpticalFeatures(50, camera=Camera(bits=6), random_state=0).fit(BITS)
+    expected = features.transform(BITS)
+    assert clone(features).get_params() == features.get_params()
+    np.testing.assert_array_equal(clone(features).fit_transform(BITS), expected)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(features)).transform(BITS), expected)
+    threads = Parallel(n_jobs=2, prefer="threads")(delayed(features.transform)(BITS) for _ in range(4))
+    for result in threads:
+        np.testing.assert_array_equal(result, expected)
+
+
+def test_features_have_names_and_frames() -> None:
+    features = OpticalFeatures(3, random_state=0).fit(BITS)
+    names = ["opticalfeatures0", "opticalfeatures1", "opticalfeatures2"]
+    assert features.get_feature_names_out().tolist() == names
+    pandas = pytest.importorskip("pandas")
+    frame = features.set_output(transform="pandas").transform(BITS)
+    assert isinstance(frame, pandas.DataFrame)
+    assert frame.columns.tolist() == names
+
+
+def test_handwritten_digits_are_learned_in_a_pipeline_and_a_search() -> None:
+    X, y = load_digits(return_X_y=True)
+    X /= 16
+    pipeline = make_pipeline(OpticalFeatures(2000, random_state=0), RidgeClassifier(alpha=1.0))
+    assert pipeline.fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.94
+    search = GridSearchCV(pipeline, {"opticalfeatures__n_components": [1, 300]}, cv=3)
+    assert search.fit(X[:300], y[:300]).best_params_ == {"opticalfeatures__n_components": 300}
+
+
+def test_memory_is_told_before_it_is_taken() -> None:
+    assert memory_needed(8000, 81_536, 120_000) - 8000 * 120_000 * 4 < 30e6
+    dense = memory_needed(8000, 81_536, 120_000, projection="dense", itemsize=1)
+    assert dense == 8000 * 120_000 + dense_work_bytes(8000, 81_536, 120_000)
+    assert dense_work_bytes(8000, 81_536, 120_000) < 1e9
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_components": 0}, "n_components is 0"),
+        ({"n_components": 2.5}, "n_components is 2.5"),
+        ({"packed_bits": -1}, "packed_bits is -1"),
+        ({"projection": "laser"}, "projection is 'laser'; give one of structured, dense"),
+        ({"dtype": "int4"}, "dtype is 'int4'"),
+    ],
+)
+def test_an_option_that_is_not_allowed_is_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        OpticalFeatures(**options).fit(BITS)
+
+
+def test_a_tensor_that_does_not_fit_is_an_error() -> None:
+    features = OpticalFeatures(10).fit(BITS)
+    with pytest.raises(DataError, match="45"):
+        features.transform(torch.ones(2, 44))
+    for wrong in (torch.ones(5), torch.ones(2, 2, dtype=torch.complex64), torch.ones(0, 45)):
+        with pytest.raises(DataError, match=r"give real \(n_samples, n_features\)"):
+            features.transform(wrong)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_a_gpu_gives_the_same_features(projection: str) -> None:
+    features = OpticalFeatures(500, projection=projection, random_state=0, device="cpu").fit(BITS)
+    expected = features.transform(BITS)
+    features.set_params(device="cuda")
+    np.testing.assert_allclose(features.transform(BITS), expected, rtol=1e-3, atol=1e-4)
+    result = features.transform(torch.from_numpy(BITS).cuda())
+    assert result.is_cuda
+    np.testing.assert_allclose(result.cpu().numpy(), expected, rtol=1e-3, atol=1e-4)

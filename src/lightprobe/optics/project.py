@@ -4,7 +4,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -78,7 +77,7 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     exposure_ : float
         Counts per unit of |xR|²; only with a camera.
     generate_seconds_ : float
-        Seconds that the last `transform` spent making R; 0 for "structured".
+        Seconds that the last projection spent making R; 0 for "structured".
 
     Examples
     --------
@@ -125,7 +124,7 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         self._check_options()
         rows = self._validated(X, reset=True)
         self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self.generate_seconds_ = 0.0
+        self._clock = {"generate": 0.0}  # a reading, not state: `transform` leaves the attributes as they are
         if self.camera is not None:
             every = -(-len(rows) // _EXPOSURE_SAMPLE)
             sample = rows[::every]
@@ -134,7 +133,7 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             self.exposure_ = self.camera.exposure_for(intensities)
         return self
 
-    def transform(self, X: Any) -> NDArray[Any] | torch.Tensor:
+    def transform(self, X: Any) -> Any:
         """φ(X), or the camera's counts.
 
         Parameters
@@ -219,7 +218,18 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         if self.projection == "structured":
             structured_projection(rows, k, self.seed_, **options)
         else:
-            _, self.generate_seconds_ = dense_projection(rows, k, self.seed_, **options)
+            _, self._clock["generate"] = dense_projection(rows, k, self.seed_, **options)
+
+    @property
+    def generate_seconds_(self) -> float:
+        """Seconds that the last projection spent making R."""
+        check_is_fitted(self, "seed_")
+        return self._clock["generate"]
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
 
     @property
     def _n_features_out(self) -> int:
