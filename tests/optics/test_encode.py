@@ -1,7 +1,7 @@
 """Encodings against the number formats that they are defined by."""
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +18,6 @@ from lightprobe.optics.encode import (
     l2_normalize,
     sign_bits,
 )
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 
 def bits_of(value: float) -> str:
@@ -39,7 +36,7 @@ def test_sign_bits_are_one_above_the_threshold_only() -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_float32_bits_are_those_of_the_format_side_by_side(dtype: type) -> None:
     values = [-2.5, 0.0, 0.1, 65504.0, -1e-6]
-    X: NDArray[Any] = np.array([values, values[::-1]], dtype=dtype)
+    X: Any = np.array([values, values[::-1]], dtype=dtype)
     bits = float32_bits(X, sign_bit=True, exp_bits=8, mantissa_bits=23)
     for row, encoded in zip(X, bits, strict=True):
         assert "".join(map(str, encoded)) == "".join(bits_of(float(value)) for value in row)
@@ -58,7 +55,7 @@ def test_chosen_bits_are_the_highest_of_each_field(sign: bool, exponent: int, ma
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_normalised_rows_have_length_one_and_keep_their_type(dtype: type) -> None:
-    X: NDArray[Any] = np.random.default_rng(0).standard_normal((6, 400)).astype(dtype)
+    X: Any = np.random.default_rng(0).standard_normal((6, 400)).astype(dtype)
     X[2] = 0
     X[3] *= 200  # its squares overflow half precision
     normalized = l2_normalize(X)

@@ -24,6 +24,7 @@ from lightprobe.errors import OptionError
 Floats = NDArray[np.float64]
 
 BLOCK_ROWS = 2048
+OPTICAL_ROWS = 256
 FLOAT_COLUMNS = 4096
 # A shifted byte is within ±128 and half of another within ±64: 2¹⁷ products of them stay below 2³¹.
 BYTE_COLUMNS = 2**17
@@ -78,8 +79,8 @@ def optical_kernel(
     products = linear_kernel(X, Y, device=device)
     lengths = squared_lengths(X)
     others = lengths if Y is None else squared_lengths(Y)
-    for start in range(0, len(products), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
+    for start in range(0, len(products), OPTICAL_ROWS):
+        rows = slice(start, start + OPTICAL_ROWS)
         products[rows] = _optical(products[rows], np.outer(lengths[rows], others), degree)
     return products
 

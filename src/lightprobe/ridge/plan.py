@@ -1,70 +1,121 @@
-"""Exact kernel or random features: a choice by memory that can be said in one sentence."""
+"""How to fit within a memory limit and in reasonable time, and a sentence that says why.
+
+    exact (dual)      8n² bytes      n²m/2 multiplications, then a·2n³/3   (a penalties tried)
+    random (primal)   8k² bytes      n projections, nk² for the Gram matrix and as much for the left-out
+                                     scores, then a·(k³/3 + sk²)           (s rows searched)
+    linear            the primal with k = m where m < n, else the dual
+
+Seconds come from the nominal rates below, which are those of two CPU cores with AVX-512: another machine
+has other seconds, but nearly the same ratios, and only the ratios decide.
+"""
 
 from dataclasses import dataclass
 
 from lightprobe.errors import ResourceError
+from lightprobe.ridge.solve import SEARCH_ROWS
+from lightprobe.ridge.statistics import BLOCK_ROWS
 
+RATES = {"uint8": 7e11, "float": 1e11}  # multiplications a second
+SOLVE_RATE = 5e10  # in double precision, likewise
+PROJECT_SECONDS = 1e-8  # a row and component (or column, whichever are more), structured
+PENALTIES = 5  # tried as a rule
+PATIENCE = 60.0  # seconds that the exact kernel may take even where random features are faster
 MAX_COMPONENTS = 16_384  # beyond, the k³ of the solve outweighs what more features bring
 MIN_COMPONENTS = 64
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The number of random features, None for the exact kernel, and why."""
+    """What to do.
 
+    Attributes
+    ----------
+    solver : {"dual", "primal"}
+    components : int or None
+        Random features; None for the features or the kernel as they are.
+    stored : bool
+        Whether random features are kept in memory, or made again whenever they are read.
+    reason : str
+    """
+
+    solver: str
     components: int | None
+    stored: bool
     reason: str
 
 
-def plan_fit(n: int, components: str | int, budget: int) -> Plan:
-    """Choose how to fit n rows within `budget` bytes.
+def plan_fit(n: int, m: int, *, linear: bool, components: str | int, budget: int, integers: bool) -> Plan:
+    """Choose how to fit n rows of m columns.
 
     Parameters
     ----------
-    n : int
+    linear : bool
+        Whether the kernel is the linear one.
     components : "auto", "exact" or int
         What was asked for.
     budget : int
-        Bytes that fitting may take.
+        Bytes that fitting may take beside the features.
+    integers : bool
+        Whether the features are uint8, whose kernels are faster.
 
     Raises
     ------
     ResourceError
-        The exact kernel was asked for and does not fit, or nothing does.
+        What was asked for does not fit, or nothing does.
     """
-    exact = dual_bytes(n)
-    if not isinstance(components, str):
-        return Plan(components, f"{components} random features, as asked for.")
-    if exact <= budget:
-        return Plan(None, f"Exact kernel: {n} rows take {_gb(exact)} of the {_gb(budget)} allowed.")
-    if components == "exact":
-        raise ResourceError(
-            f"The exact kernel of {n} rows takes {_gb(exact)} and {_gb(budget)} are allowed; "
-            "give components a number or raise max_memory."
+    if linear and m < n:
+        needed = primal_bytes(m)
+        _require(needed, budget, f"The Gram matrix of {m} features")
+        return Plan(
+            "primal", None, True, f"Linear kernel in the primal: {m} features are fewer than {n} rows."
         )
-    chosen = MAX_COMPONENTS
-    while primal_bytes(n, chosen) > budget:
-        chosen //= 2
-        if chosen < MIN_COMPONENTS:
-            raise ResourceError(
-                f"{n} rows take {_gb(primal_bytes(n, MIN_COMPONENTS))} even with {MIN_COMPONENTS} random "
-                f"features and {_gb(budget)} are allowed; raise max_memory."
-            )
-    return Plan(
-        chosen,
-        f"{chosen} random features, {_gb(primal_bytes(n, chosen))}: the exact kernel of {n} rows would take "
-        f"{_gb(exact)} of the {_gb(budget)} allowed.",
-    )
+    if not isinstance(components, str):
+        return _random(n, components, budget, f"{components} random features, as asked for")
+    exact = dual_bytes(n)
+    seconds = n * n * m / 2 / RATES["uint8" if integers else "float"] + PENALTIES * n**3 * 2 / 3 / SOLVE_RATE
+    said = f"The exact kernel of {n} rows takes about {_gb(exact)} and {seconds:.2g} s"
+    if linear or components == "exact":
+        _require(exact, budget, f"The exact kernel of {n} rows")
+        return Plan("dual", None, True, f"{said}; {_gb(budget)} are allowed.")
+    affordable = MAX_COMPONENTS
+    while primal_bytes(affordable) > budget and affordable > MIN_COMPONENTS:
+        affordable //= 2
+    other = _random_seconds(n, m, affordable)
+    against = f"{affordable} random features {_gb(primal_bytes(affordable))} and {other:.2g} s"
+    if exact <= budget and seconds <= max(PATIENCE, other):
+        return Plan("dual", None, True, f"{said}, {against}; {_gb(budget)} are allowed.")
+    return _random(n, affordable, budget, f"{said}, {against}; {_gb(budget)} are allowed")
 
 
 def dual_bytes(n: int) -> int:
-    """Bytes of solving n rows in the dual: the kernel, a factor, and room to build them."""
-    return 3 * 8 * n * n
+    """Bytes of solving n rows in the dual: the kernel, in whose memory it is factored, and blocks."""
+    return 8 * n * n + 10 * 8 * BLOCK_ROWS * n
 
 
-def primal_bytes(n: int, k: int) -> int:
-    """Bytes of solving k features of n rows in the primal: Gram matrices, a factor, float32 features."""
-    return 4 * 8 * k * k + 4 * n * k
+def primal_bytes(k: int) -> int:
+    """Bytes of solving k features in the primal: their Gram matrix, factored in place, and blocks."""
+    return 8 * k * k + 4 * 8 * BLOCK_ROWS * k
+
+
+def _random(n: int, components: int, budget: int, reason: str) -> Plan:
+    solver = "primal" if components < n else "dual"
+    needed = primal_bytes(components) if solver == "primal" else dual_bytes(n) + 4 * n * components
+    _require(needed, budget, f"Solving for {components} random features of {n} rows")
+    stored = solver == "dual" or needed + 4 * n * components <= budget
+    return Plan(solver, components, stored, f"{reason}{'' if stored else ', made again at each reading'}.")
+
+
+def _random_seconds(n: int, m: int, k: int) -> float:
+    solve = n * k * k * 2 + PENALTIES * (k**3 / 3 + min(n, SEARCH_ROWS) * k * k)
+    return n * max(k, m) * PROJECT_SECONDS + solve / SOLVE_RATE
+
+
+def _require(needed: int, budget: int, what: str) -> None:
+    if needed > budget:
+        raise ResourceError(
+            f"{what} takes {_gb(needed)} and {_gb(budget)} are allowed; "
+            "give components a smaller number or raise max_memory."
+        )
 
 
 def _gb(size: int) -> str:

@@ -12,13 +12,16 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from lightprobe.errors import DataError, ModelFileError, OptionError
-from lightprobe.optics.kernel import KERNELS, linear_kernel
+from lightprobe.errors import DataError, OptionError
+from lightprobe.head.projected import Projected
+from lightprobe.head.state import restore_state, state_of
+from lightprobe.optics.camera import Camera
+from lightprobe.optics.kernel import KERNELS
 from lightprobe.optics.project import OpticalFeatures
-from lightprobe.ridge.calibrate import Calibration, fit_calibration
+from lightprobe.ridge.calibrate import fit_calibration
 from lightprobe.ridge.loo import identical_rows
 from lightprobe.ridge.plan import plan_fit
-from lightprobe.ridge.search import RidgeFit
+from lightprobe.ridge.search import DegenerateKernelError, RidgeFit
 from lightprobe.ridge.solve import solve_dual, solve_primal
 
 Floats = NDArray[np.float64]
@@ -86,7 +89,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         kernel: str = "optical",
         components: str | int = "auto",
         projection: str = "structured",
-        camera: Any = None,
+        camera: Camera | None = None,
         alpha: str | float = "auto",
         class_weight: str | dict[Any, float] | None = None,
         max_memory: int | None = None,
@@ -118,7 +121,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         groups : (n,)
             Rows of equal value are left out together; by default those that are copies of each other.
         """
-        self._check_options()
+        self.check_options()
         X, y = validate_data(self, _bytes_for_bits(X), y, dtype=list(DTYPES), order="C")
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -126,22 +129,15 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             raise DataError("The labels are all of one class; a classifier needs at least two.")
         counts = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         weights = counts * self._class_weights(labels, counts)[labels]
-        Y = np.where(labels[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)
-        options = {
-            "alpha_relative": None if self.alpha == "auto" else float(self.alpha),
-            "weights": weights,
-            "groups": identical_rows(X) if groups is None else groups,
-        }
-        self.dtype_ = X.dtype
-        self.seconds_ = {"generate": 0.0, "project": 0.0, "fit": 0.0}
-        self.n_components_ = self._choose(*X.shape)
+        copies = identical_rows(X)
+        if not copies.any():
+            raise DegenerateKernelError(
+                "The features are the same for every row; choose another encoding or layer."
+            )
         self._forget()
-        if self.n_components_ is not None:
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            self.features_ = self._optical_features(self.n_components_, seed).fit(X)
-        fit = self._fit(X, Y, options)
-        columns = slice(1, 2) if len(self.classes_) == 2 else slice(None)
-        self.intercept_ = fit.intercept[columns]
+        self.dtype_ = X.dtype
+        fit = self._solve(X, labels, weights, copies if groups is None else np.asarray(groups))
+        self.intercept_ = fit.intercept[self._columns]
         self.loo_scores_ = fit.loo_scores
         self.loo_accuracy_ = float(np.average(fit.loo_scores.argmax(axis=1) == labels, weights=counts))
         self.alpha_, self.alpha_relative_, self.alpha_path_ = fit.alpha, fit.alpha_relative, fit.path
@@ -174,38 +170,17 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             return int(len(self.X_fit_) * (n_features + n_outputs))
         if self.n_components_ is None:
             return int(n_features * n_outputs)
-        # A dense map multiplies by every entry of R; a structured one transforms each block in k log m.
-        per_component = 2 * n_features if self.projection == "dense" else n_features.bit_length()
-        return int(self.n_components_ * (per_component + n_outputs))
+        # A dense map multiplies by every entry of R; a structured one takes a logarithm of that a column.
+        k = self.n_components_
+        project = (
+            2 * k * n_features if self.projection == "dense" else max(k, n_features) * n_features.bit_length()
+        )
+        return int(project + k * n_outputs)
 
     def get_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Everything that predicting needs: arrays, and plain values for a JSON file."""
+        """Return everything that predicting needs: arrays, and plain values for a JSON file."""
         check_is_fitted(self)
-        arrays: dict[str, NDArray[Any]] = {"intercept": self.intercept_, "loo_scores": self.loo_scores_}
-        if hasattr(self, "X_fit_"):
-            arrays["dual_coef"] = self.dual_coef_
-            bits = self.X_fit_.dtype == np.uint8 and self.X_fit_.max() <= 1
-            arrays["X_fit_bits" if bits else "X_fit"] = (
-                np.packbits(self.X_fit_, axis=1) if bits else self.X_fit_
-            )
-        else:
-            arrays["coef"] = self.coef_
-        config = {
-            "kernel": self.kernel,
-            "projection": self.projection,
-            "n_components": self.n_components_,
-            "seed": self.features_.random_state if self.n_components_ is not None else None,
-            "classes": self.classes_.tolist(),
-            "n_features": self.n_features_in_,
-            "dtype": self.dtype_.name,
-            "alpha": self.alpha_,
-            "alpha_relative": self.alpha_relative_,
-            "loo_accuracy": self.loo_accuracy_,
-            "solver": self.solver_,
-            "plan": self.plan_,
-            "calibration": self.calibration_.to_dict(),
-        }
-        return arrays, config
+        return state_of(self)
 
     @classmethod
     def from_state(cls, arrays: dict[str, NDArray[Any]], config: dict[str, Any]) -> Self:
@@ -216,48 +191,8 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         ModelFileError
             Something is missing, or shapes do not fit each other.
         """
-        try:
-            return cls._from_state(arrays, config)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(
-                f"The saved head is damaged or foreign ({error}); train it again."
-            ) from error
-
-    @classmethod
-    def _from_state(cls, arrays: dict[str, NDArray[Any]], config: dict[str, Any]) -> Self:
-        head = cls(
-            kernel=config["kernel"],
-            components=config["n_components"] or "exact",
-            projection=config["projection"],
-            alpha=config["alpha_relative"],
-        )
-        head._check_options()
-        head.classes_ = np.array(config["classes"])
-        head.n_features_in_ = int(config["n_features"])
-        head.dtype_ = np.dtype(config["dtype"])
-        head.n_components_ = config["n_components"]
-        head.alpha_, head.alpha_relative_ = float(config["alpha"]), float(config["alpha_relative"])
-        head.loo_accuracy_, head.solver_ = float(config["loo_accuracy"]), config["solver"]
-        head.plan_ = config["plan"]
-        head.calibration_ = Calibration.from_dict(config["calibration"])
-        head.intercept_, head.loo_scores_ = arrays["intercept"], arrays["loo_scores"]
-        width = 1 if len(head.classes_) == 2 else len(head.classes_)
-        _expect("intercept", head.intercept_, (width,))
-        if head.n_components_ is None and head.kernel == "optical":
-            if "X_fit_bits" in arrays:
-                packed = arrays["X_fit_bits"]
-                head.X_fit_ = np.unpackbits(packed, axis=1, count=head.n_features_in_)
-            else:
-                head.X_fit_ = arrays["X_fit"]
-            head.dual_coef_ = arrays["dual_coef"]
-            _expect("X_fit", head.X_fit_, (len(head.loo_scores_), head.n_features_in_))
-            _expect("dual_coef", head.dual_coef_, (len(head.X_fit_), width))
-        else:
-            head.coef_ = arrays["coef"]
-            _expect("coef", head.coef_, (width, head.n_components_ or head.n_features_in_))
-        if head.n_components_ is not None:
-            head.features_ = head._optical_features(head.n_components_, int(config["seed"]))
-            head.features_.fit(np.zeros((1, head.n_features_in_), dtype=head.dtype_))
+        head = cls()
+        restore_state(head, arrays, config)
         return head
 
     def __sklearn_tags__(self) -> Any:
@@ -266,28 +201,47 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         tags.classifier_tags.poor_score = self.kernel == "optical"
         return tags
 
-    def _fit(self, X: NDArray[Any], Y: Floats, options: dict[str, Any]) -> RidgeFit:
-        """Solve, and keep what predicting needs: X_fit_ and dual_coef_, or coef_."""
+    def _solve(
+        self, X: NDArray[Any], labels: NDArray[np.intp], weights: Floats, groups: NDArray[Any]
+    ) -> RidgeFit:
+        """Plan, solve, and keep what predicting needs: X_fit_ and dual_coef_, or coef_."""
+        plan = plan_fit(
+            *X.shape,
+            linear=self.kernel == "linear",
+            components=self.components,
+            budget=self._budget(),
+            integers=X.dtype == np.uint8,
+        )
+        self.plan_, self.solver_, self.n_components_ = plan.reason, plan.solver, plan.components
         start = time.perf_counter()
-        columns = slice(1, 2) if Y.shape[1] == 2 else slice(None)
-        if self.n_components_ is not None:
-            X = np.asarray(self.features_.transform(X))
-            self.seconds_["generate"] = self.features_.generate_seconds_
-            self.seconds_["project"] = time.perf_counter() - start - self.seconds_["generate"]
-            start = time.perf_counter()
-        exact_optical = self.kernel == "optical" and self.n_components_ is None
-        self.solver_ = "dual" if exact_optical or X.shape[1] >= len(X) else "primal"
+        features: Any = X  # or what stands for a matrix that is not stored
+        self.seconds_ = {"generate": 0.0, "project": 0.0}
+        if plan.components is not None:
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            self.features_ = self.optical_features(plan.components, seed).fit(X)
+            features = Projected(self.features_, X, self.seconds_)
+            if plan.stored:
+                features = features[np.arange(len(X))]
+        Y = np.where(labels[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)
+        options: dict[str, Any] = {
+            "alpha_relative": None if self.alpha == "auto" else float(self.alpha),
+            "weights": None if (weights == 1).all() else weights,
+            "groups": groups,
+            "device": self._torch_device(),
+        }
         if self.solver_ == "primal":
-            fit = solve_primal(X, Y, **options)
-            self.coef_ = fit.coef.T[columns].copy()
+            fit = solve_primal(features, Y, **options)
+            self.coef_ = np.ascontiguousarray(fit.coef.T[self._columns])
         else:
-            kernel = KERNELS["optical"] if exact_optical else linear_kernel
-            fit = solve_dual(kernel(X, device=self._torch_device()), Y, overwrite_K=True, **options)
-            if exact_optical:
-                self.X_fit_, self.dual_coef_ = X, fit.coef[:, columns].copy()
+            exact = self.kernel == "optical" and plan.components is None
+            kernel = KERNELS["optical" if exact else "linear"](features, device=self._torch_device())
+            fit = solve_dual(kernel, Y, overwrite_K=True, **options)
+            dual_coef = np.ascontiguousarray(fit.coef[:, self._columns])
+            if exact:
+                self.X_fit_, self.dual_coef_ = X, dual_coef
             else:
-                self.coef_ = _fold(X, fit.coef[:, columns])
-        self.seconds_["fit"] = time.perf_counter() - start
+                self.coef_ = _fold(features, dual_coef)
+        self.seconds_["fit"] = time.perf_counter() - start - sum(self.seconds_.values())
         return fit
 
     def _scores(self, X: NDArray[Any]) -> Floats:
@@ -321,31 +275,36 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             )
         return same
 
-    def _choose(self, n: int, m: int) -> int | None:
-        """Choose the number of random features, None for the exact kernel, and say why."""
-        budget = self.max_memory
-        if budget is None:
-            budget = int(MEMORY_SHARE * psutil.virtual_memory().available)
-        if self.kernel == "linear" and m < n:
-            self.plan_ = f"Linear kernel in the primal: {m} features are fewer than {n} rows."
-            return None
-        plan = plan_fit(n, "exact" if self.kernel == "linear" else self.components, budget)
-        self.plan_ = plan.reason
-        return plan.components
+    def _budget(self) -> int:
+        if self.max_memory is not None:
+            return self.max_memory
+        return int(MEMORY_SHARE * psutil.virtual_memory().available)
 
-    def _optical_features(self, components: int, seed: int) -> OpticalFeatures:
-        return OpticalFeatures(components, projection=self.projection, random_state=seed, device=self.device)
+    def optical_features(self, components: int, seed: int) -> OpticalFeatures:
+        """Return the random features these parameters describe, not yet fitted."""
+        return OpticalFeatures(
+            components, projection=self.projection, camera=self.camera, random_state=seed, device=self.device
+        )
+
+    @property
+    def _columns(self) -> slice:
+        """Of two classes, whose scores are each other's negative, only the second is kept."""
+        return slice(1, 2) if len(self.classes_) == 2 else slice(None)
 
     def _class_weights(self, labels: NDArray[np.intp], counts: Floats) -> Floats:
-        n_classes = len(self.classes_)
+        names = self.classes_.tolist()
         if self.class_weight is None:
-            return np.ones(n_classes)
+            return np.ones(len(names))
         if isinstance(self.class_weight, str):  # "balanced"
-            per_class = np.bincount(labels, weights=counts, minlength=n_classes)
-            return np.asarray(counts.sum() / (n_classes * np.maximum(per_class, 1e-300)))
-        return np.array([float(self.class_weight.get(name, 1.0)) for name in self.classes_.tolist()])
+            per_class = np.bincount(labels, weights=counts, minlength=len(names))
+            return np.asarray(counts.sum() / (len(names) * np.where(per_class > 0, per_class, 1)))
+        unknown = [name for name in self.class_weight if name not in names]
+        if unknown:
+            raise OptionError(f"class_weight names {unknown[0]!r}, but the classes are {names}.")
+        return np.array([float(self.class_weight.get(name, 1.0)) for name in names])
 
-    def _check_options(self) -> None:
+    def check_options(self) -> None:
+        """Refuse values that no parameter allows, with an OptionError."""
         if self.kernel not in KERNELS:
             raise OptionError(f"kernel is {self.kernel!r}; it must be one of {', '.join(KERNELS)}.")
         number = not isinstance(self.components, str)
@@ -386,8 +345,3 @@ def _fold(X: NDArray[Any], dual_coef: Floats, block: int = 1024) -> Floats:
     for start in range(0, len(X), block):
         folded += dual_coef[start : start + block].T @ X[start : start + block].astype(np.float64)
     return folded
-
-
-def _expect(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ValueError(f"{name} has shape {array.shape}, not {shape}")
