@@ -189,6 +189,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         features = self._extract(images, backbone, runner)
         images = images.select(features.kept)
         require_every_class(images, "training photos that can be decoded")
+        # A number of random features asks for the kernel that has them.
+        kernel = "optical" if self.kernel == "auto" and not isinstance(self.components, str) else self.kernel
         head = OpticalRidge(
             components=self.components,
             projection=self.projection,
@@ -197,10 +199,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             device=self.device,
             random_state=self.random_state,
         )
-        selection = select(features.matrices, images.labels, choices(taps, self.encode, self.kernel), head)
+        selection = select(features.matrices, images.labels, choices(taps, self.encode, kernel), head)
         self.candidates_ = selection.candidates + [
             Candidate(choice, dropped=dropped[choice.tap])
-            for choice in choices(dropped, self.encode, self.kernel)
+            for choice in choices(dropped, self.encode, kernel)
         ]
         self.choice_ = selection.choice
         self.head_ = selection.head
@@ -233,7 +235,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, data: Any) -> NDArray[np.str_]:
         """Most probable class of each photo, shape (n,); `data` and errors as for `decision_function`."""
-        labels: NDArray[np.str_] = self.classes_[self.predict_proba(data).argmax(axis=1)]
+        best = self.predict_proba(data).argmax(axis=1)
+        labels: NDArray[np.str_] = self.classes_[best]
         return labels
 
     def predict_proba(self, data: Any) -> NDArray[np.float64]:

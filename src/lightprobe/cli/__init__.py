@@ -25,8 +25,8 @@ Train an image classifier in one pass over your photos. No backprop.
 """
 
 EPILOG = """\
-What a network saw in a photo is cached in {cache};
-set LIGHTPROBE_CACHE to move it; delete the folder to empty it.
+What a network saw in a photo is cached (LIGHTPROBE_CACHE moves the cache; to empty it, delete the folder):
+  {cache}
 Exit status: 0 success, 2 wrong usage or bad input, 130 stopped by Ctrl-C.
 """
 
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     parser = _parser()
     args = parser.parse_args(argv)
-    _log_to_stderr(args.quiet, args.verbose)
+    _log_to_stderr(args.verbose)
     try:
         status: int = args.run(args)
         sys.stdout.flush()
@@ -102,13 +102,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def _log_to_stderr(quiet: bool, verbose: bool) -> None:
+def _log_to_stderr(verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
     package = logging.getLogger("lightprobe")
     package.handlers = [handler]
-    package.setLevel(logging.WARNING if quiet and not verbose else logging.INFO)
+    package.setLevel(handler.level)
     package.propagate = False
 
 

@@ -134,9 +134,12 @@ def _log_to(path: Path) -> Iterator[None]:
     handler = logging.FileHandler(path, mode="a", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     package = logging.getLogger("lightprobe")
+    level = package.level
     package.addHandler(handler)
+    package.setLevel(logging.INFO)
     try:
         yield
     finally:
+        package.setLevel(level)
         package.removeHandler(handler)
         handler.close()

@@ -1,0 +1,210 @@
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lightprobe.cli import VERBS, main
+
+TOY = ("--image-size", "64", "--precision", "fp32", "--device", "cpu")
+
+
+@pytest.fixture
+def model(toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    assert main(["train", str(toy_folder), "--out", str(tmp_path / "run"), "-q", *TOY]) == 0
+    capsys.readouterr()
+    return str(tmp_path / "run" / "model")
+
+
+def test_help_fits_a_screen_and_shows_an_example(capsys: pytest.CaptureFixture[str], own_cache: Path) -> None:
+    for command in ([], *([verb] for verb in VERBS)):
+        with pytest.raises(SystemExit) as stop:
+            main([*command, "--help"])
+        assert stop.value.code == 0
+        text = capsys.readouterr().out
+        assert len(text.splitlines()) <= 45
+        assert max(len(line) for line in text.splitlines() if str(own_cache) not in line) <= 110
+        assert "lightprobe " + (command[0] + " " if command else "train") in text
+
+
+def test_help_says_where_the_cache_is_and_how_to_empty_it(
+    capsys: pytest.CaptureFixture[str], own_cache: Path
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert str(own_cache) in text
+    assert "delete the folder" in text
+
+
+def test_train_prints_one_json_object_and_nothing_else(
+    toy_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(["train", str(toy_folder), "--out", str(tmp_path / "run"), "--json", "--seed", "5", *TOY]) == 0
+    )
+    out, err = capfd.readouterr()
+    row = json.loads(out)
+    assert row["seed"] == 5
+    assert Path(row["model"]).is_dir()
+    assert "image" in err, "progress goes to stderr"
+
+
+def test_train_says_what_won_how_sure_it_is_and_what_to_do_next(
+    toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", str(toy_folder), "--out", str(tmp_path / "run"), "-q", *TOY]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    for words in (
+        "3 classes, 36 training and 12 test",
+        "→",
+        "optical",
+        "leave-one-out accuracy",
+        "test accuracy",
+    ):
+        assert words in out
+    assert f"lightprobe predict {tmp_path / 'run' / 'model'}" in out
+    assert "--backbone resnet18" in out, "the starter's owner is told of stronger networks"
+
+
+def test_flags_reach_the_model(toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [
+        "--pool",
+        "flatten",
+        "--encode",
+        "sign",
+        "--kernel",
+        "optical",
+        "--components",
+        "96",
+        "--projection",
+        "dense",
+        "--alpha",
+        "0.01",
+    ]
+    arguments = ["train", str(toy_folder), "--out", str(tmp_path / "run"), "--json", "-q", *TOY, *flags]
+    assert main([*arguments, "--class-map", "noise=noise,other=*", "--cut", "trunk_output.block2"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["pool"], row["encode"], row["kernel"], row["components"]) == (
+        "flatten",
+        "sign",
+        "optical",
+        96,
+    )
+    assert row["alpha_relative"] == pytest.approx(0.01)
+    assert row["cut"] == "trunk_output.block2"
+    assert row["n_classes"] == 2
+    assert row["seconds"]["generate"] > 0
+    config = json.loads((Path(row["model"]) / "config.json").read_text(encoding="utf-8"))
+    assert config["parameters"]["projection"] == "dense"
+
+
+def test_evaluate_reports_every_figure_and_applies_the_models_class_map(
+    toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = str(tmp_path / "run")
+    mapped = ["--class-map", "noise=noise,other=*"]
+    assert main(["train", str(toy_folder), "--out", run, "-q", "--json", *TOY, *mapped]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", row["model"], str(toy_folder), "--json", "-q"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["accuracy"] == row["test_accuracy"]
+    assert summary["n"] == 12
+    assert [c["class"] for c in summary["per_class"]] == ["noise", "other"]
+    assert sum(map(sum, summary["confusion"])) == 12
+    assert 0 <= summary["expected_calibration_error"] <= 1
+    assert main(["evaluate", row["model"], str(toy_folder), "-q"]) == 0
+    assert "95 % interval" in capsys.readouterr().out
+
+
+def test_predict_writes_the_contracts_csv_and_a_bad_file_keeps_its_row(
+    model: str, toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (toy_folder / "test" / "disc" / "zz.jpg").write_bytes(b"broken")
+    assert main(["predict", model, str(toy_folder / "test"), "--top", "2", "-q"]) == 0
+    rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0] == ["path", "label", "probability", "label_2", "probability_2", "unknown", "error"]
+    assert len(rows) == 14
+    (bad,) = [row for row in rows if row[0].endswith("zz.jpg")]
+    assert bad[1:5] == [""] * 4
+    assert bad[-1]
+    answers = tmp_path / "answers.csv"
+    assert main(["predict", model, str(toy_folder / "test"), "--csv", str(answers), "-q"]) == 0
+    assert capsys.readouterr().out == ""
+    assert answers.read_text(encoding="utf-8").startswith("path,label,probability,unknown,error\n")
+    assert main(["predict", model, str(toy_folder / "test" / "noise"), "--json", "-q"]) == 0
+    ((first, *_),) = json.loads(capsys.readouterr().out).values()
+    assert first["label"] in ("disc", "noise", "stripes")
+
+
+def test_backbones_and_datasets_list_what_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backbones"]) == 0
+    assert {"starter", "resnet18", "densenet169"} <= set(capsys.readouterr().out.split())
+    assert main(["backbones", "densenet169", "--json"]) == 0
+    cuts = json.loads(capsys.readouterr().out)["cuts"]
+    assert (cuts[-1]["name"], cuts[-1]["flatten"]) == ("features", 81_536)
+    assert main(["datasets", "--json"]) == 0
+    assert {"cifar10", "stl10", "flowers102"} <= {
+        d["name"] for d in json.loads(capsys.readouterr().out)["datasets"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("train NOWHERE --out RUN", "NOWHERE"),
+        ("train TOYS --out RUN --backbone resnet19", "resnet18"),
+        ("train TOYS --out RUN --cut nowhere", "nowhere"),
+        ("train TOYS --out RUN --weights none.safetensors", "none.safetensors"),
+        ("train TOYS --out RUN --pool max", "flatten"),
+        ("train TOYS --out RUN --alpha -1", "positive"),
+        ("train TOYS --out RUN --test-fraction 0.2", "test split"),
+        ("train TOYS --out RUN --test-fraction 2", "between 0 and 1"),
+        ("train TOYS --out RUN --class-map plastic=plastic", "plastic"),
+        ("train TOYS --out RUN --device tpu", "auto, cpu"),
+        ("train TOYS --out RUN --kernel linear --components 10", "components"),
+        ("train TOYS", "--out"),
+        ("evaluate TOYS TOYS", "model"),
+        ("predict TOYS a.jpg", "model"),
+        ("frobnicate", "train"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_status_2(
+    arguments: str, words: str, toy_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    places = {"TOYS": str(toy_folder), "RUN": str(tmp_path / "run"), "NOWHERE": str(tmp_path / "NOWHERE")}
+    try:
+        status: object = main([places.get(word, word) for word in [*arguments.split(), "-q"]])
+    except SystemExit as stop:
+        status = stop.code
+    out, err = capfd.readouterr()
+    assert status == 2
+    assert out == ""
+    assert words in err
+    assert len(err.strip().splitlines()) == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to whole consoles only")
+def test_ctrl_c_ends_with_status_130_and_a_sentence(
+    toy_folder: Path, tmp_path: Path, own_cache: Path
+) -> None:
+    command = [sys.executable, "-m", "lightprobe", "train", str(toy_folder), "--out", str(tmp_path / "run")]
+    slow = ("--batch-size", "1", "--image-size", "512")
+    environment = {**os.environ, "LIGHTPROBE_CACHE": str(own_cache)}
+    with subprocess.Popen([*command, *slow], stderr=subprocess.PIPE, env=environment, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list(own_cache.rglob("*.safetensors")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped." in err
+    assert "Traceback" not in err

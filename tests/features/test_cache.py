@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lightprobe.features.cache import FeatureCache, FeatureStore, image_digest
+
+
+def rows(seed: int, n: int = 3) -> tuple[list[bytes], np.ndarray]:
+    features = np.random.default_rng(seed).normal(size=(n, 5)).astype(np.float16)
+    return [image_digest(f"{seed} {i}".encode()) for i in range(n)], features
+
+
+def test_rows_come_back_from_a_store_that_is_opened_again(tmp_path: Path) -> None:
+    digests, features = rows(0)
+    FeatureStore(tmp_path).append(digests, features, 0.25)
+    store = FeatureStore(tmp_path)
+    assert len(store) == 3
+    np.testing.assert_array_equal([store.row(d) for d in digests], features)
+    assert store.seconds(digests[0]) == 0.25
+
+
+def test_two_processes_that_write_at_once_keep_both_their_rows(tmp_path: Path) -> None:
+    ours, theirs = FeatureStore(tmp_path), FeatureStore(tmp_path)
+    ours.append(*rows(1), 0.0)
+    theirs.append(*rows(2), 0.0)
+    assert all(d in FeatureStore(tmp_path) for d in rows(1)[0] + rows(2)[0])
+
+
+def test_a_shard_that_was_cut_short_is_left_out_and_the_others_serve(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path)
+    store.append(*rows(1), 0.0)
+    (damaged,) = tmp_path.glob("*.safetensors")
+    store.append(*rows(2), 0.0)
+    damaged.write_bytes(damaged.read_bytes()[:-7])
+    again = FeatureStore(tmp_path)
+    assert rows(1)[0][0] not in again
+    assert rows(2)[0][0] in again
+
+
+def test_a_partial_file_left_by_a_killed_process_is_no_shard(tmp_path: Path) -> None:
+    (tmp_path / "0.partial").write_bytes(b"half of a shard")
+    assert len(FeatureStore(tmp_path)) == 0
+
+
+@pytest.mark.parametrize("key", ["network", "cut", "precision"])
+def test_anything_that_changes_the_features_names_another_store(tmp_path: Path, key: str) -> None:
+    provenance = {"network": "a", "cut": "b", "precision": "fp32"}
+    cache = FeatureCache(tmp_path)
+    assert cache.store(provenance).folder == cache.store(dict(reversed(provenance.items()))).folder
+    assert cache.store(provenance).folder != cache.store({**provenance, key: "other"}).folder
+
+
+def test_arrays_of_equal_bytes_and_unequal_shapes_differ() -> None:
+    flat = np.zeros((2, 8, 3), np.uint8)
+    assert image_digest(flat) != image_digest(flat.reshape(4, 4, 3))
+    assert image_digest(flat) == image_digest(flat.copy())

@@ -1,0 +1,193 @@
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import load_file, save_file
+from sklearn.base import clone
+from sklearn.utils.validation import NotFittedError
+from tests.conftest import CLASSES, toy_image
+
+from lightprobe import ImageClassifier, load
+from lightprobe.errors import DataError, ModelFileError, OptionError
+from lightprobe.images import open_images
+
+
+def toy_classifier(**parameters: Any) -> ImageClassifier:
+    return ImageClassifier(**{"image_size": 64, "precision": "fp32", "device": "cpu", **parameters})
+
+
+@pytest.fixture
+def fitted(toy_folder: Path) -> ImageClassifier:
+    return toy_classifier().fit(toy_folder)
+
+
+def test_toys_are_told_apart_and_leave_one_out_says_so(fitted: ImageClassifier, toy_folder: Path) -> None:
+    assert fitted.classes_.tolist() == sorted(CLASSES)
+    assert fitted.loo_accuracy_ > 0.9
+    assert fitted.score(toy_folder) > 0.9
+    assert fitted.n_train_ == 36
+    assert {c.choice.tap.pool for c in fitted.candidates_} == {"avg", "flatten"}
+
+
+def test_leave_one_out_is_what_refits_without_the_photo_say(toy_folder: Path) -> None:
+    images = open_images(toy_folder).training
+    chosen = toy_classifier(pool="avg", encode="l2", kernel="optical").fit(images)
+    alpha = chosen.head_.alpha_
+    for left_out in (0, 13, 30):
+        rest = images.select(np.delete(np.arange(len(images)), left_out))
+        refit = toy_classifier(pool="avg", encode="l2", kernel="optical").fit(rest)
+        # alpha is held fixed in absolute terms: translate it to the smaller set's relative scale
+        relative = alpha / (refit.head_.alpha_ / refit.head_.alpha_relative_)
+        refit = toy_classifier(pool="avg", encode="l2", kernel="optical", alpha=relative).fit(rest)
+        scores = refit.decision_function([toy_folder / images.paths[left_out]])
+        np.testing.assert_allclose(chosen.loo_scores_[left_out], scores[0], atol=1e-6)
+
+
+def test_test_photos_change_nothing_of_what_is_chosen(fitted: ImageClassifier, toy_folder: Path) -> None:
+    shutil.rmtree(toy_folder / "test")
+    alone = toy_classifier().fit(toy_folder / "train")
+    assert alone.choice_ == fitted.choice_
+    np.testing.assert_array_equal(alone.loo_scores_, fitted.loo_scores_)
+
+
+def test_classes_of_a_test_set_are_matched_by_name(fitted: ImageClassifier, toy_folder: Path) -> None:
+    everything = fitted.score(toy_folder)
+    shutil.rmtree(toy_folder / "test" / "disc")
+    assert fitted.score(toy_folder) >= min(everything, 0.9)
+    (toy_folder / "test" / "noise").rename(toy_folder / "test" / "static")
+    with pytest.raises(DataError, match="static"):
+        fitted.score(toy_folder)
+
+
+def test_a_model_that_was_saved_predicts_the_same_to_the_last_bit(
+    fitted: ImageClassifier, toy_folder: Path, tmp_path: Path
+) -> None:
+    again = load(fitted.save(tmp_path / "model"))
+    photos = toy_folder / "test"
+    np.testing.assert_array_equal(again.decision_function(photos), fitted.decision_function(photos))
+    np.testing.assert_array_equal(again.predict_proba(photos), fitted.predict_proba(photos))
+    assert again.loo_accuracy_ == fitted.loo_accuracy_
+    assert again.choice_ == fitted.choice_
+    assert again.get_params() == fitted.get_params()
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"encode": "sign", "kernel": "optical", "pool": "flatten"}, {"kernel": "linear"}, {"components": 64}],
+)
+def test_every_kind_of_head_survives_the_disk(toy_folder: Path, tmp_path: Path, how: dict[str, Any]) -> None:
+    model = toy_classifier(**how).fit(toy_folder)
+    again = load(model.save(tmp_path / "model"))
+    photos = toy_folder / "test"
+    np.testing.assert_array_equal(again.decision_function(photos), model.decision_function(photos))
+
+
+def test_two_classes_score_as_in_scikit_learn(toy_folder: Path, tmp_path: Path) -> None:
+    model = toy_classifier(class_map="noise=noise,other=*").fit(toy_folder)
+    assert model.classes_.tolist() == ["noise", "other"]
+    scores, photos = model.decision_function(toy_folder / "test"), toy_folder / "test"
+    assert scores.shape == (12,)
+    np.testing.assert_array_equal(model.predict(photos), model.classes_[(scores > 0).astype(int)])
+    assert model.score(toy_folder) > 0.9
+    assert load(model.save(tmp_path / "model")).score(toy_folder) == model.score(toy_folder)
+
+
+def test_probabilities_are_probabilities_and_name_the_prediction(
+    fitted: ImageClassifier, toy_folder: Path
+) -> None:
+    probabilities = fitted.predict_proba(toy_folder / "test")
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    assert probabilities.min() >= 0
+    predicted = fitted.classes_[probabilities.argmax(axis=1)]
+    np.testing.assert_array_equal(predicted, fitted.predict(toy_folder / "test"))
+
+
+def test_paths_arrays_and_folders_are_the_same_photos(fitted: ImageClassifier) -> None:
+    arrays = np.stack([toy_image(kind, seed) for kind in CLASSES for seed in range(100, 104)])
+    labels = [kind for kind in CLASSES for _ in range(4)]
+    assert fitted.score(arrays, labels) > 0.9
+    model = toy_classifier().fit(arrays, labels)
+    assert model.predict(arrays[:1]).shape == (1,)
+
+
+def test_answers_come_in_order_and_a_bad_file_has_its_own(
+    fitted: ImageClassifier, toy_folder: Path, tmp_path: Path
+) -> None:
+    photos = sorted((toy_folder / "test").rglob("*.png"))
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"not an image")
+    asked = [*photos[:3], bad, *photos[3:]]
+    answers = list(fitted.set_params(batch_size=4).iter_predictions(asked, top=2))
+    assert [Path(a.path) for a in answers] == asked
+    assert [bool(a.error) for a in answers] == [path == bad for path in asked]
+    assert all(
+        len(a.labels) == 2 and a.probabilities[0] >= a.probabilities[1] for a in answers if not a.error
+    )
+    with pytest.raises(DataError, match=r"bad\.jpg"):
+        fitted.predict(asked)
+
+
+def test_a_class_whose_photos_are_all_broken_is_an_error_that_names_it(toy_folder: Path) -> None:
+    for photo in (toy_folder / "train" / "disc").iterdir():
+        photo.write_bytes(b"")
+    with pytest.raises(DataError, match="disc"):
+        toy_classifier().fit(toy_folder)
+
+
+def test_photos_that_were_skipped_are_listed(toy_folder: Path) -> None:
+    (toy_folder / "train" / "disc" / "disc 3.png").write_bytes(b"")
+    model = toy_classifier().fit(toy_folder)
+    assert [s.path for s in model.skipped_] == ["train/disc/disc 3.png"]
+    assert model.n_train_ == len(model.paths_) == len(model.loo_scores_) == 35
+
+
+def test_it_is_a_scikit_learn_estimator(fitted: ImageClassifier) -> None:
+    assert clone(fitted).get_params() == fitted.get_params()
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict(["a.jpg"])
+
+
+@pytest.mark.parametrize(("name", "value"), [("pool", "max"), ("encode", "bits"), ("kernel", "rbf")])
+def test_a_parameter_that_is_not_allowed_is_named_with_those_that_are(
+    toy_folder: Path, name: str, value: str
+) -> None:
+    with pytest.raises(OptionError, match=rf"{name} is '{value}'; allowed are auto"):
+        toy_classifier(**{name: value}).fit(toy_folder)
+
+
+def test_a_model_whose_parts_do_not_fit_each_other_is_refused(
+    fitted: ImageClassifier, tmp_path: Path
+) -> None:
+    folder = fitted.save(tmp_path / "model")
+    tensors, config = folder / "model.safetensors", folder / "config.json"
+    described = json.loads(config.read_text(encoding="utf-8"))
+    config.write_text(json.dumps({**described, "classes": ["only one"]}), encoding="utf-8")
+    with pytest.raises(ModelFileError, match="damaged or incomplete"):
+        load(folder)
+    arrays = load_file(tensors)
+    del arrays["head.intercept"]
+    save_file(arrays, tensors)
+    import hashlib
+
+    config.write_text(
+        json.dumps({**described, "sha256": hashlib.sha256(tensors.read_bytes()).hexdigest()}),
+        encoding="utf-8",
+    )
+    with pytest.raises(ModelFileError):
+        load(folder)
+
+
+def test_nothing_is_written_beside_the_photos(toy_folder: Path, fitted: ImageClassifier) -> None:
+    del fitted
+    assert sorted(p.name for p in toy_folder.iterdir()) == ["test", "train"]
+    assert all(p.suffix == ".png" for p in toy_folder.rglob("*") if p.is_file())
+
+
+def test_greyscale_and_odd_sizes_are_fine(fitted: ImageClassifier, tmp_path: Path) -> None:
+    path = tmp_path / "wide.jpg"
+    Image.fromarray(toy_image("stripes", 7)).convert("L").resize((300, 20)).save(path)
+    assert fitted.predict([path]).shape == (1,)

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from lightprobe.backbones import Tap, create_backbone
+from lightprobe.errors import OptionError, ResourceError
+from lightprobe.head import OpticalRidge
+from lightprobe.selection import Candidate, Choice, affordable_taps, choices, select
+
+AVG, FLAT = Tap("layer", "avg"), Tap("layer", "flatten")
+
+
+@pytest.fixture
+def features() -> dict[Tap, np.ndarray]:
+    """Features whose products tell two classes apart, which only the optical kernel sees; avg is positive."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 6))
+    return {FLAT: X.astype(np.float16), AVG: np.abs(rng.normal(size=(120, 4))).astype(np.float16)}
+
+
+@pytest.fixture
+def labels(features: dict[Tap, np.ndarray]) -> np.ndarray:
+    return (features[FLAT][:, 0] * features[FLAT][:, 1] > 0).astype(np.int64)
+
+
+def test_the_winner_is_the_kernel_that_can_see_the_classes(
+    features: dict[Tap, np.ndarray], labels: np.ndarray
+) -> None:
+    selection = select(features, labels, choices([AVG, FLAT], "none", "auto"), OpticalRidge())
+    assert selection.choice == Choice(FLAT, "none", "optical")
+    assert selection.candidates[0].choice == selection.choice
+    best = selection.candidates[0].loo_accuracy
+    assert best is not None
+    assert best > 0.75
+    assert all((c.loo_accuracy or 0) < 0.7 for c in selection.candidates if c.choice.kernel == "linear")
+
+
+def test_a_candidates_score_is_that_of_as_many_refits(
+    features: dict[Tap, np.ndarray], labels: np.ndarray
+) -> None:
+    choice = Choice(FLAT, "none", "linear")
+    selection = select(features, labels, [choice], OpticalRidge(alpha=0.1))
+    X, Y = features[FLAT].astype(float), np.where(labels[:, None] == [0, 1], 1.0, -1.0)
+    alpha = selection.head.alpha_
+    right = 0
+    for i in range(len(X)):
+        rest = np.delete(np.arange(len(X)), i)
+        right += Ridge(alpha).fit(X[rest], Y[rest]).predict(X[[i]])[0].argmax() == labels[i]
+    assert selection.candidates[0].loo_accuracy == pytest.approx(right / len(X))
+
+
+def test_positive_features_have_no_sign_bits_to_tell_apart_and_are_dropped_not_scored(
+    features: dict[Tap, np.ndarray], labels: np.ndarray
+) -> None:
+    selection = select(features, labels, choices([AVG], "auto", "auto"), OpticalRidge())
+    dropped = [c for c in selection.candidates if c.dropped]
+    assert {(c.choice.encode, c.choice.kernel) for c in dropped} == {("sign", "linear"), ("sign", "optical")}
+    assert all(c.loo_accuracy is None for c in dropped)
+    with pytest.raises(OptionError, match="None of the 1 ways"):
+        select(features, labels, choices([AVG], "sign", "linear"), OpticalRidge())
+
+
+def test_of_two_that_leave_one_out_cannot_tell_apart_the_cheaper_wins() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(200) % 2
+    narrow = (labels[:, None] * 2 - 1 + rng.normal(size=(200, 4)) * 0.8).astype(np.float16)
+    wide = np.hstack([narrow, rng.normal(size=(200, 300)).astype(np.float16) * 0.01])
+    for order in ((AVG, FLAT), (FLAT, AVG)):
+        matrices = {AVG: narrow, FLAT: wide}
+        selection = select(matrices, labels, [Choice(t, "none", "linear") for t in order], OpticalRidge())
+        assert selection.choice.tap == AVG
+
+
+def test_a_head_let_go_during_the_comparison_is_fitted_again_if_it_wins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(2)
+    labels = np.arange(90) % 3
+    matrices = {AVG: rng.normal(size=(90, 5)).astype(np.float16)}
+    monkeypatch.setattr(
+        "lightprobe.selection._contenders", lambda tried: tried[:1] if len(tried) == 2 else tried[1:]
+    )
+    selection = select(matrices, labels, choices([AVG], "none", "auto"), OpticalRidge())
+    assert selection.head.kernel == selection.choice.kernel
+
+
+def test_a_choice_and_a_candidate_survive_json() -> None:
+    candidate = Candidate(Choice(AVG, "l2", "optical"), 0.5, 0.1, 12)
+    assert Candidate.from_config(candidate.to_config()) == candidate
+
+
+def test_features_that_would_not_fit_in_memory_are_left_out_and_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    backbone = create_backbone("squeezenet1_1", weights="random", cut="features.4", image_size=64)
+    sizes = backbone.feature_sizes([Tap(backbone.cut, "avg"), Tap(backbone.cut, "flatten")])
+    small, large = sizes.values()
+    assert small < large
+    taps, dropped = affordable_taps(backbone, 100, "auto", max_memory=100 * 4 * small)
+    assert [tap.pool for tap in taps] == ["avg"]
+    assert [tap.pool for tap in dropped] == ["flatten"]
+    assert "flatten is left out" in caplog.text
+    with pytest.raises(ResourceError, match="max_memory"):
+        affordable_taps(backbone, 100, "flatten", max_memory=100 * 4 * small)
