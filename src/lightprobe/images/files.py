@@ -65,12 +65,12 @@ class ZipSource:
 def read_file(path: str) -> bytes:
     """Return the bytes of an image file; ImageError if it cannot be read or is absurdly large."""
     try:
-        with Path(path).open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ImageError("not a regular file")
-            _require_size(status.st_size)
-            return file.read()
+        # Asked before opening, for opening a named pipe would wait for a writer.
+        status = Path(path).stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError("not a regular file")
+        _require_size(status.st_size)
+        return Path(path).read_bytes()
     except FileNotFoundError:
         raise ImageError("no such file") from None
     except (OSError, ValueError) as error:

@@ -85,9 +85,9 @@ def decode_with_pillow(
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Return a Pillow image upright as (h, w, 3) uint8.
 
-    Transparency is composited over white. 16-bit grey v becomes v / 257, rounded. Wider integers and
-    floats are scaled from the first of the ranges [0, 1] (floats), [0, 65535], [0, 255] (floats) that
-    fits best, else from their own minimum and maximum.
+    Transparency is composited over white. 16-bit grey v becomes v / 257, rounded. Wider integers are
+    scaled from [0, 65535], floats from [0, 1], [0, 255] or [0, 65535], the first that holds them; if none
+    does, from their own minimum and maximum.
     """
     image.load()
     image = _upright(image)
@@ -118,13 +118,12 @@ def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     if values.dtype == np.uint16:
         wide = values.astype(np.uint32)
         return ((wide + 128) // 257).astype(np.uint8)
-    numbers = np.nan_to_num(values.astype(np.float64), posinf=np.nan, neginf=np.nan)
-    numbers = np.nan_to_num(numbers)
+    numbers = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
     low, high = float(numbers.min()), float(numbers.max())
     ranges = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
     top = next((limit for limit in ranges if low >= 0 and high <= limit), None)
     if top is None:
-        numbers, top = numbers - low, high - low
+        numbers, top = numbers - low, high - low or 1.0
     return np.rint(numbers * (255.0 / top)).astype(np.uint8)
 
 
