@@ -9,7 +9,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 from sklearn.utils.validation import NotFittedError
-from tests.conftest import CLASSES, toy_image
+from tests.toys import CLASSES, toy_image
 
 from lightprobe import ImageClassifier, load
 from lightprobe.errors import DataError, ModelFileError, OptionError

@@ -20,7 +20,7 @@ def features() -> dict[Tap, np.ndarray]:
 
 @pytest.fixture
 def labels(features: dict[Tap, np.ndarray]) -> np.ndarray:
-    return (features[FLAT][:, 0] * features[FLAT][:, 1] > 0).astype(np.int64)
+    return np.asarray(features[FLAT][:, 0] * features[FLAT][:, 1] > 0, dtype=np.int64)
 
 
 def test_the_winner_is_the_kernel_that_can_see_the_classes(

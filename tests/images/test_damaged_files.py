@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from toy_photos import HEIC, HEIGHT, WIDTH, encoded, smooth
+from tests.images.toy_photos import HEIC, HEIGHT, WIDTH, encoded, smooth
 
 from lightprobe.errors import ImageError
 from lightprobe.images.decode import decode

@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from toy_photos import HEIC, HEIGHT, QUARTERS, WIDTH, encoded, pixels, smooth
+from tests.images.toy_photos import HEIC, HEIGHT, QUARTERS, WIDTH, encoded, pixels, smooth
 
 from lightprobe.errors import ImageError
 from lightprobe.images import isolated

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_photos import encoded, pixels, write_photo
+from tests.images.toy_photos import encoded, pixels, write_photo
 
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet, open_images, open_unlabelled

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torchvision.datasets
-from toy_photos import write_photo
+from tests.images.toy_photos import write_photo
 
 from lightprobe.errors import DataError
 from lightprobe.images import NAMED_DATASETS, open_images

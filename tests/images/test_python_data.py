@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.images.toy_photos import pixels, smooth, write_photo
 from torch.utils.data import Dataset, Subset
 from torchvision.datasets import FakeData, ImageFolder
-from toy_photos import pixels, smooth, write_photo
 
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet, open_images, open_unlabelled

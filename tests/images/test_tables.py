@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from toy_photos import write_photo
+from tests.images.toy_photos import write_photo
 
 from lightprobe.errors import DataError
 from lightprobe.images import open_images
