@@ -10,7 +10,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from lightprobe.backbones.architecture import Architecture, CutInfo, cut_network, measure, missing_data
+from lightprobe.backbones.architecture import Architecture
+from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, Tap
 from lightprobe.errors import BackboneError, WeightsError

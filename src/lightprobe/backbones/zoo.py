@@ -8,15 +8,9 @@ from typing import Any, Final
 import torch
 from torchvision import models
 
-from lightprobe.backbones.architecture import (
-    Architecture,
-    CutInfo,
-    cut_network,
-    measure,
-    missing_data,
-    output_shapes,
-)
+from lightprobe.backbones.architecture import Architecture
 from lightprobe.backbones.backbone import Backbone, find_cut
+from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data, output_shapes
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.weights import download_weights, open_weights, read_facts, read_state
 from lightprobe.errors import BackboneError
@@ -45,8 +39,8 @@ def create_backbone(
         One of `BACKBONES`.
     weights : str, Path or None
         None: the published ones (`starter`: those inside the package). A .safetensors, .pth or .pt file;
-        a `FILE.json` beside it may hold `mean`, `std`, `resize`, `crop`, `interpolation`, `fit` and the builder's
-        `arguments`. "random": initialised from `random_state`, as a baseline and for tests.
+        a `FILE.json` beside it may hold `mean`, `std`, `resize`, `crop`, `interpolation`, `fit` and the
+        builder's `arguments`. "random": initialised from `random_state`, as a baseline and for tests.
     cut : str or None
         The layer to end at; None for the last before pooling and classifier.
     image_size : int or None
