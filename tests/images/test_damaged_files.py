@@ -118,9 +118,12 @@ def test_a_jpeg_cut_anywhere_is_refused(name: str) -> None:
 
 
 def run_in_a_process(count: int, seed: int) -> None:
-    code = f"from {Path(__file__).stem} import decode_all; assert decode_all({count}, {seed}) > {10 * count}"
+    here = Path(__file__)
+    code = (
+        f"from tests.images.{here.stem} import decode_all; assert decode_all({count}, {seed}) > {10 * count}"
+    )
     asked = [sys.executable, "-X", "faulthandler", "-c", code]
-    done = subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True)
+    done = subprocess.run(asked, cwd=here.parents[2], capture_output=True, text=True)
     last = done.stdout.strip().rpartition("\n")[2]
     assert done.returncode == 0, f"at {last}: {done.stderr[-2000:]}"
     assert done.stderr == ""

@@ -15,7 +15,6 @@ from PIL import Image, ImageOps
 from tests.images.toy_photos import HEIC, HEIGHT, QUARTERS, WIDTH, encoded, pixels, smooth
 
 from lightprobe.errors import ImageError
-from lightprobe.images import isolated
 from lightprobe.images.decode import _jpeg_operator, decode, sniff
 
 
@@ -362,31 +361,6 @@ def test_pillow_does_not_warn_of_damaged_metadata() -> None:
     )
     asked = [sys.executable, "-W", "always", "-c", code]
     assert subprocess.run(asked, input=pickle.dumps(files), capture_output=True, check=True).stderr == b""
-
-
-def test_a_helper_that_crashes_costs_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = isolated._Pool()
-    data = encoded(pixels(), "TIFF")
-    assert np.array_equal(pool.decode(data, "TIFF", 10**6), pixels())
-    helper = pool._idle[0]
-    helper._process.kill()
-    helper._process.wait()
-    with pytest.raises(ImageError, match="damaged TIFF: its decoder crashed"):
-        pool.decode(data, "TIFF", 10**6)
-    assert np.array_equal(pool.decode(data, "TIFF", 10**6), pixels())
-    pool.close()
-
-
-def test_a_helper_that_hangs_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = isolated._Pool()
-    helper = pool._take()
-    monkeypatch.setattr(isolated, "_PATIENCE_SECONDS", 0.2)
-    monkeypatch.setattr(isolated, "_REQUEST", struct.Struct("<QQ8s"))
-    with pytest.raises(isolated._CrashedError):
-        # It is told that more bytes follow than do, and waits for them.
-        helper._process.stdin.write(isolated._REQUEST.pack(10**6, 1, b"TIFF"))  # type: ignore[union-attr]
-        helper.decode(b"", "TIFF", 10**6)
-    helper.close()
 
 
 def _exif(orientation: int, order: str = "<") -> bytes:

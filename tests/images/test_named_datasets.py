@@ -1,4 +1,5 @@
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,7 @@ def test_a_dataset_with_three_splits_keeps_them(tmp_path: Path) -> None:
     assert images.read(3) == (base / "images" / "dotted" / "4.png").read_bytes()
 
 
-def test_cifar_is_read_as_arrays_and_nothing_is_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cifar_is_read_as_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (6, 3, 32, 32), dtype=np.uint8)
@@ -71,6 +70,22 @@ def test_cifar_is_read_as_arrays_and_nothing_is_printed(
     assert images.classes == ("airplane", "cat")
     assert images.labels.tolist() == [0, 1, 0, 1, 0, 1]
     assert np.array_equal(images.read(5), pixels[5].transpose(1, 2, 0))
+
+
+def test_what_torchvision_prints_does_not_reach_stdout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Talkative:
+        targets = (0, 1)
+
+        def __init__(self, root: Path, train: bool, download: bool) -> None:
+            sys.stdout.write("Files already downloaded and verified")
+
+        def __len__(self) -> int:
+            return len(self.targets)
+
+    monkeypatch.setattr(torchvision.datasets, "MNIST", Talkative)
+    assert len(open_images("mnist", root=tmp_path)) == 4
     assert capsys.readouterr().out == ""
 
 

@@ -56,7 +56,7 @@ def test_the_only_group_of_a_class_stays_for_training() -> None:
     labels = np.array([0] * 10 + [1] * 10)
     groups = np.array([0] * 10 + list(range(1, 11)))
     for seed in range(10):
-        mask = holdout_mask(labels, 0.5, groups=groups, random_state=seed)
+        mask = holdout_mask(labels, 0.8, groups=groups, random_state=seed)
         assert not mask[:10].any()
         assert mask[10:].any()
 
