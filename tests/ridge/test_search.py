@@ -36,6 +36,30 @@ def test_the_common_case_takes_five_fits() -> None:
     assert search(0.1)[1] == 5
 
 
+def test_a_plateau_at_small_penalties_is_not_walked_down() -> None:
+    calls = []
+
+    def solve(alpha: float) -> Solution:
+        calls.append(alpha)
+        return Solution(np.zeros((1, 1)), np.zeros(2), Y * (1.5 + 0.5 * alpha))
+
+    fit = choose_alpha(solve, 1.0, Y, np.ones(len(Y)), None)
+    assert min(calls) >= 1e-5
+    assert fit.alpha_relative >= 1e-4
+
+
+def test_accuracy_goes_before_squared_error() -> None:
+    def solve(alpha: float) -> Solution:
+        scores = Y.copy()
+        if alpha < 0.5:  # one row wrong, the others perfect
+            scores[0] *= -1
+        else:
+            scores *= 5
+        return Solution(np.zeros((1, 1)), np.zeros(2), scores)
+
+    assert choose_alpha(solve, 1.0, Y, np.ones(len(Y)), None).alpha_relative >= 1.0
+
+
 def test_penalties_that_cannot_be_solved_are_passed_over() -> None:
     fit, _ = search(1e-5, solvable_from=0.05)
     assert fit.alpha_relative == pytest.approx(0.1)

@@ -11,8 +11,9 @@ from lightprobe.errors import LightprobeError, OptionError
 Floats = NDArray[np.float64]
 
 # Penalties are tried on half decades: step s stands for alpha_relative = 10^(s/2).
-FIRST_STEPS = (-4, -2, 0)
+FIRST_STEPS = (0, -2, -4)  # ties keep the earlier, so the larger
 LOWEST_STEP, HIGHEST_STEP = -12, 8
+LEAST_GAIN = 1e-3  # of the squared error, at equal accuracy
 
 
 class DegenerateKernelError(LightprobeError, ValueError):
@@ -75,9 +76,10 @@ def choose_alpha(
 ) -> RidgeFit:
     """Solve at the penalty asked for, or at the one that leave-one-out prefers.
 
-    The search tries 0.01, 0.1 and 1 times `scale`, moves on by decades while the best stands at an end,
+    The search tries 1, 0.1 and 0.01 times `scale`, moves on by decades while the best stands at an end,
     then tries the half decades beside it. Best is the highest accuracy of the left-out scores, ties
-    broken by their squared error. Penalties too small to solve are passed over.
+    broken by their squared error, and where that is level too, the larger penalty. Penalties too small to
+    solve are passed over.
 
     Parameters
     ----------
@@ -91,7 +93,7 @@ def choose_alpha(
         A penalty to use as it is; None searches.
     """
     points: dict[float, AlphaPoint] = {}
-    best: tuple[tuple[float, float], float, Solution] | None = None
+    best: tuple[AlphaPoint, Solution] | None = None
 
     def attempt(relative: float) -> None:
         nonlocal best
@@ -101,26 +103,26 @@ def choose_alpha(
                 f"A relative alpha of {relative:.3g} leaves no digits to leave-one-out; use a larger one."
             )
         accuracy, mse = _judge(solution.loo_scores, Y, weights)
-        points[relative] = AlphaPoint(relative * scale, relative, accuracy, mse)
-        if best is None or (accuracy, -mse) > best[0]:
-            best = (accuracy, -mse), relative, solution
+        point = points[relative] = AlphaPoint(relative * scale, relative, accuracy, mse)
+        if best is None or _is_better(point, best[0]):
+            best = point, solution
 
     if alpha_relative is not None:
         attempt(alpha_relative)
     else:
-        _search(attempt, lambda: None if best is None else best[1])
+        _search(attempt, lambda: None if best is None else best[0].alpha_relative)
     if best is None:
         raise IllConditionedError(
             "No penalty between 1e-6 and 1e4 times the kernel's scale could be solved; "
             "the features are not finite or badly scaled."
         )
-    _, relative, solution = best
+    point, solution = best
     return RidgeFit(
         coef=solution.coef,
         intercept=solution.intercept,
         loo_scores=solution.loo_scores,
-        alpha=relative * scale,
-        alpha_relative=relative,
+        alpha=point.alpha,
+        alpha_relative=point.alpha_relative,
         path=tuple(points[key] for key in sorted(points)),
     )
 
@@ -156,6 +158,13 @@ def _search(attempt: Callable[[float], None], best: Callable[[], float | None]) 
     centre = best_step()
     try_step(centre - 1)
     try_step(centre + 1)
+
+
+def _is_better(point: AlphaPoint, best: AlphaPoint) -> bool:
+    """Tell whether a later point wins; on the plateau at small penalties nothing is gained any more."""
+    if point.loo_accuracy != best.loo_accuracy:
+        return point.loo_accuracy > best.loo_accuracy
+    return point.loo_mse < (1 - LEAST_GAIN) * best.loo_mse
 
 
 def _judge(loo_scores: Floats, Y: Floats, weights: Floats) -> tuple[float, float]:
