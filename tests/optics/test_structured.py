@@ -1,5 +1,8 @@
 """The structured map against its matrix written out, its kernel in closed form, and a dense map's error."""
 
+import importlib.util
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -186,6 +189,33 @@ def test_rows_of_ones_do_not_overflow(path: str) -> None:
     u = structured_projection(X, 50_000, seed=6, scale=1.0).double() / 90_000
     assert abs(u.mean() - 1) < 4.5 / 50_000**0.5
     assert abs(u.square().mean() - 2) < 4.5 * (20 / 50_000) ** 0.5
+
+
+def test_packed_bits_and_a_cameras_levels_are_the_same_on_every_path(path: str) -> None:
+    bits = pairs(5001)["bits"].astype(np.uint8)
+    X, packed = torch.from_numpy(bits), torch.from_numpy(np.packbits(bits, axis=1))
+    expected = structured_projection(X, 9000, seed=8)
+    features = structured_projection(packed, 9000, seed=8, packed_bits=5001)
+    torch.testing.assert_close(features, expected, rtol=1e-5, atol=1e-6)
+    counts = torch.empty((2, 9000), dtype=torch.uint8)
+    structured_projection(X, 9000, seed=8, levels=15, out=counts)
+    difference = (counts.float() - expected.round().clamp(max=15)).abs()
+    assert counts.max() == 15
+    assert difference.max() <= 1
+    assert (difference > 0).float().mean() < 1e-3  # an intensity just at a half
+
+
+def test_without_numba_or_a_cache_for_it_the_torch_path_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    class NoCache:
+        def __getattr__(self, name: str) -> None:
+            raise RuntimeError("cannot cache function: no locator available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.util, "find_spec", lambda name: None)
+        assert structured.compiled_kernel() is None
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setitem(sys.modules, "lightprobe.optics._walsh", NoCache())
+    assert structured.compiled_kernel() is None
 
 
 @pytest.mark.gpu

@@ -15,7 +15,7 @@ import torch
 
 from lightprobe.optics.packed import unpack_bits
 
-__all__ = ["complex_gaussian", "dense_projection"]
+__all__ = ["complex_gaussian", "dense_block_size", "dense_projection", "dense_work_bytes"]
 
 # SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"), as signed int64.
 _GAMMA = 0x9E3779B97F4A7C15 - 2**64

@@ -31,7 +31,13 @@ from numpy.typing import NDArray
 from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
 from lightprobe.optics.packed import unpack_bits
 
-__all__ = ["structured_projection"]
+__all__ = [
+    "Layout",
+    "compiled_kernel",
+    "diagonal_bits",
+    "structured_projection",
+    "structured_work_bytes",
+]
 
 _SMALLEST_BLOCK = 4096  # the kernel's bias is of the order of one over this
 _CHUNK = 8  # photos a thread takes at a time
@@ -188,7 +194,7 @@ def structured_projection(
     levels : int, optional
         Round to whole numbers and clip there: what a camera of that many levels sees.
     out : torch.Tensor of shape (n_samples, n_components), optional
-        Where to write; float32 on X's device by default.
+        Where to write, C-contiguous; float32 on X's device by default.
 
     Returns
     -------
