@@ -1,5 +1,6 @@
 """Cut networks against forward hooks on the whole torchvision network, at every listed cut."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -83,6 +84,32 @@ def test_a_shallow_cut_alone_equals_the_same_cut_beside_a_deeper_one(make_pair: 
         cut_short = backbone.at("layer2").network(["layer2"])(images)["layer2"]
     assert torch.equal(alone, beside)
     assert torch.equal(alone, cut_short)
+
+
+def test_networks_run_undisturbed_while_another_thread_cuts_one() -> None:
+    network = create_backbone("squeezenet1_1", weights="random", image_size=32).network(["features"])
+    images = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = network(images)["features"]
+    cutting, wrong = threading.Event(), []
+
+    def run() -> None:
+        with torch.inference_mode():
+            while cutting.is_set():
+                try:
+                    if not torch.equal(network(images)["features"], expected):
+                        wrong.append("another output")
+                except Exception as error:
+                    wrong.append(repr(error))
+
+    cutting.set()
+    thread = threading.Thread(target=run)
+    thread.start()
+    for _ in range(5):
+        describe_backbone("densenet121", 64)
+    cutting.clear()
+    thread.join()
+    assert not wrong
 
 
 def test_what_lies_behind_the_cut_is_not_kept() -> None:

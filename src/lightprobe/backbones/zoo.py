@@ -18,7 +18,9 @@ from lightprobe.errors import BackboneError
 STARTER: Final = "starter"
 _STARTER_BUILDER: Final = "regnet_y_400mf"
 _STARTER_FILE: Final = Path(__file__).parent / "starter" / "starter.safetensors"
-_STARTER_PREPROCESSING: Final = Preprocessing(resize=128, crop=128)
+# Measured by leave-one-out on 2,527 photos of 3:4 (trash): 83.9 % squashed, 81.3 % with the centre square of
+# the same scale, 79.5 % with seven eighths of that. Square photos do not tell the first two apart.
+_STARTER_PREPROCESSING: Final = Preprocessing(resize=128, crop=128, fit="squash")
 
 BACKBONES: Final = (STARTER, *models.list_models(module=models))
 
