@@ -74,6 +74,14 @@ def test_jpeg_equals_pillows_decoder(mode: str, options: dict[str, Any]) -> None
         assert distance(seen(data), np.asarray(image.convert("RGB"))) <= 1
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=str)
+def test_a_jpeg_whose_rest_is_zeros_is_refused(options: dict[str, Any]) -> None:
+    data = encoded(smooth(), "JPEG", **options)
+    for left in (len(data) // 2, len(data) - 30):
+        with pytest.raises(ImageError, match="damaged or truncated JPEG"):
+            decode(data[:left] + bytes(len(data) - left))
+
+
 def test_jpeg_without_torchvisions_decoder_gives_the_same_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(smooth(), "JPEG", exif=_exif(6))
     assert _jpeg_operator() is not None

@@ -104,6 +104,26 @@ def test_labels_changed_on_the_way_out_are_the_ones_that_count() -> None:
     assert names(open_images(dataset)) == ["5", "6", "5", "6"]
 
 
+def test_integers_are_places_in_the_list_of_classes_even_if_classes_are_called_by_numbers() -> None:
+    dataset = Toys(STACK, [1, 2, 1, 2], targets=[1, 2, 1, 2], classes=["2", "1", "0"])
+    assert names(open_images(dataset)) == ["1", "0", "1", "0"]
+
+
+def test_labels_that_are_names_stay_names() -> None:
+    dataset = Toys(STACK, ["b", "a", "a", "b"], targets=["b", "a", "a", "b"], classes=["a", "b"])
+    assert names(open_images(dataset)) == ["b", "a", "a", "b"]
+
+
+def test_a_first_photo_that_cannot_be_opened_is_left_for_later() -> None:
+    class Broken(Toys):
+        def __getitem__(self, index: int) -> tuple[Any, int]:
+            raise OSError("cannot identify image file")
+
+    images = open_images(Broken(STACK, [0, 1, 0, 1], targets=[0, 1, 0, 1]))
+    with pytest.raises(ImageError, match="the dataset cannot give it: OSError"):
+        images.read(0)
+
+
 def test_a_subset_keeps_the_names_of_its_classes() -> None:
     dataset = Toys(STACK, [0, 1, 0, 1], targets=[0, 1, 0, 1], classes=["cat", "dog"])
     images = open_images(Subset(Subset(dataset, [3, 2, 0]), [0, 2]))
@@ -159,6 +179,8 @@ def test_an_image_a_dataset_cannot_make_is_an_image_error() -> None:
         ([1, 2], "list is not labelled data"),
         (7, "int is not labelled data"),
         (Toys([], []), "the dataset Toys is empty"),
+        ({"image": STACK}, "dict is not labelled data"),
+        (range(3), "an item of range is not a pair"),
         (Toys(STACK.astype(float), [0, 1, 0, 1]), "the first image cannot be used"),
         (Toys(STACK, [0, 1, 2, 3], classes=["a", "b"]), "labels outside its list of 2 classes"),
         (Toys(STACK, [0, 1, 2, 2], classes=["crane", "maillot", "crane"]), "several classes crane: "),

@@ -55,7 +55,7 @@ def test_the_group_column_is_read_and_an_empty_group_is_a_group_of_its_own(folde
     assert sites is not None
     assert sites.tolist() == ["s", "s", "t"]
     assert by_pattern is not None
-    assert by_pattern.tolist() == ["g1", "2.png", "3.png"]
+    assert by_pattern.tolist() == ["1", "2", "3"]
 
 
 def test_a_missing_file_and_a_repeated_line_are_skipped_with_their_reasons(folder: Path) -> None:

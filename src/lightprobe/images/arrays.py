@@ -112,6 +112,7 @@ def open_dataset(dataset: Any) -> ImageSet:
             f"the dataset {type(dataset).__name__} is empty: give at least one photo of each class."
         )
     base, indices = _without_subsets(dataset)
+    _try_first_pair(dataset)
     names = dataset_names(base)[indices]
     samples = getattr(base, "samples", None)
     if isinstance(samples, list) and getattr(base, "transforms", 0) is None:
@@ -119,7 +120,6 @@ def open_dataset(dataset: Any) -> ImageSet:
         files = [str(path) for path, _ in samples]
         paths = [Path(files[i]).as_posix() for i in indices]
         return ImageSet.from_names(paths, names.tolist(), FileSource(files), positions=indices.tolist())
-    _try_first([dataset[0][0]])
     paths = [str(i) for i in indices]
     return ImageSet.from_names(paths, names.tolist(), DatasetSource(base), positions=indices.tolist())
 
@@ -135,7 +135,7 @@ def dataset_names(dataset: Any) -> NDArray[np.str_]:
         codes = [label for _, label in codes]
     names = label_names(codes)
     classes = getattr(dataset, "classes", None) or getattr(dataset, "categories", None)
-    if not classes or set(names) <= set(classes):
+    if not classes or not len(codes) or isinstance(codes[0], str):
         return np.array(names)
     # ImageNet's relatives name a class by several synonyms; the first will do.
     known = [name if isinstance(name, str) else str(name[0]) for name in classes]
@@ -176,6 +176,19 @@ def _without_subsets(dataset: Any) -> tuple[Any, NDArray[np.int64]]:
         indices = np.asarray(dataset.indices, dtype=np.int64)[indices]
         dataset = dataset.dataset
     return dataset, indices
+
+
+def _try_first_pair(dataset: Any) -> None:
+    """Raise DataError if the items of a dataset are no pairs, or their images of no kind we read."""
+    try:
+        image, _ = dataset[0]
+    except OSError:
+        return  # a photo that cannot be opened is skipped later, when it is read
+    except (TypeError, ValueError, LookupError):
+        raise DataError(
+            f"an item of {type(dataset).__name__} is not a pair: give a dataset of (image, label)."
+        ) from None
+    _try_first([image])
 
 
 def _try_first(images: Sequence[Any]) -> None:

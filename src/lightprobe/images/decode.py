@@ -136,17 +136,21 @@ def _read_jpeg_header(data: bytes) -> _JpegHeader:
             while data[place] == 0xFF and data[place + 1] == 0xFF:
                 place += 1
             if data[place] != 0xFF:
-                raise ImageError("damaged or truncated JPEG")
+                break
             marker = data[place + 1]
             (length,) = struct.unpack_from(">H", data, place + 2)
             if marker == 0xE1 and data[place + 4 : place + 10] == b"Exif\0\0":
                 orientation = _exif_orientation(data[place + 10 : place + 2 + length])
             if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+                if data.rfind(b"\xff\xd9", place) < 0:
+                    # No end marker: broken downloads leave zeros instead, and those decode as flat grey.
+                    break
                 height, width = struct.unpack_from(">HH", data, place + 5)
                 return _JpegHeader(width, height, orientation)
             place += 2 + length
     except (IndexError, struct.error):
-        raise ImageError("damaged or truncated JPEG") from None
+        pass
+    raise ImageError("damaged or truncated JPEG")
 
 
 def _exif_orientation(exif: bytes) -> int:

@@ -46,8 +46,9 @@ def open_images(
     DataError, OptionError
         One sentence on what is wrong and the way out.
     """
-    images = _open(data, None if root is None else Path(root), group)
-    if group is not None and images.groups is None:
+    column = group if group is not None and _is_column(data, group) else None
+    images = _open(data, None if root is None else Path(root), column)
+    if group is not None and column is None:
         images = images.grouped_by(group)
     return images if class_map is None else as_class_map(class_map).apply(images)
 
@@ -96,11 +97,19 @@ def open_unlabelled(inputs: str | Path | Sequence[Any]) -> ImageSet:
     )
 
 
-def _open(data: Any, root: Path | None, group: str | None) -> ImageSet:
+def _is_column(data: Any, name: str) -> bool:
+    return isinstance(data, (str, Path)) and _is_table(Path(data)) and has_column(Path(data), name)
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() == ".csv" and path.is_file()
+
+
+def _open(data: Any, root: Path | None, group_column: str | None) -> ImageSet:
     if isinstance(data, ImageSet):
         return data
     if isinstance(data, (str, Path)):
-        return _open_path(data, root, group)
+        return _open_path(data, root, group_column)
     if isinstance(data, tuple) and len(data) == 2:
         return open_pair(*data)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, _CONTAINERS):
@@ -115,15 +124,15 @@ def _open(data: Any, root: Path | None, group: str | None) -> ImageSet:
 _CONTAINERS = (list, tuple, dict, bytes, bytearray, np.ndarray)
 
 
-def _open_path(data: str | Path, root: Path | None, group: str | None) -> ImageSet:
+def _open_path(data: str | Path, root: Path | None, group_column: str | None) -> ImageSet:
     path = Path(data)
     if path.is_dir():
         files, empty = walk_images(path)
         layout = arrange(files, str(path), empty)
         return _from_layout(layout, FileSource([str(path / file) for file in layout.paths]))
+    if _is_table(path):
+        return open_table(path, group_column)
     if path.is_file():
-        if path.suffix.lower() == ".csv":
-            return open_table(path, group if group is not None and has_column(path, group) else None)
         if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
             archive = ZipSource(path)
             layout = arrange(archive.names, str(path))
