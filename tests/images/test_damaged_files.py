@@ -80,7 +80,7 @@ def decode_all(count: int, seed: int) -> int:
             sys.stdout.write(f"{name} {number}\n")
             sys.stdout.flush()  # or a crash would swallow it
             try:
-                image = decode(data, at_least=(None, 8)[number % 2])
+                image = decode(data, at_least=(None, 8)[number // 4 % 2])
             except ImageError as error:
                 assert len(error.reason) < 80
                 refused += 1
@@ -126,7 +126,7 @@ def run_in_a_process(count: int, seed: int) -> None:
     done = subprocess.run(asked, cwd=here.parents[2], capture_output=True, text=True)
     last = done.stdout.strip().rpartition("\n")[2]
     assert done.returncode == 0, f"at {last}: {done.stderr[-2000:]}"
-    assert done.stderr == ""
+    assert "Warning" not in done.stderr
 
 
 def test_damaged_files_of_every_kind_leave_the_process_alive() -> None:

@@ -76,10 +76,11 @@ def test_jpeg_equals_pillows_decoder(mode: str, options: dict[str, Any]) -> None
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=str)
 def test_a_jpeg_whose_rest_is_zeros_is_refused(options: dict[str, Any]) -> None:
-    data = encoded(smooth(), "JPEG", **options)
-    for left in (len(data) // 2, len(data) - 30):
-        with pytest.raises(ImageError, match="damaged or truncated JPEG"):
-            decode(data[:left] + bytes(len(data) - left))
+    data = encoded(Image.fromarray(smooth()).resize((640, 480)), "JPEG", **options)
+    for left in (len(data) // 3, len(data) // 2, len(data) - 30):
+        for need in (None, 60):
+            with pytest.raises(ImageError, match="damaged or truncated JPEG"):
+                decode(data[:left] + bytes(len(data)), at_least=need)
 
 
 def test_jpeg_without_torchvisions_decoder_gives_the_same_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
