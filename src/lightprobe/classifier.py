@@ -21,7 +21,7 @@ from lightprobe.card import model_card
 from lightprobe.errors import ModelFileError, OptionError
 from lightprobe.features import FeatureCache, Features, extract, stream
 from lightprobe.head import OpticalRidge
-from lightprobe.images import ImageSet, open_images, open_unlabelled, require_every_class
+from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled, require_every_class
 from lightprobe.model_file import read_model, write_model
 from lightprobe.optics import ENCODERS
 from lightprobe.paths import cache_folder
@@ -201,8 +201,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         )
         selection = select(features.matrices, images.labels, choices(taps, self.encode, kernel), head)
         self.candidates_ = selection.candidates + [
-            Candidate(choice, dropped=dropped[choice.tap])
-            for choice in choices(dropped, self.encode, kernel)
+            Candidate(choice, dropped=dropped[choice.tap]) for choice in choices(dropped, self.encode, kernel)
         ]
         self.choice_ = selection.choice
         self.head_ = selection.head
@@ -265,7 +264,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             If a class is unknown to the model, or no photo can be decoded.
         """
         check_is_fitted(self)
-        images = self._open(data, y)
+        images = self._open(data, y, unmatched=True)
         images = (images.test or images).aligned_to(tuple(self.classes_))
         features = self._extract(images, self.backbone_, self._compiled())
         start = time.perf_counter()
@@ -391,11 +390,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             if value not in allowed:
                 raise OptionError(f"{name} is {value!r}; allowed are {', '.join(allowed)}.")
 
-    def _open(self, data: Any, y: Sequence[str] | None = None) -> ImageSet:
+    def _open(self, data: Any, y: Sequence[str] | None, *, unmatched: bool = False) -> ImageSet:
+        """Open data and apply the class map; `unmatched` if some of its classes may be missing here."""
         if isinstance(data, ImageSet):
             return data
-        root = cache_folder() / "datasets"
-        return open_images(data if y is None else (data, y), root=root, class_map=self.class_map)
+        images = open_images(data if y is None else (data, y), root=cache_folder() / "datasets")
+        if self.class_map is None:
+            return images
+        return as_class_map(self.class_map).apply(images, allow_unmatched=unmatched)
 
     def _extract(
         self, images: ImageSet, backbone: Backbone, runner: Runner, *, strict: bool | None = None

@@ -23,12 +23,15 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.classifier import load
     from lightprobe.cli import output
     from lightprobe.evidence.metrics import evaluation
-    from lightprobe.images import open_images
+    from lightprobe.images import as_class_map, open_images
     from lightprobe.paths import cache_folder
 
     model = load(args.model).set_params(device=args.device, workers=args.workers, verbose=not args.quiet)
     root = args.root or cache_folder() / "datasets"
-    tested = model.evaluate(open_images(args.data, root=root, class_map=model.class_map))
+    images = open_images(args.data, root=root)
+    if model.class_map is not None:
+        images = as_class_map(model.class_map).apply(images, allow_unmatched=True)
+    tested = model.evaluate(images)
     summary = evaluation(tested.labels, tested.probabilities, list(model.classes_))
     summary["n_skipped"] = len(tested.skipped)
     if args.json:

@@ -173,7 +173,9 @@ def _look(
             digest = image_digest(content) if stores else b""
             if stores and all(digest in store for store in stores.values()):
                 return _Looked(index, digest)
-            return _Looked(index, digest, preprocessing.prepare(decode(content)))
+            return _Looked(
+                index, digest, preprocessing.prepare(decode(content, at_least=preprocessing.resize))
+            )
         except ImageError as error:
             return _Looked(index, reason=error.reason)
         except OSError as error:
