@@ -37,6 +37,7 @@ def test_published_facts_come_from_torchvision() -> None:
 def test_random_weights_are_torchvisions_own_from_the_seed_and_leave_the_generator_alone() -> None:
     torch.manual_seed(5)
     expected = models.squeezenet1_1().state_dict()
+    torch.manual_seed(6)
     before = torch.random.get_rng_state()
     backbone = create_backbone("squeezenet1_1", weights="random", random_state=5)
     assert torch.equal(torch.random.get_rng_state(), before)
