@@ -46,6 +46,7 @@ def test_integers_merge_and_subtract_to_the_last_bit(
 ) -> None:
     whole = RidgeStatistics.of(X, Y)
     monkeypatch.setattr(statistics_module, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(statistics_module, "BLOCK_COLUMNS", 4)
     a, b, c = (RidgeStatistics.of(X[rows], Y[rows]) for rows in (slice(0, 11), slice(11, 40), slice(40, N)))
     assert_same(a + b + c, whole)
     assert_same(c + (a + b), whole)
@@ -56,8 +57,8 @@ def test_integers_merge_and_subtract_to_the_last_bit(
 def test_floats_merge_and_subtract_to_rounding(Y: NDArray[np.float64]) -> None:
     X = np.random.default_rng(0).standard_normal((N, M)).astype(np.float32)
     a, b = RidgeStatistics.of(X[:20], Y[:20]), RidgeStatistics.of(X[20:], Y[20:])
-    assert_same(a + b, RidgeStatistics.of(X, Y), 1e-13)
-    assert_same(RidgeStatistics.of(X, Y) - a, b, 1e-13)
+    assert_same(a + b, RidgeStatistics.of(X, Y), 1e-12)
+    assert_same(RidgeStatistics.of(X, Y) - a, b, 1e-12)
 
 
 def test_saturated_speckle_overflows_nothing() -> None:

@@ -1,130 +1,107 @@
 """Cholesky factors of one symmetric matrix with many different diagonals, in the memory of that matrix.
 
-The matrix is held once: its upper triangle keeps it, the lower one takes the factor L (G = LLᵀ) and then its
-inverse. A new diagonal costs a copy of the triangle and the factorisation, n³/3; the inverse as much again.
-On CUDA the factor lives on the device.
+    G + D = UᵀU, U upper triangular
+
+The matrix is cut into blocks. Those below the diagonal keep G; those above take U and later its inverse; the
+diagonal ones are kept aside. So a new diagonal costs n³/3 operations for the factor and as many for its
+inverse, nearly all of them in large matrix products, which run at full speed on a CPU and on CUDA alike.
+(LAPACK would need a second matrix to keep G, and its threads wait for each other so often that on a busy
+machine it has been seen to take ten times as long.)
 """
 
-from typing import Protocol
-
-import numpy as np
 import torch
-from scipy.linalg import blas, lapack
 
 from lightprobe.ridge.loo import Floats, Indices
 
-BLOCK = 512
+BLOCK = 1024
 
 
 class NotPositiveDefiniteError(ArithmeticError):
     """The matrix with this diagonal has no Cholesky factor in double precision."""
 
 
-class Factor(Protocol):
-    """What the solvers ask of a factor."""
+class Cholesky:
+    """Factors of one symmetric matrix, one diagonal at a time.
+
+    Parameters
+    ----------
+    G : (n, n) float64, symmetric, in C order
+        On a CPU it is used as working memory.
+    device : str
+        Where to compute, as torch names it.
+    """
+
+    def __init__(self, G: Floats, device: str = "cpu") -> None:
+        self._matrix = torch.from_numpy(G).to(device)
+        n = len(G)
+        self._blocks = [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+        self._corners = [self._matrix[rows, rows].clone() for rows in self._blocks]
 
     def factorise(self, diagonal: Floats) -> None:
-        """Factor the matrix with this diagonal (n,) in place of its own."""
+        """Factor the matrix with this diagonal (n,) in place of its own.
 
-    def solve(self, B: Floats) -> Floats:
-        """G⁻¹B, for B (n, c)."""
+        Raises
+        ------
+        NotPositiveDefiniteError
+            There is no factor; another diagonal may follow.
+        """
+        matrix = self._matrix
+        own = torch.from_numpy(diagonal).to(matrix.device)
+        for rows, corner in zip(self._blocks, self._corners, strict=True):
+            matrix[rows, rows] = corner
+            matrix[rows, rows].diagonal().copy_(own[rows])
+            matrix[rows, rows.stop :] = matrix[rows.stop :, rows].T
+        for i, rows in enumerate(self._blocks):
+            upper, info = torch.linalg.cholesky_ex(matrix[rows, rows], upper=True)
+            if info.item() != 0:
+                raise NotPositiveDefiniteError
+            matrix[rows, rows] = upper
+            right = matrix[rows, rows.stop :]
+            right.copy_(torch.linalg.solve_triangular(upper.T, right, upper=False))
+            for below in self._blocks[i + 1 :]:
+                rest = matrix[below, below.start :]
+                rest.addmm_(matrix[rows, below].T, matrix[rows, below.start :], alpha=-1)
 
-    def half_solve(self, B: Floats) -> Floats:
-        """L⁻¹B, for B (n, c), which may be overwritten."""
+    def half_solve(self, B: torch.Tensor) -> torch.Tensor:
+        """U⁻ᵀB for B (n, c): inner products of its columns are those of B in the metric of (G + D)⁻¹."""
+        solved = B.to(self._matrix.device, copy=True)
+        for rows in self._blocks:
+            upper = self._matrix[rows, rows]
+            solved[rows] = torch.linalg.solve_triangular(upper.T, solved[rows], upper=False)
+            solved[rows.stop :].addmm_(self._matrix[rows, rows.stop :].T, solved[rows], alpha=-1)
+        return solved
 
-    def invert(self) -> None:
-        """Replace L by its inverse; `solve` and `half_solve` then wait for the next factorisation."""
-
-    def inverse_diagonal(self) -> Floats:
-        """Diagonal (n,) of G⁻¹, after `invert`."""
-
-    def inverse_columns(self, columns: Indices) -> Floats:
-        """Columns of L⁻¹, (n, len(columns)), after `invert`; G⁻¹ is their inner products."""
-
-
-def factor_of(G: Floats, device: str) -> Factor:
-    """Prepare to factor G (n, n), symmetric and C-ordered, which is used as working memory."""
-    return _DeviceFactor(G, device) if device.startswith("cuda") else _HostFactor(G)
-
-
-class _HostFactor:
-    def __init__(self, G: Floats) -> None:
-        # LAPACK reads columns first: this view is in its order, and its lower triangle is G's upper one.
-        self._matrix = G.T
-
-    def factorise(self, diagonal: Floats) -> None:
-        mirror_upper(self._matrix)
-        np.fill_diagonal(self._matrix, diagonal)
-        self._matrix, info = lapack.dpotrf(self._matrix, lower=1, clean=0, overwrite_a=1)
-        if info != 0:
-            raise NotPositiveDefiniteError
-
-    def solve(self, B: Floats) -> Floats:
-        return np.ascontiguousarray(lapack.dpotrs(self._matrix, B, lower=1)[0])
-
-    def half_solve(self, B: Floats) -> Floats:
-        solved: Floats = blas.dtrsm(1.0, self._matrix, B, lower=1, overwrite_b=1)
+    def solve(self, B: torch.Tensor) -> torch.Tensor:
+        """(G + D)⁻¹B, for B (n, c)."""
+        solved = self.half_solve(B)
+        for rows in reversed(self._blocks):
+            solved[rows].addmm_(self._matrix[rows, rows.stop :], solved[rows.stop :], alpha=-1)
+            upper = self._matrix[rows, rows]
+            solved[rows] = torch.linalg.solve_triangular(upper, solved[rows], upper=True)
         return solved
 
     def invert(self) -> None:
-        self._matrix, _ = lapack.dtrtri(self._matrix, lower=1, overwrite_c=1)
+        """Replace U by its inverse; nothing can be solved then until the next factorisation."""
+        for j, columns in enumerate(self._blocks):
+            upper = self._matrix[columns, columns]
+            identity = torch.eye(len(upper), dtype=upper.dtype, device=upper.device)
+            inverse = torch.linalg.solve_triangular(upper, identity, upper=True).triu()
+            for rows in self._blocks[:j]:
+                between = slice(rows.start, columns.start)
+                product = self._matrix[rows, between] @ self._matrix[between, columns]
+                self._matrix[rows, columns] = -(product @ inverse)
+            self._matrix[columns, columns] = inverse
 
     def inverse_diagonal(self) -> Floats:
-        n = len(self._matrix)
-        diagonal = np.empty(n)
-        for start in range(0, n, BLOCK):
-            columns = self.inverse_columns(np.arange(start, min(start + BLOCK, n)))
-            diagonal[start : start + BLOCK] = np.einsum("ij,ij->j", columns, columns)
+        """Diagonal (n,) of (G + D)⁻¹, after `invert`."""
+        squares = [self._matrix[rows, rows.start :].square().sum(dim=1) for rows in self._blocks]
+        diagonal: Floats = torch.cat(squares).cpu().numpy()
         return diagonal
 
-    def inverse_columns(self, columns: Indices) -> Floats:
-        below = np.arange(len(self._matrix))[:, None] >= columns
-        return np.where(below, self._matrix[:, columns], 0.0)
-
-
-class _DeviceFactor:
-    def __init__(self, G: Floats, device: str) -> None:
-        self._matrix = torch.from_numpy(G).to(device)
-
-    def factorise(self, diagonal: Floats) -> None:
-        working = self._matrix.clone()
-        working.diagonal().copy_(torch.from_numpy(diagonal))
-        self._lower, info = torch.linalg.cholesky_ex(working)
-        if info.item() != 0:
-            raise NotPositiveDefiniteError
-
-    def solve(self, B: Floats) -> Floats:
-        return self._host(torch.cholesky_solve(self._device(B), self._lower))
-
-    def half_solve(self, B: Floats) -> Floats:
-        return self._host(torch.linalg.solve_triangular(self._lower, self._device(B), upper=False))
-
-    def invert(self) -> None:
-        identity = torch.eye(len(self._matrix), dtype=torch.float64, device=self._matrix.device)
-        self._lower = torch.linalg.solve_triangular(self._lower, identity, upper=False)
-
-    def inverse_diagonal(self) -> Floats:
-        return self._host(self._lower.square().sum(dim=0))
-
-    def inverse_columns(self, columns: Indices) -> Floats:
-        return self._host(self._lower[:, torch.from_numpy(columns).to(self._lower.device)])
-
-    def _device(self, B: Floats) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(B)).to(self._matrix.device)
-
-    @staticmethod
-    def _host(B: torch.Tensor) -> Floats:
-        host: Floats = B.cpu().numpy()
-        return host
-
-
-def mirror_upper(matrix: Floats) -> None:
-    """Copy the upper triangle of a square matrix onto its lower one, block by block."""
-    n = len(matrix)
-    for i in range(0, n, BLOCK):
-        rows = slice(i, min(i + BLOCK, n))
-        corner = matrix[rows, rows]
-        corner[:] = np.triu(corner) + np.triu(corner, 1).T
-        for j in range(0, i, BLOCK):
-            columns = slice(j, j + BLOCK)
-            matrix[rows, columns] = matrix[columns, rows].T
+    def inverse_block(self, rows: Indices) -> Floats:
+        """Return the rows and columns `rows` of (G + D)⁻¹, after `invert`."""
+        chosen = torch.from_numpy(rows).to(self._matrix.device)
+        right = torch.arange(len(self._matrix), device=chosen.device) >= chosen[:, None]
+        inverse = torch.where(right, self._matrix[chosen], 0.0)
+        block: Floats = (inverse @ inverse.T).cpu().numpy()
+        return block

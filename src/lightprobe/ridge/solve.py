@@ -15,10 +15,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from lightprobe.errors import DataError
-from lightprobe.ridge.factor import Factor, NotPositiveDefiniteError, factor_of
+from lightprobe.ridge.factor import Cholesky, NotPositiveDefiniteError
 from lightprobe.ridge.loo import (
     Batch,
     Floats,
@@ -89,20 +90,19 @@ def solve_dual(
     _refuse_degenerate(scale, total)
     K += scale / n  # gives the constant an eigenvalue of its own; c sums to zero, so nothing else changes
     diagonal = np.diagonal(K).copy()
-    factor = factor_of(K, device)
-    Y1 = np.column_stack([Y, np.ones(n)])
+    factor = Cholesky(K, device)
+    Y1 = torch.from_numpy(np.column_stack([Y, np.ones(n)]))
 
     def solve(alpha: float) -> Solution:
         _factorise(factor, diagonal + alpha / w, alpha / scale)
-        solved = factor.solve(Y1)
+        solved = factor.solve(Y1).cpu().numpy()
         ones = solved[:, -1]
         intercept = ones @ Y / ones.sum()
         coef = solved[:, :-1] - np.outer(ones, intercept)
         factor.invert()
 
         def block(rows: Indices) -> Floats:
-            columns = factor.inverse_columns(rows)
-            part: Floats = columns.T @ columns - np.outer(ones[rows], ones[rows]) / ones.sum()
+            part: Floats = factor.inverse_block(rows) - np.outer(ones[rows], ones[rows]) / ones.sum()
             return part
 
         leverage = factor.inverse_diagonal() - ones**2 / ones.sum()
@@ -138,7 +138,7 @@ def solve_primal(
     n = X.shape[0]
     w = _checked_weights(weights, n)
     if statistics is None:
-        statistics = RidgeStatistics.of(X, Y, None if weights is None else w)
+        statistics = RidgeStatistics.of(X, Y, None if weights is None else w, device=device)
         gram = statistics.gram
     else:
         gram = statistics.gram.copy()
@@ -152,24 +152,26 @@ def solve_primal(
     scale = float(np.trace(gram)) / weight
     _refuse_degenerate(scale, total)
     diagonal = np.diagonal(gram).copy()
-    factor = factor_of(gram, device)
+    factor = Cholesky(gram, device)
     batches = unparted_batches(n, groups, BLOCK_ROWS)
     searched = batches[: -(-SEARCH_ROWS // BLOCK_ROWS)]
 
     def fit(alpha: float) -> tuple[Floats, Floats]:
         _factorise(factor, diagonal + alpha, alpha / scale)
-        coef = factor.solve(moment)
+        coef = factor.solve(torch.from_numpy(moment)).cpu().numpy()
         return coef, target_mean - mean @ coef
 
     def left_out_scores(coef: Floats, batch: Batch) -> Floats:
         centred = np.asarray(X[batch.rows], dtype=np.float64) - mean
         residuals = Y[batch.rows] - centred @ coef - target_mean
-        Z = factor.half_solve(centred.T)  # x G⁻¹ x′ is the inner product of two of its columns
+        Z = factor.half_solve(torch.from_numpy(centred.T))  # x G⁻¹ x′ is the inner product of two columns
         own = w[batch.rows]
-        unexplained = 1 - own * (np.einsum("ij,ij->j", Z, Z) + 1 / weight)
+        unexplained = 1 - own * (Z.square().sum(dim=0).cpu().numpy() + 1 / weight)
 
         def block(g: Indices) -> Floats:
-            return np.eye(len(g)) - (Z[:, g].T @ Z[:, g] + 1 / weight) * own[g]
+            columns = Z[:, torch.from_numpy(g)]
+            shared: Floats = (columns.T @ columns).cpu().numpy()
+            return np.eye(len(g)) - (shared + 1 / weight) * own[g]
 
         return Y[batch.rows] - left_out_residuals(residuals, unexplained, batch.members, block)
 
@@ -209,7 +211,7 @@ def _refuse_degenerate(scale: float, total: float) -> None:
         )
 
 
-def _factorise(factor: Factor, diagonal: Floats, alpha_relative: float) -> None:
+def _factorise(factor: Cholesky, diagonal: Floats, alpha_relative: float) -> None:
     try:
         factor.factorise(diagonal)
     except NotPositiveDefiniteError as error:

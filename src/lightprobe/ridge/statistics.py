@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from scipy.linalg import blas
 
-from lightprobe.ridge.factor import mirror_upper
 from lightprobe.ridge.loo import Floats, Indices
 
-BLOCK_ROWS = 1024
+BLOCK_ROWS, BLOCK_COLUMNS = 1024, 2048
 
 
 class Rows(Protocol):
@@ -66,7 +65,9 @@ class RidgeStatistics:
         )
 
     @classmethod
-    def of(cls, X: Rows, Y: Floats, weights: Floats | None = None) -> "RidgeStatistics":
+    def of(
+        cls, X: Rows, Y: Floats, weights: Floats | None = None, *, device: str = "cpu"
+    ) -> "RidgeStatistics":
         """Sum over the rows of X.
 
         Parameters
@@ -74,24 +75,27 @@ class RidgeStatistics:
         X : (n, m), read in blocks of rows
         Y : (n, c) targets
         weights : (n,), all ones by default
+        device : str
+            Where to multiply, as torch names it.
         """
         n, m = X.shape
+        w = np.ones(n) if weights is None else weights
         feature_sum, moment = np.zeros(m), np.zeros((m, Y.shape[1]))
-        gram = np.zeros((m, m), order="F")
+        gram = torch.zeros((m, m), dtype=torch.float64, device=device)
         for start in range(0, n, BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, n))
-            block = np.asarray(X[rows], dtype=np.float64)
-            if weights is None:  # only the lower triangle
-                weighted = block
-                gram = blas.dsyrk(1.0, block.T, 1.0, gram, lower=1, overwrite_c=1)
-            else:
-                weighted = block * weights[rows, None]
-                gram = blas.dgemm(1.0, block.T, weighted.T, 1.0, gram, trans_b=1, overwrite_c=1)
-            feature_sum += weighted.sum(axis=0)
-            moment += weighted.T @ Y[rows]
-        mirror_upper(gram.T)
-        w = np.ones(n) if weights is None else weights
-        return cls(n, float(w.sum()), feature_sum, w @ Y, gram.T, moment)
+            block = torch.from_numpy(np.asarray(X[rows])).to(device).double()
+            weighted = block if weights is None else block * torch.from_numpy(w[rows]).to(device)[:, None]
+            for column in range(0, m, BLOCK_COLUMNS):  # the upper triangle only
+                gram[column : column + BLOCK_COLUMNS, column:].addmm_(
+                    block[:, column : column + BLOCK_COLUMNS].T, weighted[:, column:]
+                )
+            feature_sum += weighted.sum(dim=0).cpu().numpy()
+            moment += (weighted.T @ torch.from_numpy(Y[rows]).to(device)).cpu().numpy()
+        for column in range(0, m, BLOCK_COLUMNS):
+            right = slice(column + BLOCK_COLUMNS, None)
+            gram[right, column : column + BLOCK_COLUMNS] = gram[column : column + BLOCK_COLUMNS, right].T
+        return cls(n, float(w.sum()), feature_sum, w @ Y, gram.cpu().numpy(), moment)
 
     def __add__(self, other: "RidgeStatistics") -> "RidgeStatistics":
         return RidgeStatistics(
