@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
@@ -175,6 +175,18 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             If the data or a parameter cannot be used; one sentence says why.
         """
         self._check_parameters()
+        # A number of random features asks for the kernel that has them.
+        kernel = "optical" if self.kernel == "auto" and not isinstance(self.components, str) else self.kernel
+        head = OpticalRidge(
+            components=self.components,
+            projection=self.projection,
+            alpha=self.alpha,
+            max_memory=self.max_memory,
+            device=self.device,
+            random_state=self.random_state,
+        )
+        for name in AUTO_KERNELS if kernel == "auto" else (kernel,):
+            clone(head).set_params(kernel=name).check_options()
         images = self._open(data, y).training
         require_every_class(images, "training photos")
         backbone = create_backbone(
@@ -189,16 +201,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         features = self._extract(images, backbone, runner)
         images = images.select(features.kept)
         require_every_class(images, "training photos that can be decoded")
-        # A number of random features asks for the kernel that has them.
-        kernel = "optical" if self.kernel == "auto" and not isinstance(self.components, str) else self.kernel
-        head = OpticalRidge(
-            components=self.components,
-            projection=self.projection,
-            alpha=self.alpha,
-            max_memory=self.max_memory,
-            device=self.device,
-            random_state=self.random_state,
-        )
         selection = select(features.matrices, images.labels, choices(taps, self.encode, kernel), head)
         self.candidates_ = selection.candidates + [
             Candidate(choice, dropped=dropped[choice.tap]) for choice in choices(dropped, self.encode, kernel)
@@ -295,7 +297,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             self._compiled(),
             self.backbone_.preprocessing,
             batch_size=self.batch_size,
-            workers=self._workers(),
+            workers=self.workers,
         )
         ready: dict[int, Prediction] = {}
         position = 0
@@ -407,7 +409,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             backbone,
             runner,
             batch_size=self.batch_size,
-            workers=self._workers(),
+            workers=self.workers,
             cache=FeatureCache() if self.cache else None,
             strict=self.strict if strict is None else strict,
             progress=self.verbose,
@@ -421,9 +423,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             precision=self.precision_,
             device=self.device,
         )
-
-    def _workers(self) -> int:
-        return self.workers or max(1, (os.cpu_count() or 2) // 2)
 
     def _encoded(self, features: NDArray[np.float16]) -> NDArray[Any]:
         return ENCODERS[self.choice_.encode](features)

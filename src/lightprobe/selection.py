@@ -228,17 +228,7 @@ def select(
 
 def _scored(choice: Choice, fitted: OpticalRidge, labels: NDArray[np.int64]) -> Candidate:
     correct = fitted.loo_scores_.argmax(axis=1) == labels
-    return Candidate(choice, fitted.loo_accuracy_, fitted.alpha_relative_, _cost(fitted), correct=correct)
-
-
-def _cost(fitted: OpticalRidge) -> int:
-    """Count the multiplications of one prediction: a kernel row, or the projection, then the scores."""
-    if hasattr(fitted, "X_fit_"):
-        return int(fitted.X_fit_.size + fitted.dual_coef_.size)
-    projection = (
-        0 if fitted.n_components_ is None else fitted.n_components_ * fitted.n_features_in_.bit_length()
-    )
-    return int(fitted.coef_.size + projection)
+    return Candidate(choice, fitted.loo_accuracy_, fitted.alpha_relative_, fitted.cost_, correct=correct)
 
 
 def _contenders(tried: Sequence[Candidate]) -> list[Candidate]:

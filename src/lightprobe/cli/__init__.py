@@ -13,7 +13,7 @@ from lightprobe._version import __version__
 from lightprobe.errors import LightprobeError
 from lightprobe.paths import cache_folder
 
-VERBS = ("demo", "train", "evaluate", "predict", "backbones", "datasets")
+VERBS = ("demo", "train", "evaluate", "predict", "extract", "backbones", "datasets")
 
 DESCRIPTION = """\
 Train an image classifier in one pass over your photos. No backprop.

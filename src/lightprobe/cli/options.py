@@ -48,15 +48,15 @@ def fraction(text: str) -> float:
     return value
 
 
-def add_data_options(parser: argparse.ArgumentParser, out: str) -> None:
+def add_data_options(parser: argparse.ArgumentParser, out: str) -> "argparse._ArgumentGroup":
     """Add what says which photos are meant, and where `out` is written."""
     group = parser.add_argument_group("data")
     group.add_argument("data", metavar="DATA", help=DATA_HELP)
     group.add_argument("--out", required=True, metavar="RUN", type=Path, help=out)
     group.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
     group.add_argument("--class-map", metavar="MAP", help='merge or drop classes: "plastic=plastic,other=*"')
-    group.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
     group.add_argument("--strict", action="store_true", help="stop at the first file that cannot be decoded")
+    return group
 
 
 def add_backbone_options(parser: argparse.ArgumentParser) -> None:

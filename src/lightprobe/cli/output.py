@@ -102,6 +102,14 @@ def backbone(info: "BackboneInfo") -> None:
     )
 
 
+def extraction(summary: Mapping[str, Any]) -> None:
+    """Print what lies in a file of features."""
+    skipped = f", {summary['n_skipped']} files cannot be decoded" if summary["n_skipped"] else ""
+    _line(f"{summary['file']}: {summary['n']} images of {len(summary['classes'])} classes{skipped}")
+    for name, (n, size) in summary["features"].items():
+        _line(f"  {name}: {n} × {size}, float16")
+
+
 def evaluation(summary: Mapping[str, Any]) -> None:
     """Print accuracy, the table of classes, the confusion matrix and calibration."""
     low, high = summary["accuracy_ci95"]

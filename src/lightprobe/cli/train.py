@@ -7,6 +7,7 @@ from lightprobe.cli.options import (
     add_data_options,
     add_head_options,
     classifier,
+    fraction,
     open_data,
 )
 
@@ -17,7 +18,10 @@ EXAMPLE = "lightprobe train photos/ --out run"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_data_options(parser, out="folder for the model, its row, the log and the list of skipped files")
+    data = add_data_options(
+        parser, out="folder for the model, its row, the log and the list of skipped files"
+    )
+    data.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
     add_backbone_options(parser)
     add_head_options(parser)
 

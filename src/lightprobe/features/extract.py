@@ -49,7 +49,7 @@ def extract(
     runner: Runner,
     *,
     batch_size: int,
-    workers: int,
+    workers: int | None = None,
     cache: FeatureCache | None = None,
     strict: bool = False,
     progress: bool = False,
@@ -64,8 +64,10 @@ def extract(
         The network.
     runner : Runner
         The same network, compiled for the taps that are wanted.
-    batch_size, workers : int
-        Photos a batch, decoding threads.
+    batch_size : int
+        Photos a batch.
+    workers : int, optional
+        Decoding threads; see `stream`.
     cache : FeatureCache, optional
         Where rows are looked up and kept; no cache without it.
     strict : bool

@@ -1,6 +1,7 @@
 """Photos through a compiled network, batch by batch: decoding threads beside inference."""
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
@@ -65,7 +66,7 @@ def stream(
     preprocessing: Preprocessing,
     *,
     batch_size: int,
-    workers: int,
+    workers: int | None = None,
     stores: Mapping[Tap, FeatureStore] | None = None,
 ) -> Generator[Chunk]:
     """Yield the features of all photos in chunks, in no promised order.
@@ -82,12 +83,15 @@ def stream(
         A compiled network.
     preprocessing : Preprocessing
         How the network wants its input.
-    batch_size, workers : int
-        Photos a batch, decoding threads.
+    batch_size : int
+        Photos a batch.
+    workers : int, optional
+        Decoding threads; half the cores without it.
     stores : mapping of Tap to FeatureStore, optional
         Where rows are looked up and kept.
     """
     stores = stores or {}
+    workers = workers or max(1, (os.cpu_count() or 2) // 2)
     batch = _Batch(runner, min(batch_size, max(1, len(images))), preprocessing.crop, stores)
     try:
         for looked in _look(images, preprocessing, batch.size * 2 + workers, workers, stores):

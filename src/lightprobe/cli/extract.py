@@ -1,0 +1,47 @@
+"""`lightprobe extract`: what a network sees in photos, in a file."""
+
+import argparse
+from pathlib import Path
+
+from lightprobe.cli.options import add_backbone_options, add_data_options, open_data
+
+HELP = "write features, labels and paths to a file, for a head of your own"
+USAGE = "DATA --out FILE"
+EXAMPLE = "lightprobe extract photos/ --out features.npz"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_data_options(parser, out="features.npz or features.parquet")
+    add_backbone_options(parser)
+    parser.add_argument(
+        "--pool", default="avg", choices=("avg", "flatten", "both"), metavar="P", help="avg, flatten or both"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Extract and say what lies where."""
+    from lightprobe.cli import output
+    from lightprobe.features.table import extract_to_file
+
+    summary = extract_to_file(
+        open_data(args),
+        Path(args.out),
+        backbone=args.backbone,
+        weights=args.weights,
+        cuts=args.cut.split(",") if args.cut else None,
+        pools=("avg", "flatten") if args.pool == "both" else (args.pool,),
+        image_size=args.image_size,
+        precision=args.precision,
+        device=args.device,
+        batch_size=args.batch_size,
+        workers=args.workers,
+        strict=args.strict,
+        random_state=args.seed,
+        progress=not args.quiet,
+    )
+    if args.json:
+        output.as_json(summary)
+    else:
+        output.extraction(summary)
+    return 0

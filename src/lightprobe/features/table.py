@@ -1,0 +1,170 @@
+"""Features in a file, for people with a head of their own: `.npz` or `.parquet`."""
+
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from lightprobe._version import __version__
+from lightprobe.backbones import Backbone, Pool, Runner, Tap, create_backbone, create_runner
+from lightprobe.errors import MissingExtraError, OptionError
+from lightprobe.features.cache import FeatureCache
+from lightprobe.features.extract import Features, extract, provenance
+from lightprobe.images import ImageSet
+
+
+def check_table_name(path: Path) -> None:
+    """Refuse a file name whose form is not known, or whose library is not installed, before work begins.
+
+    Raises
+    ------
+    OptionError, MissingExtraError
+    """
+    if path.suffix not in WRITERS:
+        raise OptionError(f"{path.name} must end in {' or '.join(WRITERS)}, which says how it is written.")
+    if path.suffix == ".parquet":
+        _pyarrow()
+
+
+def extract_to_file(
+    images: ImageSet,
+    path: Path,
+    *,
+    backbone: str = "starter",
+    weights: str | Path | None = None,
+    cuts: Sequence[str] | None = None,
+    pools: Sequence[Pool] = ("avg",),
+    image_size: int | None = None,
+    precision: str = "auto",
+    device: str = "auto",
+    batch_size: int = 32,
+    workers: int | None = None,
+    strict: bool = False,
+    random_state: int = 0,
+    progress: bool = False,
+) -> dict[str, Any]:
+    """Look at every photo once and write what several layers, each pooled in several ways, return.
+
+    Parameters
+    ----------
+    images, path
+        As for `write_features`.
+    cuts : sequence of str, optional
+        Layers; the network's last convolutional one without it. All come from one pass.
+    pools : sequence of {"avg", "flatten"}
+    backbone, weights, image_size, precision, device, batch_size, workers, strict, random_state
+        As for `ImageClassifier`.
+
+    Returns
+    -------
+    summary : dict
+        As of `write_features`.
+    """
+    check_table_name(path)
+    network = create_backbone(backbone, weights=weights, image_size=image_size, random_state=random_state)
+    names = list(cuts or [network.cut])
+    depth = [cut.name for cut in network.cuts]
+    for name in names:
+        network.find_cut(name)
+    network = network.at(max(names, key=depth.index))
+    runner = create_runner(
+        network, [Tap(name, pool) for name in names for pool in pools], precision=precision, device=device
+    )
+    features = extract(
+        images,
+        network,
+        runner,
+        batch_size=batch_size,
+        workers=workers,
+        cache=FeatureCache(),
+        strict=strict,
+        progress=progress,
+    )
+    return write_features(path, images, features, network, runner)
+
+
+def write_features(
+    path: Path, images: ImageSet, features: Features, backbone: Backbone, runner: Runner
+) -> dict[str, Any]:
+    """Write features with what they belong to.
+
+    Parameters
+    ----------
+    path : Path
+        `.npz`: arrays `paths`, `labels` (class names), `splits`, `classes`, one `features CUT POOL` a tap,
+        float16 (n, n_features), and `provenance`, JSON text; nothing is pickled. `.parquet`: a row a photo,
+        columns `path`, `label`, `split` and a list column `features CUT POOL` a tap, provenance and
+        classes in the metadata under `lightprobe`.
+    images : ImageSet
+        The photos that were looked at.
+    features : Features
+        What was seen.
+
+    Returns
+    -------
+    summary : dict
+        JSON values: file, photos, skipped, and the shape of each matrix.
+    """
+    check_table_name(path)
+    kept = images.select(features.kept)
+    matrices = {f"features {tap.cut} {tap.pool}": matrix for tap, matrix in features.matrices.items()}
+    origin = {
+        "lightprobe": __version__,
+        "backbone": backbone.to_config(),
+        "taps": [provenance(backbone, runner, tap) for tap in features.matrices],
+        "classes": list(kept.classes),
+    }
+    columns = {
+        "paths": np.array(kept.paths),
+        "labels": np.array(kept.classes)[kept.labels],
+        "splits": kept.splits,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    try:
+        WRITERS[path.suffix](partial, columns, matrices, origin)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return {
+        "file": str(path),
+        "n": len(kept),
+        "n_skipped": len(features.skipped),
+        "classes": list(kept.classes),
+        "features": {name: list(matrix.shape) for name, matrix in matrices.items()},
+        "seconds": features.seconds,
+    }
+
+
+def _write_npz(
+    path: Path, columns: Mapping[str, Any], matrices: Mapping[str, Any], origin: Mapping[str, Any]
+) -> None:
+    described = {"classes": np.array(origin["classes"]), "provenance": np.array(json.dumps(origin))}
+    np.savez(path, allow_pickle=False, **columns, **described, **matrices)
+
+
+def _write_parquet(
+    path: Path, columns: Mapping[str, Any], matrices: Mapping[str, Any], origin: Mapping[str, Any]
+) -> None:
+    arrow, parquet = _pyarrow()
+    data = {name.removesuffix("s"): arrow.array(values.tolist()) for name, values in columns.items()}
+    for name, matrix in matrices.items():
+        flat = arrow.array(np.ascontiguousarray(matrix, np.float32).reshape(-1))
+        data[name] = arrow.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
+    table = arrow.table(data).replace_schema_metadata({"lightprobe": json.dumps(origin)})
+    parquet.write_table(table, path)
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtraError("pyarrow", "parquet", "Writing .parquet") from None
+    return pyarrow, pyarrow.parquet
+
+
+WRITERS: Final[Mapping[str, Callable[..., None]]] = {".npz": _write_npz, ".parquet": _write_parquet}
