@@ -201,7 +201,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         features = self._extract(images, backbone, runner)
         images = images.select(features.kept)
         require_every_class(images, "training photos that can be decoded")
-        selection = select(features.matrices, images.labels, choices(taps, self.encode, kernel), head)
+        selection = select(
+            features.matrices, images.labels, choices(taps, self.encode, kernel), head, progress=self.verbose
+        )
         self.candidates_ = selection.candidates + [
             Candidate(choice, dropped=dropped[choice.tap]) for choice in choices(dropped, self.encode, kernel)
         ]

@@ -16,6 +16,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 from sklearn.base import clone
+from tqdm import tqdm
 
 from lightprobe.backbones import Backbone, Pool, Tap
 from lightprobe.errors import OptionError, ResourceError
@@ -173,8 +174,10 @@ def choices(taps: Iterable[Tap], encode: str, kernel: str) -> list[Choice]:
 def select(
     features: Mapping[Tap, NDArray[np.float16]],
     labels: NDArray[np.int64],
-    wanted: Iterable[Choice],
+    wanted: Sequence[Choice],
     head: OpticalRidge,
+    *,
+    progress: bool = False,
 ) -> Selection:
     """Fit every choice, compare them by leave-one-out, and return the winner fitted.
 
@@ -184,10 +187,12 @@ def select(
         One matrix a tap.
     labels : ndarray of int64, shape (n_samples,)
         Classes.
-    wanted : iterable of Choice
+    wanted : sequence of Choice
         What to try, cheaper first.
     head : OpticalRidge
         An unfitted head; its kernel is replaced by each choice's.
+    progress : bool
+        Draw a bar on stderr.
 
     Raises
     ------
@@ -197,24 +202,21 @@ def select(
     tried: list[Candidate] = []
     heads: dict[Choice, OpticalRidge] = {}
     seconds = dict.fromkeys(("generate", "encode", "project", "fit"), 0.0)
-    for (tap, encode), group in groupby(wanted, key=lambda choice: (choice.tap, choice.encode)):
-        start = time.perf_counter()
-        encoded = ENCODERS[encode](features[tap])
-        seconds["encode"] += time.perf_counter() - start
-        for choice in group:
-            try:
-                fitted = clone(head).set_params(kernel=choice.kernel).fit(encoded, labels)
-            except (DegenerateKernelError, ResourceError) as error:
-                tried.append(Candidate(choice, dropped=str(error)))
-                logger.info("%s: dropped, %s", choice, error)
-                continue
-            for stage, value in fitted.seconds_.items():
-                seconds[stage] += value
-            tried.append(_scored(choice, fitted, labels))
-            heads[choice] = fitted
-            logger.info("%s: leave-one-out %.2f %%", choice, 100 * fitted.loo_accuracy_)
-            # Heads hold their training features: only those that can still win are kept.
-            heads = {c.choice: heads[c.choice] for c in _contenders(tried) if c.choice in heads}
+    with tqdm(total=len(wanted), unit="candidate", desc="Comparing", disable=not progress) as bar:
+        for (tap, encode), group in groupby(wanted, key=lambda choice: (choice.tap, choice.encode)):
+            start = time.perf_counter()
+            encoded = ENCODERS[encode](features[tap])
+            seconds["encode"] += time.perf_counter() - start
+            for choice in group:
+                candidate, fitted = _try(choice, encoded, labels, head)
+                tried.append(candidate)
+                if fitted is not None:
+                    heads[choice] = fitted
+                    for stage, value in fitted.seconds_.items():
+                        seconds[stage] += value
+                # Heads hold their training features: only those that can still win are kept.
+                heads = {c.choice: heads[c.choice] for c in _contenders(tried) if c.choice in heads}
+                bar.update()
     if not any(c.loo_accuracy is not None for c in tried):
         reasons = "; ".join(f"{c.choice}: {c.dropped}" for c in tried)
         raise OptionError(f"None of the {len(tried)} ways to use these features works ({reasons}).")
@@ -226,9 +228,18 @@ def select(
     return Selection(tried, winner.choice, heads[winner.choice], seconds)
 
 
-def _scored(choice: Choice, fitted: OpticalRidge, labels: NDArray[np.int64]) -> Candidate:
+def _try(
+    choice: Choice, encoded: NDArray[Any], labels: NDArray[np.int64], head: OpticalRidge
+) -> tuple[Candidate, OpticalRidge | None]:
+    try:
+        fitted = clone(head).set_params(kernel=choice.kernel).fit(encoded, labels)
+    except (DegenerateKernelError, ResourceError) as error:
+        logger.info("%s: dropped, %s", choice, error)
+        return Candidate(choice, dropped=str(error)), None
+    logger.info("%s: leave-one-out %.2f %%", choice, 100 * fitted.loo_accuracy_)
     correct = fitted.loo_scores_.argmax(axis=1) == labels
-    return Candidate(choice, fitted.loo_accuracy_, fitted.alpha_relative_, fitted.cost_, correct=correct)
+    scores = fitted.loo_accuracy_, fitted.alpha_relative_, fitted.cost_
+    return Candidate(choice, *scores, correct=correct), fitted
 
 
 def _contenders(tried: Sequence[Candidate]) -> list[Candidate]:
