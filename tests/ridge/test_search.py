@@ -8,7 +8,9 @@ from lightprobe.ridge.search import IllConditionedError, RidgeFit, Solution, cho
 Y = np.where(np.arange(20)[:, None] % 2 == np.arange(2), 1.0, -1.0)
 
 
-def search(best_relative: float, scale: float = 7.0, solvable_from: float = 0.0) -> tuple[RidgeFit, int]:
+def search(
+    best_relative: float, scale: float = 7.0, solvable_from: float = 0.0, guess: float | None = None
+) -> tuple[RidgeFit, int]:
     """Left-out scores whose error grows with the distance from the best penalty, in decades."""
     calls = 0
 
@@ -20,7 +22,7 @@ def search(best_relative: float, scale: float = 7.0, solvable_from: float = 0.0)
         distance = abs(np.log10(alpha / scale / best_relative))
         return Solution(np.array([[alpha]]), np.zeros(2), Y * (1 + distance))
 
-    return choose_alpha(solve, scale, Y, np.ones(len(Y)), None), calls
+    return choose_alpha(solve, scale, Y, np.ones(len(Y)), None, guess), calls
 
 
 @pytest.mark.parametrize("exponent", np.arange(-6, 4.5, 0.5))
@@ -34,6 +36,13 @@ def test_the_best_half_decade_is_found_in_few_fits(exponent: float) -> None:
 
 def test_the_common_case_takes_five_fits() -> None:
     assert search(0.1)[1] == 5
+
+
+@pytest.mark.parametrize("guess", [1e-6, 0.01, 0.1, 0.32, 1.0, 1e4])
+def test_a_guess_only_changes_the_number_of_fits(guess: float) -> None:
+    fit, calls = search(0.1, guess=guess)
+    assert fit.alpha_relative == pytest.approx(0.1)
+    assert calls <= 3 + 2 * abs(np.log10(guess / 0.1))
 
 
 def test_a_plateau_at_small_penalties_is_not_walked_down() -> None:

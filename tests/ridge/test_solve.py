@@ -165,6 +165,23 @@ def test_batches_and_sampling_leave_the_primal_scores_alone(
     np.testing.assert_allclose(sampled.loo_scores, again.loo_scores, atol=1e-12)
 
 
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_guess_from_a_quarter_of_the_rows_saves_fits_and_changes_no_score(
+    grouped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, C, 300)
+    X = rng.standard_normal((300, 60)) + 0.4 * targets(labels) @ rng.standard_normal((C, 60))
+    options: dict[str, Any] = {"groups": np.arange(300) // 2 if grouped else None}
+    cold = solve_dual(X @ X.T, targets(labels), **options)
+    monkeypatch.setattr(solve_module, "WARM_ROWS", 200)
+    warm = solve_dual(X @ X.T, targets(labels), **options)
+    assert len(warm.path) < len(cold.path)
+    assert abs(np.log10(warm.alpha_relative / cold.alpha_relative)) <= 0.5
+    again = solve_dual(X @ X.T, targets(labels), alpha_relative=warm.alpha_relative, **options)
+    np.testing.assert_array_equal(warm.loo_scores, again.loo_scores)
+
+
 def test_given_statistics_are_used_and_left_alone(X: Floats, Y: Floats) -> None:
     statistics = RidgeStatistics.of(X, Y)
     before = statistics.gram.copy()

@@ -13,7 +13,7 @@ import torch
 
 from lightprobe.ridge.loo import Floats, Indices
 
-BLOCK = 1024
+BLOCK = 512
 
 
 class NotPositiveDefiniteError(ArithmeticError):

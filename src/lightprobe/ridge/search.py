@@ -1,6 +1,8 @@
 """Choose the penalty by leave-one-out with as few fits as possible."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,13 +75,14 @@ def choose_alpha(
     Y: Floats,
     weights: Floats,
     alpha_relative: float | None,
+    guess: float | None = None,
 ) -> RidgeFit:
     """Solve at the penalty asked for, or at the one that leave-one-out prefers.
 
     The search tries 1, 0.1 and 0.01 times `scale`, moves on by decades while the best stands at an end,
-    then tries the half decades beside it. Best is the highest accuracy of the left-out scores, ties
-    broken by their squared error, and where that is level too, the larger penalty. Penalties too small to
-    solve are passed over.
+    then tries the half decades beside it. With a guess it starts there and moves by half decades. Best is
+    the highest accuracy of the left-out scores, ties broken by their squared error, and where that is level
+    too, the penalty tried first. Penalties too small to solve are passed over.
 
     Parameters
     ----------
@@ -91,8 +94,10 @@ def choose_alpha(
     weights : (n,) weights of the rows in accuracy and error.
     alpha_relative
         A penalty to use as it is; None searches.
+    guess
+        A relative penalty near which to search.
     """
-    points: dict[float, AlphaPoint] = {}
+    tried: dict[float, AlphaPoint | None] = {}  # None where it could not be solved
     best: tuple[AlphaPoint, Solution] | None = None
 
     def attempt(relative: float) -> None:
@@ -103,61 +108,54 @@ def choose_alpha(
                 f"A relative alpha of {relative:.3g} leaves no digits to leave-one-out; use a larger one."
             )
         accuracy, mse = _judge(solution.loo_scores, Y, weights)
-        point = points[relative] = AlphaPoint(relative * scale, relative, accuracy, mse)
+        point = tried[relative] = AlphaPoint(relative * scale, relative, accuracy, mse)
         if best is None or _is_better(point, best[0]):
             best = point, solution
 
+    def walk(steps: Sequence[int], stride: int) -> None:
+        """Try the steps, then the neighbours of the best one until it has none left to try."""
+        pending = list(steps)
+        while True:
+            for step in pending:
+                if LOWEST_STEP <= step <= HIGHEST_STEP and _relative(step) not in tried:
+                    tried[_relative(step)] = None
+                    with suppress(IllConditionedError):
+                        attempt(_relative(step))
+            centre = HIGHEST_STEP if best is None else _step(best[0].alpha_relative)
+            pending = [centre - stride, centre + stride]
+            if all(_relative(step) in tried or not LOWEST_STEP <= step <= HIGHEST_STEP for step in pending):
+                return
+
     if alpha_relative is not None:
         attempt(alpha_relative)
+    elif guess is not None:
+        walk([_step(guess)], stride=1)
     else:
-        _search(attempt, lambda: None if best is None else best[0].alpha_relative)
+        walk(FIRST_STEPS, stride=2)
+        walk([], stride=1)
     if best is None:
         raise IllConditionedError(
             "No penalty between 1e-6 and 1e4 times the kernel's scale could be solved; "
             "the features are not finite or badly scaled."
         )
     point, solution = best
+    path = sorted((p for p in tried.values() if p is not None), key=lambda p: p.alpha_relative)
     return RidgeFit(
         coef=solution.coef,
         intercept=solution.intercept,
         loo_scores=solution.loo_scores,
         alpha=point.alpha,
         alpha_relative=point.alpha_relative,
-        path=tuple(points[key] for key in sorted(points)),
+        path=tuple(path),
     )
 
 
-def _search(attempt: Callable[[float], None], best: Callable[[], float | None]) -> None:
-    failed: set[int] = set()
-    tried: dict[int, float] = {}
+def _relative(step: int) -> float:
+    return float(10.0 ** (step / 2))
 
-    def try_step(step: int) -> None:
-        if step in tried or step in failed or not LOWEST_STEP <= step <= HIGHEST_STEP:
-            return
-        relative = 10.0 ** (step / 2)
-        try:
-            attempt(relative)
-        except IllConditionedError:
-            failed.add(step)
-        else:
-            tried[step] = relative
 
-    def best_step() -> int:
-        chosen = best()
-        return next((step for step, relative in tried.items() if relative == chosen), max(FIRST_STEPS))
-
-    for step in FIRST_STEPS:
-        try_step(step)
-    while True:
-        before = len(tried) + len(failed)
-        centre = best_step()
-        try_step(centre - 2)
-        try_step(centre + 2)
-        if len(tried) + len(failed) == before:
-            break
-    centre = best_step()
-    try_step(centre - 1)
-    try_step(centre + 1)
+def _step(relative: float) -> int:
+    return round(2 * math.log10(relative))
 
 
 def _is_better(point: AlphaPoint, best: AlphaPoint) -> bool:

@@ -39,6 +39,7 @@ from lightprobe.ridge.statistics import BLOCK_ROWS, RidgeStatistics, Rows
 
 DEGENERATE = 1e-12  # below this share of the uncentred trace, the centred one is rounding
 WEIGHTLESS = 1e-12  # stands for a weight of zero, as a share of the smallest other
+WARM_ROWS = 1500  # from here on the dual guesses the penalty from a quarter of the rows
 SEARCH_ROWS = 4096  # left-out rows that choose the penalty in the primal, where each costs m²
 
 
@@ -82,6 +83,9 @@ def solve_dual(
     # A weight of zero is an infinite diagonal; this is large enough, and predicts the row like any other.
     w = np.maximum(counted, WEIGHTLESS * counted[counted > 0].min())
     members = group_members(groups, n)
+    guess = None
+    if alpha_relative is None and n >= WARM_ROWS:
+        guess = _guess_alpha(K, Y, counted, groups)
     total = float(np.average(np.diagonal(K), weights=w))
     means = w @ K / w.sum()
     K -= means
@@ -109,7 +113,7 @@ def solve_dual(
         left_out = left_out_residuals(coef, leverage, members, block)
         return Solution(coef, intercept - means @ coef, Y - left_out)
 
-    return choose_alpha(solve, scale, Y, counted, alpha_relative)
+    return choose_alpha(solve, scale, Y, counted, alpha_relative, guess)
 
 
 def solve_primal(
@@ -201,6 +205,22 @@ def _checked_weights(weights: Floats | None, n: int) -> Floats:
     if np.count_nonzero(weights) < 2:
         raise DataError("Fewer than two rows have a weight above zero; at least two are needed.")
     return weights
+
+
+def _guess_alpha(K: Floats, Y: Floats, weights: Floats, groups: NDArray[np.generic] | None) -> float | None:
+    """Search on a quarter of the rows, a 64th of the work: the best relative penalty moves little with n."""
+    rows = unparted_batches(len(K), groups, len(K) // 4)[0].rows
+    try:
+        part = solve_dual(
+            K[np.ix_(rows, rows)],
+            Y[rows],
+            weights=weights[rows],
+            groups=None if groups is None else groups[rows],
+            overwrite_K=True,
+        )
+    except (DataError, DegenerateKernelError, IllConditionedError):
+        return None
+    return part.alpha_relative
 
 
 def _refuse_degenerate(scale: float, total: float) -> None:
