@@ -97,7 +97,7 @@ def test_a_killed_run_loses_a_few_batches_at_most_and_the_next_one_goes_on(
             engine, calls = "eager", 0
             def __init__(self, runner):
                 self.runner, self.taps = runner, runner.taps
-                self.device, self.precision = runner.device, runner.precision
+                self.fingerprint = runner.fingerprint
             def __call__(self, batch):
                 self.calls += 1
                 if self.calls == 13:

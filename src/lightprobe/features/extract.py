@@ -130,9 +130,7 @@ def provenance(backbone: Backbone, runner: Runner, tap: Tap) -> dict[str, object
         "cut": tap.cut,
         "pool": tap.pool,
         "preprocessing": backbone.preprocessing.to_config(),
-        "engine": runner.engine,
-        "precision": runner.precision,
-        "device": runner.device.type,
+        "runner": runner.fingerprint,
     }
 
 

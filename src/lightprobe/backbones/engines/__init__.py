@@ -1,16 +1,25 @@
 """Engines run a backbone at a precision on a device; `create_runner` picks one by name."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from lightprobe.backbones.backbone import Backbone
+from lightprobe.backbones.engines.conversion import is_converted
+from lightprobe.backbones.engines.devices import resolve_device
 from lightprobe.backbones.engines.eager import EagerRunner
+from lightprobe.backbones.engines.openvino import OpenVinoRunner
 from lightprobe.backbones.engines.protocol import Runner
 from lightprobe.backbones.taps import Tap
-from lightprobe.errors import OptionError
+from lightprobe.errors import BackboneError, OptionError
 
-_ENGINES: Final[Mapping[str, Callable[..., Runner]]] = {"eager": EagerRunner}
+logger = logging.getLogger(__name__)
+
+_ENGINES: Final[Mapping[str, Callable[..., Runner]]] = {"eager": EagerRunner, "openvino": OpenVinoRunner}
 ENGINES: Final = ("auto", *_ENGINES)
+
+# Photos from which on converting for OpenVINO costs less than it saves.
+BREAK_EVEN: Final = 300
 
 
 def create_runner(
@@ -20,8 +29,24 @@ def create_runner(
     engine: str = "auto",
     precision: str = "auto",
     device: str = "auto",
+    n_images: int | None = None,
 ) -> Runner:
     """Compile a backbone once, to run batches through it.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    taps : iterable of Tap
+        What to return, all from one pass.
+    engine : {"auto", "eager", "openvino"}
+        `eager` is torch, on any device; `openvino` is for the CPU: some times as fast, but a network must
+        be converted first, once on a machine. `auto` is `openvino` on the CPU where the network is
+        converted already or `n_images` makes it worth while, else `eager`.
+    precision : {"auto", "fp32", "bf16", "fp16"}
+    device : str
+        `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+    n_images : int or None
+        How many photos are to be looked at; None for few.
 
     Raises
     ------
@@ -30,5 +55,13 @@ def create_runner(
     """
     if engine not in ENGINES:
         raise OptionError(f"Unknown engine {engine!r}; allowed are {', '.join(ENGINES)}.")
-    make = _ENGINES["eager" if engine == "auto" else engine]
-    return make(backbone, taps, precision=precision, device=device)
+    taps = tuple(taps)
+    if engine != "auto":
+        return _ENGINES[engine](backbone, taps, precision=precision, device=device)
+    where = resolve_device(device)
+    if where.type == "cpu" and ((n_images or 0) >= BREAK_EVEN or is_converted(backbone, taps)):
+        try:
+            return OpenVinoRunner(backbone, taps, precision=precision, device="cpu")
+        except BackboneError as error:
+            logger.warning("%s Torch runs it instead, more slowly.", error)
+    return EagerRunner(backbone, taps, precision=precision, device=device)

@@ -9,9 +9,8 @@ from torch import Tensor
 
 from lightprobe.backbones.backbone import Backbone
 from lightprobe.backbones.engines.devices import resolve_device, resolve_precision
-from lightprobe.backbones.engines.protocol import TappedNetwork
+from lightprobe.backbones.engines.protocol import TappedNetwork, check_batch
 from lightprobe.backbones.taps import Tap
-from lightprobe.errors import BackboneError
 
 _HALVES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -33,14 +32,14 @@ class EagerRunner:
         tensors = [*network.parameters(), *network.buffers()]
         self.weight_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
+    @property
+    def fingerprint(self) -> str:
+        """As `Runner` says."""
+        return f"{self.engine} {self.precision} {self.device.type}"
+
     def __call__(self, batch: Tensor) -> dict[Tap, Tensor]:
         """Run one batch of pixels, as `Runner` says."""
-        expected = (3, self._size, self._size)
-        if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1:] != expected:
-            raise BackboneError(
-                f"A runner got a batch of {batch.dtype} {tuple(batch.shape)}; it takes uint8 (n, 3, "
-                f"{self._size}, {self._size}), as its backbone's preprocessing makes them."
-            )
+        check_batch(batch, self._size)
         if self.device.type == "cuda":
             batch = batch.pin_memory()
         half = _HALVES.get(self.precision)

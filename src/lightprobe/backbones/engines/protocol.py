@@ -8,17 +8,31 @@ from torch import Tensor, nn
 
 from lightprobe.backbones.backbone import Backbone
 from lightprobe.backbones.taps import Tap, pool_output
-from lightprobe.errors import OptionError
+from lightprobe.errors import BackboneError, OptionError
 
 
 class Runner(Protocol):
-    """A backbone compiled for a set of taps, a precision and a device."""
+    """A backbone compiled for a set of taps, a precision and a device.
+
+    Attributes
+    ----------
+    engine, precision : str
+        Never "auto": what runs.
+    device : torch.device
+    weight_bytes : int
+        What the weights take as the engine holds them.
+    taps : tuple of Tap
+    """
 
     engine: str
     precision: str
     device: torch.device
     weight_bytes: int
     taps: tuple[Tap, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Everything of the runner, apart from its backbone, that changes features."""
 
     def __call__(self, batch: Tensor) -> dict[Tap, Tensor]:
         """Run one batch.
@@ -33,6 +47,15 @@ class Runner(Protocol):
         dict
             For each tap its features, float32 (n, d), on the CPU and finished: a clock may be read.
         """
+
+
+def check_batch(batch: Tensor, side: int) -> None:
+    """Refuse pixels that `Preprocessing` has not made; BackboneError says what a runner takes."""
+    if batch.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1:] != (3, side, side):
+        raise BackboneError(
+            f"A runner got a batch of {batch.dtype} {tuple(batch.shape)}; it takes uint8 (n, 3, "
+            f"{side}, {side}), as its backbone's preprocessing makes them."
+        )
 
 
 class TappedNetwork(nn.Module):
