@@ -14,12 +14,13 @@ class MixedBitPlanes(TransformerMixin, BaseEstimator):
     """Send each bit plane through the same map and mix the results: Σ_b decayᵇ φ(plane b).
 
     What lightonml's `Float32Encoder`, OPU and `MixingBitPlanDecoder` do one after the other. The planes come
-    from rows as Float32Encoder lays them out, the bits of a number together.
+    from rows as Float32Encoder lays them out, the bits of a number together, highest first.
 
     Parameters
     ----------
     transformer : transformer
-        φ, fitted on the first plane; cloned.
+        φ, cloned and fitted on all planes at once, n · n_bits rows: a camera's exposure must suit the
+        brightest of them.
     n_bits : int
         Bits a number, as many as the encoder kept.
     decay : float, default 0.5
@@ -39,13 +40,14 @@ class MixedBitPlanes(TransformerMixin, BaseEstimator):
         self.decay = decay
 
     def fit(self, X: ArrayLike, y: object = None) -> Self:  # noqa: ARG002 - scikit-learn's signature
-        """Fit the map on the first plane."""
+        """Fit the map on the planes of all rows."""
         bits: NDArray[Any] = validate_data(self, X, dtype="numeric")
         if self.n_bits < 1 or bits.shape[1] % self.n_bits:
             raise OptionError(
                 f"n_bits is {self.n_bits} and there are {bits.shape[1]} columns; give what the encoder kept."
             )
-        self.transformer_ = clone(self.transformer).fit(bits[:, :: self.n_bits])
+        planes = bits.reshape(len(bits), -1, self.n_bits).swapaxes(1, 2)  # (n, n_bits, m)
+        self.transformer_ = clone(self.transformer).fit(planes.reshape(-1, planes.shape[2]))
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
@@ -60,3 +62,8 @@ class MixedBitPlanes(TransformerMixin, BaseEstimator):
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[np.object_]:  # noqa: ARG002 - scikit-learn's signature
         """Name the features as the map does: mixing keeps their number."""
         return np.asarray(self.transformer_.get_feature_names_out())
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []  # floats of the map's making, whatever came in
+        return tags
