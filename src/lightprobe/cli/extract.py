@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> int:
         pools=("avg", "flatten") if args.pool == "both" else (args.pool,),
         image_size=args.image_size,
         precision=args.precision,
+        engine=args.engine,
         device=args.device,
         batch_size=args.batch_size,
         workers=args.workers,

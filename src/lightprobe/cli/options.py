@@ -79,6 +79,13 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="auto, fp32, bf16 or fp16",
     )
+    group.add_argument(
+        "--engine",
+        default="auto",
+        choices=("auto", "eager", "openvino"),
+        metavar="E",
+        help="auto, eager (torch) or openvino",
+    )
     group.add_argument("--batch-size", type=positive_int, default=32, metavar="N", help="photos a batch (32)")
     group.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
 
@@ -126,6 +133,7 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         projection=args.projection,
         alpha=args.alpha,
         precision=args.precision,
+        engine=args.engine,
         batch_size=args.batch_size,
         workers=args.workers,
         device=args.device,

@@ -39,6 +39,7 @@ def extract_to_file(
     pools: Sequence[Pool] = ("avg",),
     image_size: int | None = None,
     precision: str = "auto",
+    engine: str = "auto",
     device: str = "auto",
     batch_size: int = 32,
     workers: int | None = None,
@@ -55,7 +56,7 @@ def extract_to_file(
     cuts : sequence of str, optional
         Layers; the network's last convolutional one without it. All come from one pass.
     pools : sequence of {"avg", "flatten"}
-    backbone, weights, image_size, precision, device, batch_size, workers, strict, random_state
+    backbone, weights, image_size, precision, engine, device, batch_size, workers, strict, random_state
         As for `ImageClassifier`.
 
     Returns
@@ -71,7 +72,12 @@ def extract_to_file(
         network.find_cut(name)
     network = network.at(max(names, key=depth.index))
     runner = create_runner(
-        network, [Tap(name, pool) for name in names for pool in pools], precision=precision, device=device
+        network,
+        [Tap(name, pool) for name in names for pool in pools],
+        engine=engine,
+        precision=precision,
+        device=device,
+        n_images=len(images),
     )
     features = extract(
         images,
