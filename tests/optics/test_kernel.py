@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from lightprobe.errors import OptionError
 from lightprobe.optics import kernel as kernel_module
-from lightprobe.optics.kernel import linear_kernel, optical_kernel, squared_lengths, sum_kernels
+from lightprobe.optics import products as products_module
+from lightprobe.optics.kernel import OpticalAgainst, linear_kernel, optical_kernel, sum_kernels
+from lightprobe.optics.products import squared_lengths
 
 FLOATS = [np.float16, np.float32, np.float64]
 
@@ -29,6 +31,37 @@ def test_integers_are_exact(highest: int, n: int, others: int, m: int) -> None:
     np.testing.assert_array_equal(linear_kernel(X, Y), exact(X, Y))
     np.testing.assert_array_equal(linear_kernel(X), exact(X, X))
     np.testing.assert_array_equal(squared_lengths(X), np.diagonal(exact(X, X)))
+
+
+@pytest.mark.parametrize(("n", "others", "m"), [(1, 1, 1), (3, 7, 65), (33, 70, 1001), (9, 2, 90_000)])
+def test_counted_bits_are_exact_too(n: int, others: int, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    from lightprobe.optics import _popcount
+
+    monkeypatch.setattr(products_module, "COUNTING_WORK", 0)
+    monkeypatch.setattr(kernel_module, "BLOCK_ROWS", 10)  # blocks start where no tile does
+    monkeypatch.setattr(torch, "_int_mm", None)
+    X, Y = rows(n, m, 1), rows(others, m, 1, seed=1)
+    np.testing.assert_array_equal(linear_kernel(X, Y), exact(X, Y))
+    np.testing.assert_array_equal(linear_kernel(X), exact(X, X))
+    np.testing.assert_array_equal(OpticalAgainst(Y, n)(X), optical_kernel(X, Y))
+    ones = np.ones((n, m), dtype=np.uint8)
+    np.testing.assert_array_equal(linear_kernel(ones), np.full((n, n), float(m)))
+    assert _popcount.count_shared.signatures, "the compiled loops were not used"
+
+
+def test_bytes_among_bits_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products_module, "COUNTING_WORK", 0)
+    X, Y = rows(5, 70, 255), rows(6, 70, 1)
+    np.testing.assert_array_equal(linear_kernel(X, Y), exact(X, Y))
+    np.testing.assert_array_equal(linear_kernel(Y, X), exact(Y, X))
+
+
+def test_without_numba_bits_are_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products_module, "COUNTING_WORK", 0)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    X = rows(5, 70, 1)
+    np.testing.assert_array_equal(linear_kernel(X), exact(X, X))
 
 
 @pytest.mark.parametrize(("value", "m"), [(1, 200_000), (255, 33_026), (255, 300_000), (128, 140_000)])
@@ -81,8 +114,10 @@ def test_blocks_change_nothing(dtype: type, kernel: object, monkeypatch: pytest.
     X: NDArray[Any] = rows(50, 40, 3).astype(dtype)
     whole, against = kernel(X), kernel(X, X[:13])
     monkeypatch.setattr(kernel_module, "BLOCK_ROWS", 8)
-    monkeypatch.setattr(kernel_module, "FLOAT_COLUMNS", 16)
-    monkeypatch.setattr(kernel_module, "BYTE_COLUMNS", 16)
+    monkeypatch.setattr(kernel_module, "OPTICAL_ROWS", 5)
+    monkeypatch.setattr(products_module, "BLOCK_ROWS", 6)
+    monkeypatch.setattr(products_module, "FLOAT_COLUMNS", 16)
+    monkeypatch.setattr(products_module, "BYTE_COLUMNS", 16)
     np.testing.assert_array_equal(kernel(X), whole)
     np.testing.assert_array_equal(kernel(X, X[:13]), against)
     np.testing.assert_array_equal(kernel(X)[:, :13], against)

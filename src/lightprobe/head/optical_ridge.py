@@ -16,7 +16,7 @@ from lightprobe.errors import DataError, OptionError
 from lightprobe.head.projected import Projected
 from lightprobe.head.state import restore_state, state_of
 from lightprobe.optics.camera import Camera
-from lightprobe.optics.kernel import KERNELS
+from lightprobe.optics.kernel import KERNELS, OpticalAgainst
 from lightprobe.optics.project import OpticalFeatures
 from lightprobe.ridge.calibrate import fit_calibration
 from lightprobe.ridge.loo import identical_rows
@@ -252,10 +252,11 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         width = len(self.X_fit_) if exact else self.coef_.shape[1]
         step = max(1, PREDICT_BYTES // (8 * width))
         scores = np.empty((len(X), len(self.intercept_)))
+        against = OpticalAgainst(self.X_fit_, len(X), self._torch_device()) if exact else None
         for start in range(0, len(X), step):
             block = X[start : start + step]
-            if exact:
-                part = KERNELS["optical"](block, self.X_fit_, device=self._torch_device()) @ self.dual_coef_
+            if against is not None:
+                part = against(block) @ self.dual_coef_
             else:
                 features = (
                     block if self.n_components_ is None else np.asarray(self.features_.transform(block))
