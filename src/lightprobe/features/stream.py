@@ -90,8 +90,33 @@ def stream(
     stores : mapping of Tap to FeatureStore, optional
         Where rows are looked up and kept.
     """
-    stores = stores or {}
     workers = workers or max(1, (os.cpu_count() or 2) // 2)
+    chunks = _stream(images, runner, preprocessing, batch_size, workers, stores or {})
+    torch_threads = torch.get_num_threads()
+    try:
+        while True:
+            if runner.engine != "eager":
+                # Torch's idle threads spin for a while after each operation, on the cores that the engine's
+                # own threads need: two to four times the time, on two cores.
+                torch.set_num_threads(1)
+            chunk = next(chunks, None)
+            torch.set_num_threads(torch_threads)
+            if chunk is None:
+                return
+            yield chunk
+    finally:
+        chunks.close()
+        torch.set_num_threads(torch_threads)
+
+
+def _stream(
+    images: ImageSet,
+    runner: Runner,
+    preprocessing: Preprocessing,
+    batch_size: int,
+    workers: int,
+    stores: Mapping[Tap, FeatureStore],
+) -> Generator[Chunk]:
     batch = _Batch(runner, min(batch_size, max(1, len(images))), preprocessing.crop, stores)
     try:
         for looked in _look(images, preprocessing, batch.size * 2 + workers, workers, stores):
@@ -186,7 +211,6 @@ def _look(
             return _Looked(index, reason=f"cannot be read: {error.strerror or error}")
 
     waiting: deque[Future[_Looked]] = deque()
-    compute_threads = torch.get_num_threads()
     executor = ThreadPoolExecutor(
         workers, "lightprobe-decode", initializer=torch.set_num_threads, initargs=(1,)
     )
@@ -199,7 +223,6 @@ def _look(
             yield waiting.popleft().result()
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
-        torch.set_num_threads(compute_threads)
 
 
 def _as_float16(values: torch.Tensor) -> NDArray[np.float16]:
