@@ -1,7 +1,7 @@
 """A real optical processing unit can take OpticalFeatures' place: anything with `transform` does.
 
-lightonml's own simulated device is tried where that package is installed, 1.4.3 being its last (`pip install
---no-deps lightonml attrs numexpr "setuptools<80"`: it pins what is older than ours); a look-alike with the same
+lightonml's own simulated device is tried where that package is installed (1.4.3 is its last, and pins what is
+older than ours: `pip install --no-deps lightonml attrs numexpr "setuptools<80"`). A look-alike with the same
 interface always is.
 """
 
