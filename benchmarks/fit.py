@@ -73,23 +73,27 @@ def scikit_learn_arm(folder: str, n_train: int, search: bool) -> dict[str, Any]:
 
     bits, labels = _load(folder)
     optics = OpticalFeatures(N_COMPONENTS, random_state=0, device="cpu").fit(bits[:n_train])
-    features = optics.transform(bits)
-    features -= features[:n_train].mean()  # as kind to single precision as centring is
-    features /= features[:n_train].std()
-    ridge = (
-        RidgeClassifierCV(alphas=np.multiply(ALPHAS, N_COMPONENTS))
-        if search
-        else RidgeClassifier(N_COMPONENTS)
-    )
+    features = optics.transform(bits[:n_train])
+    mean, deviation = features.mean(), features.std()
+    features -= mean  # so that single precision loses as little as it can
+    features /= deviation
+    alphas = np.multiply(ALPHAS, N_COMPONENTS)
+    ridge = RidgeClassifierCV(alphas=alphas) if search else RidgeClassifier(N_COMPONENTS)
     start = time.perf_counter()
-    ridge.fit(features[:n_train], labels[:n_train])
-    fitted = time.perf_counter()
-    predicted = ridge.predict(features[n_train:])
+    ridge.fit(features, labels[:n_train])
+    fit_seconds = time.perf_counter() - start
+    predict_seconds, right = 0.0, 0
+    for first in range(n_train, len(bits), 1000):  # a block at a time, so that memory is the fit's
+        block = (optics.transform(bits[first : first + 1000]) - mean) / deviation
+        start = time.perf_counter()
+        predicted = ridge.predict(block)
+        predict_seconds += time.perf_counter() - start
+        right += int((predicted == labels[first : first + 1000]).sum())
     return {
-        "seconds": time.perf_counter() - start,
-        "fit_seconds": fitted - start,
-        "predict_seconds": time.perf_counter() - fitted,
-        "test_accuracy": float((predicted == labels[n_train:]).mean()),
+        "seconds": fit_seconds + predict_seconds,
+        "fit_seconds": fit_seconds,
+        "predict_seconds": predict_seconds,
+        "test_accuracy": right / (len(bits) - n_train),
     }
 
 
