@@ -96,5 +96,12 @@ def test_a_run_that_would_overwrite_a_file_is_refused(toy_folder: Path, tmp_path
     assert (tmp_path / "run").read_text(encoding="utf-8") == "mine"
 
 
+def test_a_folder_with_other_things_in_it_is_left_alone(toy_folder: Path) -> None:
+    before = sorted(toy_folder.rglob("*"))
+    with pytest.raises(OptionError, match="holds other things"):
+        train(open_images(toy_folder), toy_classifier(), toy_folder)
+    assert sorted(toy_folder.rglob("*")) == before
+
+
 def test_peak_memory_is_at_least_what_is_held_now() -> None:
     assert peak_rss_mb() >= psutil.Process().memory_info().rss / 1e6 * 0.99

@@ -22,6 +22,8 @@ from lightprobe.model_file import model_bytes
 
 Row = dict[str, Any]
 
+LOG = "log.txt"
+
 
 def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
     """Fit, save, test and record.
@@ -40,10 +42,8 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
     row : dict
         JSON values, the same as in `rows.jsonl`.
     """
-    if out.exists() and not out.is_dir():
-        raise OptionError(f"{out} is a file: name a folder for the run with --out.")
-    out.mkdir(parents=True, exist_ok=True)
-    with _log_to(out / "log.txt"):
+    _make_run_folder(out)
+    with _log_to(out / LOG):
         classifier.fit(images)
         model = classifier.save(out / "model")
         test = images.test
@@ -87,6 +87,15 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
         }
         append_row(out, row)
     return row
+
+
+def _make_run_folder(out: Path) -> None:
+    """Make the folder, unless something other than a run lies there."""
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"{out} is a file: name a folder for the run with --out.")
+    if out.is_dir() and any(out.iterdir()) and not (out / LOG).exists():
+        raise OptionError(f"{out} holds other things than a run: name a new folder with --out.")
+    out.mkdir(parents=True, exist_ok=True)
 
 
 def append_row(run: Path, row: Row) -> None:
