@@ -230,11 +230,12 @@ def on_paper(rows: list[dict[str, Any]], lines: Lines) -> list[dict[str, Any]]:
 
 
 def draw(rows: list[dict[str, Any]], lines: Lines, target: Path) -> None:
-    """Draw every sweep and its line, time above and memory below."""
+    """Draw every sweep, its line and its exponent, time above and memory below."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import NullFormatter
 
     names = {"n": "photos, n", "m": "bits, m", "k": "features, k"}
     figure, panels = plt.subplots(2, 3, figsize=(11, 6.4), sharex="col", sharey="row", layout="constrained")
@@ -245,15 +246,27 @@ def draw(rows: list[dict[str, Any]], lines: Lines, target: Path) -> None:
                     continue
                 x, y = along(rows, job, axis, quantity)
                 line = lines[job][axis][quantity]
-                label = f"{job}: {line.exponent:.2f} ± {line.error:.2f}"
                 panel.plot(x, y, "o", color=f"C{colour}", markersize=5)
-                panel.plot(x, [line.at(value) for value in x], color=f"C{colour}", label=label)
+                panel.plot(x, [line.at(value) for value in x], color=f"C{colour}", label=job)
+                panel.annotate(
+                    f"{line.exponent:.2f} ± {line.error:.2f}",
+                    (x[-1], line.at(x[-1])),
+                    xytext=(-2, 7),
+                    textcoords="offset points",
+                    ha="right",
+                    fontsize=8,
+                    color=f"C{colour}",
+                )
             panel.set(xscale="log", yscale="log")
+            panel.xaxis.set_minor_formatter(NullFormatter())
+            panel.yaxis.set_minor_formatter(NullFormatter())
+            panel.margins(y=0.12)
             panel.grid(alpha=0.25)
-            panel.legend(title="exponent", fontsize=8, title_fontsize=8)
             if quantity == "memory_mb":
                 panel.set_xlabel(names[axis])
         across[0].set_ylabel(unit)
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=3, frameon=False)
     figure.savefig(target, dpi=110)
     plt.close(figure)
 
