@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 N_CLASSES, DENSITY, CONTRAST, BATCH = 10, 0.3, 0.03, 1000
 ALPHA = 0.1  # relative
-REPEATS, ENOUGH_SECONDS = 10, 5.0  # no run is begun that would end later than this after the first
+REPEATS, ENOUGH_SECONDS = 10, 5.0  # at a point, the one run that it needs aside
 PAPER_PHOTOS, PAPER_COMPONENTS = (10**6, 10**9), 16_384
 Sizes = dict[str, int]
 Sweep = dict[str, list[int]]
