@@ -4,7 +4,7 @@
 """
 
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines import ENGINES, create_runner
+from lightprobe.backbones.engines import CALIBRATION_PHOTOS, ENGINES, agreement, create_runner
 from lightprobe.backbones.engines.protocol import Runner
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, Pool, Tap
@@ -13,6 +13,7 @@ from lightprobe.backbones.zoo import BACKBONES, BackboneInfo, create_backbone, d
 
 __all__ = [
     "BACKBONES",
+    "CALIBRATION_PHOTOS",
     "ENGINES",
     "Backbone",
     "BackboneInfo",
@@ -21,6 +22,7 @@ __all__ = [
     "Preprocessing",
     "Runner",
     "Tap",
+    "agreement",
     "create_backbone",
     "create_runner",
     "describe_backbone",

@@ -5,13 +5,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines.conversion import is_converted
+from lightprobe.backbones.engines.agreement import agreement
 from lightprobe.backbones.engines.devices import resolve_device
 from lightprobe.backbones.engines.eager import EagerRunner
-from lightprobe.backbones.engines.openvino import OpenVinoRunner
+from lightprobe.backbones.engines.openvino import Calibration, OpenVinoRunner, is_converted
 from lightprobe.backbones.engines.protocol import Runner
+from lightprobe.backbones.engines.quantization import CALIBRATION_PHOTOS
 from lightprobe.backbones.taps import Tap
 from lightprobe.errors import BackboneError, OptionError
+
+__all__ = ["BREAK_EVEN", "CALIBRATION_PHOTOS", "ENGINES", "agreement", "create_runner"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +33,7 @@ def create_runner(
     precision: str = "auto",
     device: str = "auto",
     n_images: int | None = None,
+    calibration: Calibration | None = None,
 ) -> Runner:
     """Compile a backbone once, to run batches through it.
 
@@ -42,23 +46,36 @@ def create_runner(
         `eager` is torch, on any device; `openvino` is for the CPU: some times as fast, but a network must
         be converted first, once on a machine. `auto` is `openvino` on the CPU where the network is
         converted already or `n_images` makes it worth while, else `eager`.
-    precision : {"auto", "fp32", "bf16", "fp16"}
+    precision : {"auto", "fp32", "bf16", "fp16", "int8"}
+        What the device must have arithmetic for; `auto` is its fastest floating point. `int8`, only of
+        OpenVINO, is calibrated on photos of the task.
     device : str
         `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
     n_images : int or None
         How many photos are to be looked at; None for few.
+    calibration : Tensor of uint8, shape (n, 3, s, s), or mapping of str to Tensor
+        For int8: some `CALIBRATION_PHOTOS` prepared photos, or the `state` of a runner that was calibrated.
 
     Raises
     ------
     OptionError
-        An unknown engine, device or precision, or one that this machine does not have.
+        An unknown engine, device or precision, one that this machine does not have, or int8 without photos.
+    MissingExtraError
+        int8 without the package that calibrates it.
     """
     if engine not in ENGINES:
         raise OptionError(f"Unknown engine {engine!r}; allowed are {', '.join(ENGINES)}.")
     taps = tuple(taps)
+    where = resolve_device("cpu" if engine == "openvino" and device == "auto" else device)
+    if precision == "int8":
+        if where.type != "cpu" or engine == "eager":
+            raise OptionError(
+                f"There is no int8 path on {where} with torch, only on the CPU with OpenVINO: use "
+                "--device cpu --engine openvino, or another --precision."
+            )
+        return OpenVinoRunner(backbone, taps, precision=precision, device="cpu", calibration=calibration)
     if engine != "auto":
         return _ENGINES[engine](backbone, taps, precision=precision, device=device)
-    where = resolve_device(device)
     if where.type == "cpu" and ((n_images or 0) >= BREAK_EVEN or is_converted(backbone, taps)):
         try:
             return OpenVinoRunner(backbone, taps, precision=precision, device="cpu")

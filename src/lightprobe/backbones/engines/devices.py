@@ -59,10 +59,21 @@ def resolve_precision(name: str, device: torch.device) -> str:
     return name
 
 
+def has_int8(device: torch.device) -> bool:
+    """Whether OpenVINO multiplies int8 exactly on a device: CPUs with VNNI or Arm's dot products.
+
+    Older x86 CPUs add pairs of products in 16 bits, which saturate without a word.
+    """
+    return device.type == "cpu" and (_is_arm() or torch.cpu._is_vnni_supported())
+
+
+def _is_arm() -> bool:
+    return platform.machine().lower() in ("aarch64", "arm64")
+
+
 def _cpu_has_bf16() -> bool:
     """Whether the CPU multiplies bf16 in hardware (AVX512_BF16, AMX or Arm's BF16), not by emulation."""
     # oneDNN also says yes where it would emulate (plain AVX-512), and no where ONEDNN_MAX_CPU_ISA forbids.
     if not torch.ops.mkldnn._is_mkldnn_bf16_supported():
         return False
-    arm = platform.machine().lower() in ("aarch64", "arm64")
-    return arm or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return _is_arm() or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

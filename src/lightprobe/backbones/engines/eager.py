@@ -1,6 +1,6 @@
 """The engine that runs everywhere torch does: CPU, CUDA, MPS; no compilation to wait for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import Final
 
@@ -25,17 +25,14 @@ class EagerRunner:
     ) -> None:
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
+        self.fingerprint = f"{self.engine} {self.precision} {self.device.type}"
+        self.state: Mapping[str, Tensor] = {}
         network = TappedNetwork(backbone, taps)
         self._network = network.to(self.device).to(memory_format=torch.channels_last).eval()
         self._size = backbone.preprocessing.crop
         self.taps = network.taps
         tensors = [*network.parameters(), *network.buffers()]
         self.weight_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-    @property
-    def fingerprint(self) -> str:
-        """As `Runner` says."""
-        return f"{self.engine} {self.precision} {self.device.type}"
 
     def __call__(self, batch: Tensor) -> dict[Tap, Tensor]:
         """Run one batch of pixels, as `Runner` says."""

@@ -1,6 +1,6 @@
 """What every engine makes of a backbone: a runner, and the network that it runs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import torch
@@ -22,6 +22,11 @@ class Runner(Protocol):
     weight_bytes : int
         What the weights take as the engine holds them.
     taps : tuple of Tap
+    fingerprint : str
+        Everything of the runner, apart from its backbone, that changes features.
+    state : mapping of str to Tensor
+        What must be kept, beside the backbone, to compile the same runner elsewhere: of int8 the quantised
+        network, else nothing.
     """
 
     engine: str
@@ -29,10 +34,8 @@ class Runner(Protocol):
     device: torch.device
     weight_bytes: int
     taps: tuple[Tap, ...]
-
-    @property
-    def fingerprint(self) -> str:
-        """Everything of the runner, apart from its backbone, that changes features."""
+    fingerprint: str
+    state: Mapping[str, Tensor]
 
     def __call__(self, batch: Tensor) -> dict[Tap, Tensor]:
         """Run one batch.

@@ -1,0 +1,112 @@
+"""Eight bits: post-training quantisation, calibrated on photos of the task at hand.
+
+Weights become int8, a scale for each output channel; activations uint8, a scale and zero point for each
+tensor, found from their ranges on the calibration photos; biases are corrected for the mean error
+(Nagel et al. 2019, arXiv 1906.04721). Where operations stay in floating point, the CPU's fastest is used.
+"""
+
+import contextlib
+import hashlib
+import logging
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lightprobe.backbones.architecture import one_line
+from lightprobe.backbones.engines.conversion import (
+    import_openvino,
+    import_without_telemetry,
+    keep_outputs,
+)
+from lightprobe.backbones.taps import Tap
+from lightprobe.errors import BackboneError, MissingExtraError, WeightsError
+
+logger = logging.getLogger(__name__)
+
+# More than these change the ranges little (NNCF's own default is 300), and each costs a pass in fp32.
+CALIBRATION_PHOTOS: Final = 300
+_DIGEST: Final = ["lightprobe", "calibration"]
+
+
+def calibration_digest(pixels: Tensor) -> str:
+    """Digest of calibration photos, uint8 (n, 3, s, s)."""
+    digest = hashlib.blake2b(f"{tuple(pixels.shape)}".encode(), digest_size=20)
+    digest.update(np.ascontiguousarray(pixels.numpy()).data)
+    return digest.hexdigest()
+
+
+def digest_of(model: Any) -> str:
+    """Digest of the photos that a quantised model was calibrated on."""
+    return str(model.get_rt_info(_DIGEST).astype(str))
+
+
+def quantize(model: Any, pixels: Tensor, *, attention: bool) -> Any:
+    """Quantise a converted model.
+
+    Parameters
+    ----------
+    model : openvino.Model
+    pixels : Tensor of uint8, shape (n, 3, s, s)
+    attention : bool
+        Whether it is a transformer, which needs its softmaxes and normalisations left alone.
+
+    Raises
+    ------
+    MissingExtraError
+        NNCF is not installed.
+    BackboneError
+        NNCF cannot quantise the network.
+    """
+    logger.info("Calibrating int8 on %d photos.", len(pixels))
+    with contextlib.redirect_stdout(sys.stderr):  # NNCF draws progress bars on stdout
+        try:
+            nncf: Any = import_without_telemetry("nncf")
+        except ImportError as error:
+            raise MissingExtraError("nncf", "int8", "Precision int8") from error
+        logging.getLogger("nncf").setLevel(logging.ERROR)
+        photos = [photo[None].numpy() for photo in pixels]
+        try:
+            quantized = nncf.quantize(
+                model,
+                nncf.Dataset(photos),
+                subset_size=len(photos),
+                preset=nncf.QuantizationPreset.MIXED,
+                model_type=nncf.ModelType.TRANSFORMER if attention else None,
+            )
+        except Exception as error:  # NNCF raises whatever it likes
+            raise BackboneError(
+                f"The network cannot be quantised ({one_line(error)}): use another --precision."
+            ) from error
+    quantized.set_rt_info(calibration_digest(pixels), _DIGEST)
+    return quantized
+
+
+def to_tensors(model: Any) -> dict[str, Tensor]:
+    """Everything of a quantised model as tensors of uint8, to be saved with whatever was trained on it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.xml"
+        import_openvino().save_model(model, path, compress_to_fp16=False)
+        return {
+            kind: torch.from_numpy(np.fromfile(path.with_suffix(f".{kind}"), np.uint8))
+            for kind in ("xml", "bin")
+        }
+
+
+def from_tensors(tensors: Mapping[str, Tensor], taps: Iterable[Tap]) -> Any:
+    """Rebuild the model that `to_tensors` took apart; WeightsError if it is none or has not these taps."""
+    openvino = import_openvino()
+    try:
+        description, weights = (tensors[kind].numpy() for kind in ("xml", "bin"))
+        model = openvino.Core().read_model(description.tobytes(), openvino.Tensor(weights))
+        digest_of(model)
+        return keep_outputs(model, taps)
+    except (KeyError, RuntimeError) as error:
+        raise WeightsError(
+            f"The saved int8 network is damaged ({one_line(error)}): train the model again."
+        ) from error
