@@ -14,6 +14,7 @@ from tests.toys import CLASSES, toy_image
 from lightprobe import ImageClassifier, load
 from lightprobe.errors import DataError, ModelFileError, OptionError
 from lightprobe.images import open_images
+from lightprobe.paths import cache_folder
 
 
 def toy_classifier(**parameters: Any) -> ImageClassifier:
@@ -191,3 +192,19 @@ def test_greyscale_and_odd_sizes_are_fine(fitted: ImageClassifier, tmp_path: Pat
     path = tmp_path / "wide.jpg"
     Image.fromarray(toy_image("stripes", 7)).convert("L").resize((300, 20)).save(path)
     assert fitted.predict([path]).shape == (1,)
+
+
+def test_an_int8_model_is_calibrated_on_its_photos_and_survives_the_disk(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    whole = toy_classifier(pool="avg", engine="openvino").fit(toy_folder)
+    model = toy_classifier(pool="avg", precision="int8").fit(toy_folder)
+    assert (model.engine_, model.precision_) == ("openvino", "int8")
+    assert model.weight_bytes_ < 0.35 * whole.weight_bytes_
+    assert 0.9 < model.agreement_ < 1.0 < whole.agreement_ + 1e-4
+    again = load(model.save(tmp_path / "model"))
+    shutil.rmtree(cache_folder())
+    photos = toy_folder / "test"
+    np.testing.assert_array_equal(again.predict_proba(photos), model.predict_proba(photos))
+    assert model.score(toy_folder) > 0.8

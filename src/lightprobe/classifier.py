@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from lightprobe.answers import Prediction, Tested
 from lightprobe.backbones import Backbone, Pool, Runner, create_backbone, create_runner, pack_state
+from lightprobe.backbones.engines import CALIBRATION_PHOTOS, agreement
 from lightprobe.card import model_card
 from lightprobe.errors import ModelFileError, OptionError
-from lightprobe.features import FeatureCache, Features, extract, stream
+from lightprobe.features import FeatureCache, Features, extract, sample_pixels, stream
 from lightprobe.head import OpticalRidge
 from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled, require_every_class
 from lightprobe.model_file import read_model, write_model
@@ -27,6 +28,8 @@ from lightprobe.optics import ENCODERS
 from lightprobe.paths import cache_folder
 from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS, Candidate, Choice, affordable_taps, choices, select
 
+# Photos on which a precision is compared with fp32.
+AGREEMENT_PHOTOS = 32
 # Whose versions a saved model records.
 VERSIONS = ("lightprobe", "torch", "torchvision", "numpy", "scikit-learn")
 ALLOWED = {
@@ -62,8 +65,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         How random features are made.
     alpha : "auto" or float
         Ridge penalty relative to tr(Kc)/n.
-    precision : {"auto", "fp32", "bf16", "fp16"}
-        Arithmetic of the network.
+    precision : {"auto", "fp32", "bf16", "fp16", "int8"}
+        Arithmetic of the network; int8 is calibrated on some of the training photos.
     engine : {"auto", "eager", "openvino"}
         What runs it: torch, or OpenVINO, which is faster on CPUs once a network is converted.
     batch_size : int
@@ -106,6 +109,12 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         Training photos, in the order of `loo_scores_`.
     skipped_ : tuple of Skipped
         Photos that could not be decoded.
+    precision_, engine_ : str
+        What ran the network.
+    weight_bytes_ : int
+        What its weights take in memory.
+    agreement_ : float
+        Mean cosine between its features and those of torch in fp32, on a sample of the training photos.
 
     Examples
     --------
@@ -208,6 +217,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             precision=self.precision,
             device=self.device,
             n_images=len(images),
+            calibration=self._calibration(images, backbone),
         )
         features = self._extract(images, backbone, runner)
         images = images.select(features.kept)
@@ -222,6 +232,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.head_ = selection.head
         self.backbone_ = backbone.at(self.choice_.tap.cut)
         self.precision_, self.engine_ = runner.precision, runner.engine
+        self.engine_state_ = runner.state
+        self.weight_bytes_ = runner.weight_bytes
+        self.agreement_ = self._agreement(images, backbone, runner)
         self.classes_ = np.array(images.classes)
         self.loo_scores_ = self.head_.loo_scores_
         self.loo_accuracy_ = self.head_.loo_accuracy_
@@ -341,6 +354,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         arrays, head = self.head_.get_state()
         tensors = {f"backbone.{name}": tensor for name, tensor in pack_state(self.backbone_.state).items()}
         tensors |= {f"head.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+        tensors |= {f"engine.{name}": tensor for name, tensor in self.engine_state_.items()}
         config = {
             "method": "optical",
             "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
@@ -352,6 +366,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             "backbone": self.backbone_.to_config(),
             "precision": self.precision_,
             "engine": self.engine_,
+            "agreement": self.agreement_,
+            "weight_bytes": self.weight_bytes_,
             "choice": self.choice_.to_config(),
             "candidates": [candidate.to_config() for candidate in self.candidates_],
             "head": head,
@@ -391,6 +407,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         if len(model.head_.classes_) != len(model.classes_):
             raise ValueError("the head and the list of classes differ in length")
         model.precision_, model.engine_ = config["precision"], config["engine"]
+        model.agreement_, model.weight_bytes_ = config["agreement"], config["weight_bytes"]
+        model.engine_state_ = _named(tensors, "engine.")
         model.choice_ = Choice.from_config(config["choice"])
         model.candidates_ = [Candidate.from_config(candidate) for candidate in config["candidates"]]
         model.loo_scores_ = model.head_.loo_scores_
@@ -428,6 +446,17 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             progress=self.verbose,
         )
 
+    def _calibration(self, images: ImageSet, backbone: Backbone) -> torch.Tensor | None:
+        if self.precision != "int8":
+            return None
+        return sample_pixels(images, backbone.preprocessing, CALIBRATION_PHOTOS, self.random_state)
+
+    def _agreement(self, images: ImageSet, backbone: Backbone, runner: Runner) -> float:
+        if (runner.engine, runner.precision) == ("eager", "fp32"):
+            return 1.0
+        sample = sample_pixels(images, backbone.preprocessing, AGREEMENT_PHOTOS, self.random_state)
+        return agreement(runner, backbone, sample)
+
     def _compiled(self) -> Runner:
         return create_runner(
             self.backbone_,
@@ -435,6 +464,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             engine=self.engine_,
             precision=self.precision_,
             device=self.device,
+            calibration=self.engine_state_ or None,
         )
 
     def _encoded(self, features: NDArray[np.float16]) -> NDArray[Any]:

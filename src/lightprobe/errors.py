@@ -46,5 +46,6 @@ class MissingExtraError(LightprobeError, ImportError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(
-            f"{purpose} needs the package {package}, which is not installed: pip install 'lightprobe[{extra}]'."
+            f"{purpose} needs the package {package}, which is not installed: "
+            f"pip install 'lightprobe[{extra}]'."
         )

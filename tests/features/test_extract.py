@@ -3,6 +3,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from lightprobe.errors import DataError
 from lightprobe.features import FeatureCache, Features, extract, stream
 from lightprobe.images import ImageSet, open_images
 from lightprobe.images.decode import decode
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +185,10 @@ def test_activations_beyond_float16_stay_the_largest(
 ) -> None:
     class Loud:
         engine, precision, device, weight_bytes, taps = "toy", "fp32", torch.device("cpu"), 0, runner.taps[:1]
+        fingerprint = "toy"
+
+        def __init__(self) -> None:
+            self.state: Mapping[str, torch.Tensor] = {}
 
         def __call__(self, batch: torch.Tensor) -> dict[Tap, torch.Tensor]:
             return {self.taps[0]: torch.tensor([[1e9, -1e9, 1.0]]).expand(len(batch), 3)}

@@ -75,9 +75,9 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--precision",
         default="auto",
-        choices=("auto", "fp32", "bf16", "fp16"),
+        choices=("auto", "fp32", "bf16", "fp16", "int8"),
         metavar="P",
-        help="auto, fp32, bf16 or fp16",
+        help="auto, fp32, bf16, fp16 or int8",
     )
     group.add_argument(
         "--engine",

@@ -42,9 +42,10 @@ def training(row: Mapping[str, Any]) -> None:
     """Print what a training compared, chose, reached and cost."""
     skipped = f" ({row['n_skipped']} files skipped, see skipped.csv)" if row["n_skipped"] else ""
     _line(f"{row['n_classes']} classes, {row['n_train']} training and {row['n_test']} test images{skipped}")
-    _line(
-        f"{row['backbone']} up to {row['cut']}, {row['image_size']} px, {row['precision']}, {row['engine']}"
-    )
+    precision = row["precision"]
+    if precision != "fp32":
+        precision += f" (cosine with fp32 {row['agreement']:.4f})"
+    _line(f"{row['backbone']} up to {row['cut']}, {row['image_size']} px, {row['engine']} {precision}")
     _line()
     _line("Compared by leave-one-out on the training images:")
     table([_candidate(c, c is row["candidates"][0]) for c in row["candidates"]])

@@ -62,6 +62,8 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
             "image_size": classifier.backbone_.preprocessing.crop,
             "precision": classifier.precision_,
             "engine": classifier.engine_,
+            "weight_bytes": classifier.weight_bytes_,
+            "agreement": classifier.agreement_,
             "pool": choice.tap.pool,
             "encode": choice.encode,
             "kernel": choice.kernel,

@@ -2,6 +2,7 @@
 
 from lightprobe.features.cache import FeatureCache
 from lightprobe.features.extract import Features, extract
+from lightprobe.features.sample import sample_pixels
 from lightprobe.features.stream import Chunk, stream
 
-__all__ = ["Chunk", "FeatureCache", "Features", "extract", "stream"]
+__all__ = ["Chunk", "FeatureCache", "Features", "extract", "sample_pixels", "stream"]

@@ -10,9 +10,11 @@ import numpy as np
 
 from lightprobe._version import __version__
 from lightprobe.backbones import Backbone, Pool, Runner, Tap, create_backbone, create_runner
+from lightprobe.backbones.engines import CALIBRATION_PHOTOS
 from lightprobe.errors import MissingExtraError, OptionError
 from lightprobe.features.cache import FeatureCache
 from lightprobe.features.extract import Features, extract, provenance
+from lightprobe.features.sample import sample_pixels
 from lightprobe.images import ImageSet
 
 
@@ -78,6 +80,9 @@ def extract_to_file(
         precision=precision,
         device=device,
         n_images=len(images),
+        calibration=sample_pixels(images, network.preprocessing, CALIBRATION_PHOTOS, random_state)
+        if precision == "int8"
+        else None,
     )
     features = extract(
         images,
