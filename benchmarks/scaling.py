@@ -248,19 +248,19 @@ def draw(rows: list[dict[str, Any]], lines: Lines, target: Path) -> None:
                 line = lines[job][axis][quantity]
                 panel.plot(x, y, "o", color=f"C{colour}", markersize=5)
                 panel.plot(x, [line.at(value) for value in x], color=f"C{colour}", label=job)
-                panel.annotate(
+                panel.text(
+                    0.03,
+                    0.96 - 0.08 * colour,
                     f"{line.exponent:.2f} ± {line.error:.2f}",
-                    (x[-1], line.at(x[-1])),
-                    xytext=(-2, 7),
-                    textcoords="offset points",
-                    ha="right",
+                    transform=panel.transAxes,
+                    va="top",
                     fontsize=8,
                     color=f"C{colour}",
                 )
             panel.set(xscale="log", yscale="log")
             panel.xaxis.set_minor_formatter(NullFormatter())
             panel.yaxis.set_minor_formatter(NullFormatter())
-            panel.margins(y=0.12)
+            panel.margins(y=0.25)
             panel.grid(alpha=0.25)
             if quantity == "memory_mb":
                 panel.set_xlabel(names[axis])
