@@ -7,8 +7,9 @@ of it is preferred. Both are scored on the same photos, so the standard error is
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import groupby
 from typing import Any, Final, Literal, Self
 
@@ -21,7 +22,7 @@ from tqdm import tqdm
 from lightprobe.backbones import Backbone, Pool, Tap
 from lightprobe.errors import OptionError, ResourceError
 from lightprobe.head import OpticalRidge
-from lightprobe.optics import ENCODERS
+from lightprobe.optics import ENCODERS, linear_kernel
 from lightprobe.ridge import DegenerateKernelError
 
 logger = logging.getLogger(__name__)
@@ -207,8 +208,10 @@ def select(
             start = time.perf_counter()
             encoded = ENCODERS[encode](features[tap])
             seconds["encode"] += time.perf_counter() - start
+            # The kernels of one encoding are functions of the same inner products.
+            products = cache(partial(linear_kernel, encoded, device=head.torch_device))
             for choice in group:
-                candidate, fitted = _try(choice, encoded, labels, head)
+                candidate, fitted = _try(choice, encoded, labels, head, products)
                 tried.append(candidate)
                 if fitted is not None:
                     heads[choice] = fitted
@@ -229,10 +232,14 @@ def select(
 
 
 def _try(
-    choice: Choice, encoded: NDArray[Any], labels: NDArray[np.int64], head: OpticalRidge
+    choice: Choice,
+    encoded: NDArray[Any],
+    labels: NDArray[np.int64],
+    head: OpticalRidge,
+    products: Callable[[], NDArray[np.float64]],
 ) -> tuple[Candidate, OpticalRidge | None]:
     try:
-        fitted = clone(head).set_params(kernel=choice.kernel).fit(encoded, labels)
+        fitted = clone(head).set_params(kernel=choice.kernel).fit(encoded, labels, products=products)
     except (DegenerateKernelError, ResourceError) as error:
         logger.info("%s: dropped, %s", choice, error)
         return Candidate(choice, dropped=str(error)), None

@@ -16,7 +16,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from lightprobe.errors import DataError, OptionError, ResourceError
 from lightprobe.head import OpticalRidge
-from lightprobe.optics import Camera, OpticalFeatures, SignEncoder
+from lightprobe.optics import Camera, OpticalFeatures, SignEncoder, linear_kernel
 from lightprobe.ridge import DegenerateKernelError, expected_calibration_error
 
 Bits = NDArray[np.uint8]
@@ -276,3 +276,17 @@ def test_parameters_that_are_not_allowed_are_named(options: dict[str, Any], said
 def test_one_class_is_not_enough() -> None:
     with pytest.raises(DataError, match="one class"):
         OpticalRidge().fit(np.eye(4), np.array(["a"] * 4))
+
+
+@pytest.mark.parametrize("kernel", ["linear", "optical"])
+def test_products_shared_between_fits_change_nothing_and_stay_as_they_are(kernel: str) -> None:
+    rng = np.random.default_rng(5)
+    X = rng.normal(size=(40, 60)).astype(np.float32)
+    y = rng.integers(0, 3, 40)
+    given = linear_kernel(X)
+    before = given.copy()
+    alone = OpticalRidge(kernel=kernel, device="cpu").fit(X, y)
+    shared = OpticalRidge(kernel=kernel, device="cpu").fit(X, y, products=lambda: given)
+    np.testing.assert_array_equal(shared.loo_scores_, alone.loo_scores_)
+    np.testing.assert_array_equal(shared.predict(X), alone.predict(X))
+    np.testing.assert_array_equal(given, before)

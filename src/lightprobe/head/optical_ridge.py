@@ -1,6 +1,7 @@
 """OpticalRidge: the classifier over features, from the kernel or the projection to probabilities."""
 
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +17,7 @@ from lightprobe.errors import DataError, OptionError
 from lightprobe.head.projected import Projected
 from lightprobe.head.state import restore_state, state_of
 from lightprobe.optics.camera import Camera
-from lightprobe.optics.kernel import KERNELS, OpticalAgainst
+from lightprobe.optics.kernel import KERNELS, OpticalAgainst, linear_kernel, optical_from_products
 from lightprobe.optics.project import OpticalFeatures
 from lightprobe.ridge.calibrate import fit_calibration
 from lightprobe.ridge.loo import identical_rows
@@ -112,6 +113,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None = None,
         groups: NDArray[Any] | None = None,
+        products: Callable[[], Floats] | None = None,
     ) -> Self:
         """Fit to features X (n, m), floats or uint8, and labels y (n,).
 
@@ -120,6 +122,9 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         sample_weight : (n,), ≥ 0
         groups : (n,)
             Rows of equal value are left out together; by default those that are copies of each other.
+        products : callable
+            Gives X Xᵀ (n, n) where it is needed, so that fits on the same X can share it; it is left as
+            it is. Without it, it is computed.
         """
         self.check_options()
         X, y = validate_data(self, _bytes_for_bits(X), y, dtype=list(DTYPES), order="C")
@@ -136,7 +141,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             )
         self._forget()
         self.dtype_ = X.dtype
-        fit = self._solve(X, labels, weights, copies if groups is None else np.asarray(groups))
+        fit = self._solve(X, labels, weights, copies if groups is None else np.asarray(groups), products)
         self.intercept_ = fit.intercept[self._columns]
         self.loo_scores_ = fit.loo_scores
         self.loo_accuracy_ = float(np.average(fit.loo_scores.argmax(axis=1) == labels, weights=counts))
@@ -202,7 +207,12 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return tags
 
     def _solve(
-        self, X: NDArray[Any], labels: NDArray[np.intp], weights: Floats, groups: NDArray[Any]
+        self,
+        X: NDArray[Any],
+        labels: NDArray[np.intp],
+        weights: Floats,
+        groups: NDArray[Any],
+        products: Callable[[], Floats] | None,
     ) -> RidgeFit:
         """Plan, solve, and keep what predicting needs: X_fit_ and dual_coef_, or coef_."""
         plan = plan_fit(
@@ -227,14 +237,19 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             "alpha_relative": None if self.alpha == "auto" else float(self.alpha),
             "weights": None if (weights == 1).all() else weights,
             "groups": groups,
-            "device": self._torch_device(),
+            "device": self.torch_device,
         }
         if self.solver_ == "primal":
             fit = solve_primal(features, Y, **options)
             self.coef_ = np.ascontiguousarray(fit.coef.T[self._columns])
         else:
             exact = self.kernel == "optical" and plan.components is None
-            kernel = KERNELS["optical" if exact else "linear"](features, device=self._torch_device())
+            if products is not None and plan.components is None:
+                kernel = products().copy()
+            else:
+                kernel = linear_kernel(features, device=self.torch_device)
+            if exact:
+                kernel = optical_from_products(kernel, X)
             fit = solve_dual(kernel, Y, overwrite_K=True, **options)
             dual_coef = np.ascontiguousarray(fit.coef[:, self._columns])
             if exact:
@@ -252,7 +267,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         width = len(self.X_fit_) if exact else self.coef_.shape[1]
         step = max(1, PREDICT_BYTES // (8 * width))
         scores = np.empty((len(X), len(self.intercept_)))
-        against = OpticalAgainst(self.X_fit_, len(X), self._torch_device()) if exact else None
+        against = OpticalAgainst(self.X_fit_, len(X), self.torch_device) if exact else None
         for start in range(0, len(X), step):
             block = X[start : start + step]
             if against is not None:
@@ -324,7 +339,9 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
                 f"class_weight is {self.class_weight!r}; give None, 'balanced' or a dict of class: weight."
             )
 
-    def _torch_device(self) -> str:
+    @property
+    def torch_device(self) -> str:
+        """Where this head computes, as torch names it."""
         if self.device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
         return self.device

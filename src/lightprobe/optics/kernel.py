@@ -85,6 +85,12 @@ def optical_kernel(
     return _optical(products, lengths, lengths if Y is None else squared_lengths(Y), degree)
 
 
+def optical_from_products(products: Floats, X: NDArray[Any]) -> Floats:
+    """Turn the inner products X Xᵀ (n, n) of rows into their optical kernel, in the same memory."""
+    lengths = squared_lengths(X)
+    return _optical(products, lengths, lengths, 1)
+
+
 def sum_kernels(
     kernels: Sequence[Floats], scales: Sequence[float] | None = None
 ) -> tuple[Floats, list[float]]:
