@@ -1,6 +1,6 @@
 """Time and memory against n photos, m bits and k features: lines, exponents, and a billion on paper.
 
-    python benchmarks/scaling.py [--quick] [--json] [--figure scaling.png]
+    python benchmarks/scaling.py [--quick] [--json] [--figure scaling.png] [--jobs JOB ... --others JSON]
 
 Three jobs, each along every axis it depends on, the other sizes held:
 
@@ -303,9 +303,19 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer and smaller points")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     parser.add_argument("--figure", type=Path, help="draw the lines there")
+    parser.add_argument("--jobs", nargs="+", choices=JOBS, default=list(JOBS), help="measure these only")
+    parser.add_argument(
+        "--others", type=Path, metavar="JSON", help="what --json printed before: the other jobs' points"
+    )
     args = parser.parse_args()
+    if set(args.jobs) < set(JOBS) and args.others is None:
+        parser.error("--jobs needs --others for the other jobs' points")
     start = time.perf_counter()
-    rows = points(QUICK if args.quick else SWEEPS)
+    sweeps = QUICK if args.quick else SWEEPS
+    rows = points({job: sweeps[job] for job in args.jobs})
+    if args.others:
+        earlier = json.loads(args.others.read_text(encoding="utf-8"))["rows"]
+        rows = [row for row in earlier if row["job"] not in args.jobs] + rows
     lines = all_lines(rows)
     if args.figure:
         draw(rows, lines, args.figure)
