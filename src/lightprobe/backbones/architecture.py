@@ -11,10 +11,11 @@ from torch.overrides import TorchFunctionMode
 from torchvision import models
 
 from lightprobe.backbones.families import FAMILIES, Family
+from lightprobe.backbones.taps import Cut
 from lightprobe.errors import BackboneError
 
 
-class _WithoutData(TorchFunctionMode):
+class WithoutData(TorchFunctionMode):
     """Within it, modules make their parameters on the meta device: shapes, no memory, no arithmetic.
 
     Only the factories that parameters and running statistics come from are redirected, not the default
@@ -67,19 +68,26 @@ class Architecture:
             if data:
                 network = models.get_model(self.builder, weights=None, **arguments)
             else:
-                with _WithoutData():
+                with WithoutData():
                     network = models.get_model(self.builder, weights=None, **arguments)
         except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-            raise BackboneError(
-                f"{self.builder} cannot be built for {self.image_size}-pixel images"
-                f"{f' with {dict(self.arguments)}' if self.arguments else ''}: {one_line(error)}."
-            ) from error
+            raise BackboneError(self._unbuildable(error)) from error
         built: nn.Module = network.eval().requires_grad_(False)
         return built
+
+    def find_cuts(self, network: nn.Module) -> tuple[Cut, ...]:
+        """List the cut points of a network that was built, in the order of execution."""
+        return self.family.find_cuts(network)
 
     def fingerprint(self) -> bytes:
         """Return bytes that differ between architectures."""
         return json.dumps([self.builder, self.image_size, dict(self.arguments)], sort_keys=True).encode()
+
+    def _unbuildable(self, error: BaseException) -> str:
+        return (
+            f"{self.builder} cannot be built for {self.image_size}-pixel images"
+            f"{f' with {dict(self.arguments)}' if self.arguments else ''}: {one_line(error)}."
+        )
 
 
 def one_line(error: BaseException) -> str:

@@ -14,6 +14,7 @@ from lightprobe.backbones.architecture import Architecture
 from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, Tap
+from lightprobe.backbones.timm_architecture import PREFIX, TimmArchitecture
 from lightprobe.errors import BackboneError, WeightsError
 
 
@@ -45,7 +46,7 @@ class Backbone:
     @cached_property
     def cuts(self) -> tuple[Cut, ...]:
         """The layers that can be tapped, up to `cut`, in the order of execution."""
-        every = self.architecture.family.find_cuts(self.architecture.build(data=False))
+        every = self.architecture.find_cuts(self.architecture.build(data=False))
         return every[: [cut.name for cut in every].index(self.cut) + 1]
 
     @cached_property
@@ -119,15 +120,21 @@ class Backbone:
             The tensors are not exactly those that the cut network needs.
         """
         preprocessing = Preprocessing.from_config(config["preprocessing"])
-        architecture = Architecture(config["builder"], preprocessing.crop, config["arguments"])
+        architecture = make_architecture(config["builder"], preprocessing.crop, config["arguments"])
         network = architecture.build(data=False)
-        cut = find_cut(config["cut"], architecture.family.find_cuts(network), config["name"]).name
+        cut = find_cut(config["cut"], architecture.find_cuts(network), config["name"]).name
         needed = missing_data(cut_network(network, [cut]))
         shapes = {key: tensor.shape for key, tensor in needed.items()}
         if {key: tensor.shape for key, tensor in state.items()} != shapes:
             raise WeightsError(f"The saved weights do not fit {config['name']} cut at {cut}.")
         tensors = {key: tensor.to(torch.float32) for key, tensor in state.items()}
         return cls(config["name"], architecture, preprocessing, cut, config["weights"], tensors)
+
+
+def make_architecture(builder: str, image_size: int, arguments: Mapping[str, Any]) -> Architecture:
+    """Make the recipe of a torchvision network or, where `builder` is `timm:NAME`, of one of timm's."""
+    kind = TimmArchitecture if builder.startswith(PREFIX) else Architecture
+    return kind(builder, image_size, arguments)
 
 
 def find_cut(name: str, cuts: Sequence[Cut], network: str) -> Cut:

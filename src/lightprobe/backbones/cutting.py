@@ -74,6 +74,11 @@ def cut_network(network: nn.Module, cuts: Sequence[str]) -> fx.GraphModule:
             tracer.trace(network)
         except _AllCutsSeen:
             pass
+        except Exception as error:  # its code asks a tensor for values, or for whatever else there is not yet
+            raise BackboneError(
+                f"This network cannot be taken apart at its layers ({one_line(error).partition('. ')[0]}): "
+                "use another one."
+            ) from error
         else:
             raise BackboneError(
                 f"The network never runs {', '.join(sorted(tracer.cuts - {*tracer.outputs}))}."
@@ -142,7 +147,7 @@ def output_shapes(cut: fx.GraphModule, architecture: Architecture) -> dict[str, 
     try:
         with torch.inference_mode():
             outputs = cut.to("meta")(torch.empty(1, 3, size, size, device="meta"))
-    except (AssertionError, RuntimeError, ValueError) as error:
+    except (AssertionError, AttributeError, RuntimeError, ValueError) as error:
         raise BackboneError(
             f"{architecture.builder} cannot take {size}-pixel images ({one_line(error)}): "
             "use --image-size with a size that it was made for."

@@ -1,4 +1,4 @@
-"""Names to networks: the one that ships inside the package and all of torchvision's classifiers."""
+"""Names to networks: the one inside the package, all of torchvision's classifiers, and timm's."""
 
 import difflib
 from dataclasses import dataclass
@@ -9,10 +9,12 @@ import torch
 from torchvision import models
 
 from lightprobe.backbones.architecture import Architecture
-from lightprobe.backbones.backbone import Backbone, find_cut
+from lightprobe.backbones.backbone import Backbone, find_cut, make_architecture
 from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data, output_shapes
 from lightprobe.backbones.preprocessing import Preprocessing
-from lightprobe.backbones.weights import download_weights, open_weights, read_facts, read_state
+from lightprobe.backbones.timm_architecture import PREFIX, TimmArchitecture
+from lightprobe.backbones.timm_zoo import fetch_weights, preprocessing_of, published_facts, weights_name
+from lightprobe.backbones.weights import Readers, download_weights, open_weights, read_facts, read_state
 from lightprobe.errors import BackboneError
 
 STARTER: Final = "starter"
@@ -38,7 +40,8 @@ def create_backbone(
     Parameters
     ----------
     name : str
-        One of `BACKBONES`.
+        One of `BACKBONES`, or `timm:NAME` with any of timm's image networks, e.g.
+        `timm:vit_small_patch14_dinov2`.
     weights : str, Path or None
         None: the published ones (`starter`: those inside the package). A .safetensors, .pth or .pt file;
         a `FILE.json` beside it may hold `mean`, `std`, `resize`, `crop`, `interpolation`, `fit` and the
@@ -69,9 +72,9 @@ def create_backbone(
     if image_size is not None:
         preprocessing = preprocessing.with_image_size(image_size)
 
-    architecture = Architecture(builder, preprocessing.crop, arguments)
+    architecture = make_architecture(builder, preprocessing.crop, arguments)
     network = architecture.build(data=False)
-    cuts = architecture.family.find_cuts(network)
+    cuts = architecture.find_cuts(network)
     end = cuts[-1] if cut is None else find_cut(cut, cuts, name)
     kept = cut_network(network, [end.name])
     needed = missing_data(kept)
@@ -82,10 +85,11 @@ def create_backbone(
             whole = architecture.build(data=True).state_dict()
         state, label = {key: whole[key].clone() for key in needed}, f"random, seed {random_state}"
     else:
-        enum = models.get_model_weights(builder).DEFAULT
-        readers = download_weights(enum, name) if path is None else open_weights(path)
-        label = str(enum) if path is None else path.name
-        state = read_state(readers, needed, network.state_dict(), architecture.family, str(path or enum))
+        readers, label = _fetch(architecture) if path is None else (open_weights(path), path.name)
+        where = label if path is None else str(path)
+        if isinstance(architecture, TimmArchitecture):
+            readers = architecture.converted(readers, network)
+        state = read_state(readers, needed, network.state_dict(), architecture.family, where)
     return Backbone(name, architecture, preprocessing, end.name, label, state)
 
 
@@ -103,13 +107,14 @@ class BackboneInfo:
     weights : str
         The published weights' name.
     url : str or None
-        Where they are published; None for those inside the package.
+        Where they are published, an address or a name on the Hugging Face hub; None for those inside the
+        package.
     megabytes : float
-        Their file's size.
+        Their file's size; of timm's networks, what float32 takes.
     accuracy : float or None
         ImageNet top-1 of the published network, percent.
     licence : str or None
-        Where torchvision states one of its own for the weights.
+        Where torchvision or timm states one for the weights.
     """
 
     name: str
@@ -127,12 +132,19 @@ def describe_backbone(name: str, image_size: int | None = None) -> BackboneInfo:
     builder, preprocessing = _look_up(name)
     if image_size is not None:
         preprocessing = preprocessing.with_image_size(image_size)
-    architecture = Architecture(builder, preprocessing.crop)
-    infos = measure(architecture, architecture.family.find_cuts(architecture.build(data=False)))
+    architecture = make_architecture(builder, preprocessing.crop, {})
+    infos = measure(architecture, architecture.find_cuts(architecture.build(data=False)))
     if name == STARTER:
         megabytes = _STARTER_FILE.stat().st_size / 1e6
         return BackboneInfo(
             name, preprocessing.crop, infos, _STARTER_FILE.name, None, megabytes, None, "Apache-2.0"
+        )
+    if isinstance(architecture, TimmArchitecture):
+        facts = published_facts(name)
+        url = facts.hf_hub_id or facts.url or None
+        megabytes = infos[-1].parameters / infos[-1].share * 4 / 1e6
+        return BackboneInfo(
+            name, preprocessing.crop, infos, weights_name(name), url, megabytes, None, facts.license
         )
     enum = models.get_model_weights(builder).DEFAULT
     meta = enum.meta
@@ -148,10 +160,20 @@ def describe_backbone(name: str, image_size: int | None = None) -> BackboneInfo:
     )
 
 
+def _fetch(architecture: Architecture) -> tuple[Readers, str]:
+    """Read the published weights of a network; their name."""
+    if isinstance(architecture, TimmArchitecture):
+        return fetch_weights(architecture)
+    enum = models.get_model_weights(architecture.builder).DEFAULT
+    return download_weights(enum, architecture.builder), str(enum)
+
+
 def _look_up(name: str) -> tuple[str, Preprocessing]:
     """Name a network's builder and the preprocessing of its published weights."""
     if name == STARTER:
         return _STARTER_BUILDER, _STARTER_PREPROCESSING
+    if name.startswith(PREFIX):
+        return name, preprocessing_of(name)
     if name not in BACKBONES:
         near = difflib.get_close_matches(name, BACKBONES, n=3, cutoff=0.5)
         hint = f"near it are {', '.join(near)}, and " if near else ""

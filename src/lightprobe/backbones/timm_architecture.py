@@ -1,0 +1,164 @@
+"""timm's networks as recipes: built without data, their cut points found by running them without data."""
+
+import copy
+import importlib
+import sys
+from functools import partial
+from math import isqrt
+from typing import Any, Final, cast
+
+import torch
+from torch import Tensor, nn
+
+from lightprobe.backbones.architecture import Architecture, WithoutData, one_line
+from lightprobe.backbones.cutting import missing_data
+from lightprobe.backbones.families import Family
+from lightprobe.backbones.taps import Cut
+from lightprobe.backbones.weights import Readers
+from lightprobe.errors import BackboneError, MissingExtraError
+
+PREFIX: Final = "timm:"
+_PLAIN: Final = Family(())
+
+
+def import_timm(name: str) -> Any:
+    """Import timm; MissingExtraError says what the backbone `name` needs."""
+    try:
+        return importlib.import_module("timm")
+    except ImportError as error:
+        raise MissingExtraError("timm", "timm", f"Backbone {name}") from error
+
+
+class TimmArchitecture(Architecture):
+    """One of timm's image classification networks, built for one image size; `builder` is `timm:NAME`."""
+
+    @property
+    def family(self) -> Family:
+        """Nothing: timm's own code knows its networks' kin."""
+        return _PLAIN
+
+    def build(self, *, data: bool) -> nn.Module:
+        """Build the whole network, as `Architecture` says."""
+        network = self._make(data=data)
+        if getattr(network, "dynamic_img_size", False):  # branches on the input's size, which is known here
+            network = self._make(data=data, dynamic_img_size=False)
+        if not data:
+            _fill_tables(network, self)
+        for module in network.modules():
+            if getattr(module, "inplace", None) is True:
+                module.inplace = False  # type: ignore[assignment]  # else it overwrites the output of a cut
+        return network.eval().requires_grad_(False)
+
+    def find_cuts(self, network: nn.Module) -> tuple[Cut, ...]:
+        """List the layers that timm names in its `feature_info`, and the last before pooling and classifier.
+
+        The outputs are watched in a run without arithmetic; a layer that gives no tensor is no cut.
+        """
+        outputs, last = self._watch(network)
+        named = [name for name in _feature_modules(network) if name in outputs]
+        ends = [name for name, output in outputs.items() if output is last]
+        if ends:
+            # Containers and what stands last in them have one output: timm's name for it, or the shortest.
+            end = next((name for name in named if name in ends), min(ends, key=len))
+            named = [name for name in named if name not in ends] + [end]
+        if not named:
+            raise BackboneError(
+                f"{self.builder} names no layers to cut it at: use another of timm's networks."
+            )
+        prefix = getattr(network, "num_prefix_tokens", None)
+        return tuple(_cut(name, tuple(outputs[name].shape), prefix) for name in outputs if name in named)
+
+    def converted(self, readers: Readers, network: nn.Module) -> Readers:
+        """Turn weights as the network's authors published them, or for another image size, into timm's."""
+        expected = network.state_dict()
+        state = {key: reader() for key, reader in readers.items()}
+        convert = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
+        if convert is None or all(
+            key in expected and tensor.shape == expected[key].shape for key, tensor in state.items()
+        ):
+            return readers
+        try:
+            state = convert(state, network)
+        except Exception:  # weights of another network: whoever reads them says what does not fit
+            return readers
+        return {key: partial(state.__getitem__, key) for key in state}
+
+    def pretrained_state(self, file: str | None = None) -> dict[str, Tensor]:
+        """Let timm read the published weights and fit them to `image_size`: from `file`, else downloaded."""
+        overlay = None if file is None else {"file": file}
+        network: nn.Module = import_timm(self.builder).create_model(
+            self._name, pretrained=True, pretrained_cfg_overlay=overlay, **self._arguments()
+        )
+        return network.state_dict()
+
+    @property
+    def _name(self) -> str:
+        return self.builder.removeprefix(PREFIX)
+
+    def _arguments(self) -> dict[str, Any]:
+        config = import_timm(self.builder).get_pretrained_cfg(self._name)
+        resized = config is not None and config.fixed_input_size and config.input_size[-1] != self.image_size
+        return {**({"img_size": self.image_size} if resized else {}), **self.arguments}
+
+    def _make(self, *, data: bool, **further: object) -> nn.Module:
+        timm = import_timm(self.builder)
+        try:
+            arguments = {**self._arguments(), **further}
+            if data:
+                network = timm.create_model(self._name, **arguments)
+            else:
+                with WithoutData():
+                    network = timm.create_model(self._name, **arguments)
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            raise BackboneError(self._unbuildable(error)) from error
+        return cast("nn.Module", network)
+
+    def _watch(self, network: nn.Module) -> tuple[dict[str, Tensor], object]:
+        """Run without arithmetic: every module's output, in the order of execution, and the features."""
+        twin = copy.deepcopy(network).to("meta")
+        outputs: dict[str, Tensor] = {}
+        for name, module in twin.named_modules():
+
+            def keep(_module: nn.Module, _inputs: object, output: object, name: str = name) -> None:
+                if isinstance(output, Tensor) and output.ndim in (3, 4) and name:
+                    outputs[name] = output
+
+            module.register_forward_hook(keep)
+        image = torch.empty(1, 3, self.image_size, self.image_size, device="meta")
+        try:
+            with torch.inference_mode():
+                last = twin.forward_features(image)  # type: ignore[operator]  # all of timm's have it
+        except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
+            raise BackboneError(
+                f"{self.builder} cannot take {self.image_size}-pixel images ({one_line(error)}): "
+                "use --image-size with a size that it was made for, or another network."
+            ) from error
+        return outputs, last
+
+
+def _feature_modules(network: nn.Module) -> list[str]:
+    """Name the layers of timm's `feature_info`, which is a list or an object around one."""
+    found = getattr(network, "feature_info", [])
+    entries = getattr(found, "info", found)
+    return [entry["module"] for entry in entries if "module" in entry]
+
+
+def _cut(name: str, shape: tuple[int, ...], prefix_tokens: int | None) -> Cut:
+    """Tell channels from positions: images are square, and so are their feature maps."""
+    if len(shape) == 4:
+        return Cut(name, "nchw" if shape[2] == shape[3] else "nhwc")
+    tokens = shape[1]
+    prefix = tokens - isqrt(tokens) ** 2 if prefix_tokens is None else prefix_tokens
+    is_there = isqrt(tokens - prefix) ** 2 == tokens - prefix  # some networks add the class token late
+    return Cut(name, "tokens", prefix if is_there else 0)
+
+
+def _fill_tables(network: nn.Module, architecture: TimmArchitecture) -> None:
+    """Give data to the buffers that no weights file holds, like tables of relative positions."""
+    kept = network.state_dict()
+    tables = [name for name in missing_data(network) if name not in kept]
+    if tables:
+        real = architecture.build(data=True)
+        for name in tables:
+            owner, _, attribute = name.rpartition(".")
+            setattr(network.get_submodule(owner), attribute, real.get_buffer(name))
