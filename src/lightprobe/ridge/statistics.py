@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from lightprobe.ridge.loo import Floats, Indices
 
 BLOCK_ROWS, BLOCK_COLUMNS = 1024, 2048
+BYTE_ROWS = 256
 
 
 class Rows(Protocol):
@@ -84,12 +85,9 @@ class RidgeStatistics:
         gram = torch.zeros((m, m), dtype=torch.float64, device=device)
         for start in range(0, n, BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, n))
-            block = torch.from_numpy(np.asarray(X[rows])).to(device).double()
-            weighted = block if weights is None else block * torch.from_numpy(w[rows]).to(device)[:, None]
-            for column in range(0, m, BLOCK_COLUMNS):  # the upper triangle only
-                gram[column : column + BLOCK_COLUMNS, column:].addmm_(
-                    block[:, column : column + BLOCK_COLUMNS].T, weighted[:, column:]
-                )
+            block = torch.from_numpy(np.asarray(X[rows])).to(device)
+            _add_products(gram, block, None if weights is None else torch.from_numpy(w[rows]).to(device))
+            weighted = block.double() * torch.from_numpy(w[rows]).to(device)[:, None]
             feature_sum += weighted.sum(dim=0).cpu().numpy()
             moment += (weighted.T @ torch.from_numpy(Y[rows]).to(device)).cpu().numpy()
         for column in range(0, m, BLOCK_COLUMNS):
@@ -116,3 +114,21 @@ class RidgeStatistics:
             self.gram - other.gram,
             self.moment - other.moment,
         )
+
+
+def _add_products(gram: torch.Tensor, block: torch.Tensor, weights: torch.Tensor | None) -> None:
+    """Add Σ w x xᵀ over a block of rows (n, m) to the upper triangle of gram (m, m).
+
+    Single precision multiplies single and half precision, as exact as they are, and bytes, exactly: sums of
+    256 products of bytes stay below 2²⁴. The sums of blocks are added in double precision.
+    """
+    single = weights is None and block.dtype != torch.float64
+    working = block.float() if single else block.double()
+    weighted = working if weights is None else working * weights[:, None]
+    step = BYTE_ROWS if block.dtype == torch.uint8 and single else len(block)
+    for start in range(0, len(block), step):
+        left, right = working[start : start + step].T, weighted[start : start + step]
+        for column in range(0, len(gram), BLOCK_COLUMNS):
+            gram[column : column + BLOCK_COLUMNS, column:] += (
+                left[column : column + BLOCK_COLUMNS] @ right[:, column:]
+            )
