@@ -17,10 +17,9 @@ from tqdm import tqdm
 
 from lightprobe.answers import Prediction, Tested
 from lightprobe.backbones import Backbone, Pool, Runner, create_backbone, create_runner, pack_state
-from lightprobe.backbones.engines import CALIBRATION_PHOTOS, agreement
 from lightprobe.card import model_card
 from lightprobe.errors import ModelFileError, OptionError
-from lightprobe.features import FeatureCache, Features, extract, sample_pixels, stream
+from lightprobe.features import FeatureCache, Features, compile_for, extract, stream
 from lightprobe.head import OpticalRidge
 from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled, require_every_class
 from lightprobe.model_file import read_model, write_model
@@ -28,8 +27,6 @@ from lightprobe.optics import ENCODERS
 from lightprobe.paths import cache_folder
 from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS, Candidate, Choice, affordable_taps, choices, select
 
-# Photos on which a precision is compared with fp32.
-AGREEMENT_PHOTOS = 32
 # Whose versions a saved model records.
 VERSIONS = ("lightprobe", "torch", "torchvision", "numpy", "scikit-learn")
 ALLOWED = {
@@ -210,14 +207,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             random_state=self.random_state,
         )
         taps, dropped = affordable_taps(backbone, len(images), self.pool, self.max_memory)
-        runner = create_runner(
+        runner, self.agreement_ = compile_for(
+            images,
             backbone,
             taps,
             engine=self.engine,
             precision=self.precision,
             device=self.device,
-            n_images=len(images),
-            calibration=self._calibration(images, backbone),
+            random_state=self.random_state,
         )
         features = self._extract(images, backbone, runner)
         images = images.select(features.kept)
@@ -234,7 +231,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.precision_, self.engine_ = runner.precision, runner.engine
         self.engine_state_ = runner.state
         self.weight_bytes_ = runner.weight_bytes
-        self.agreement_ = self._agreement(images, backbone, runner)
         self.classes_ = np.array(images.classes)
         self.loo_scores_ = self.head_.loo_scores_
         self.loo_accuracy_ = self.head_.loo_accuracy_
@@ -445,17 +441,6 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             strict=self.strict if strict is None else strict,
             progress=self.verbose,
         )
-
-    def _calibration(self, images: ImageSet, backbone: Backbone) -> torch.Tensor | None:
-        if self.precision != "int8":
-            return None
-        return sample_pixels(images, backbone.preprocessing, CALIBRATION_PHOTOS, self.random_state)
-
-    def _agreement(self, images: ImageSet, backbone: Backbone, runner: Runner) -> float:
-        if (runner.engine, runner.precision) == ("eager", "fp32"):
-            return 1.0
-        sample = sample_pixels(images, backbone.preprocessing, AGREEMENT_PHOTOS, self.random_state)
-        return agreement(runner, backbone, sample)
 
     def _compiled(self) -> Runner:
         return create_runner(

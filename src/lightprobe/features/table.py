@@ -9,12 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from lightprobe._version import __version__
-from lightprobe.backbones import Backbone, Pool, Runner, Tap, create_backbone, create_runner
-from lightprobe.backbones.engines import CALIBRATION_PHOTOS
+from lightprobe.backbones import Backbone, Pool, Runner, Tap, create_backbone
 from lightprobe.errors import MissingExtraError, OptionError
 from lightprobe.features.cache import FeatureCache
+from lightprobe.features.compiling import compile_for
 from lightprobe.features.extract import Features, extract, provenance
-from lightprobe.features.sample import sample_pixels
 from lightprobe.images import ImageSet
 
 
@@ -73,16 +72,14 @@ def extract_to_file(
     for name in names:
         network.find_cut(name)
     network = network.at(max(names, key=depth.index))
-    runner = create_runner(
+    runner, _ = compile_for(
+        images,
         network,
         [Tap(name, pool) for name in names for pool in pools],
         engine=engine,
         precision=precision,
         device=device,
-        n_images=len(images),
-        calibration=sample_pixels(images, network.preprocessing, CALIBRATION_PHOTOS, random_state)
-        if precision == "int8"
-        else None,
+        random_state=random_state,
     )
     features = extract(
         images,
