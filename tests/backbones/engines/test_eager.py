@@ -19,6 +19,10 @@ MakePair = Callable[[str, int], tuple[Backbone, nn.Module]]
 SIZE = 48
 AVG, FLAT, EARLY = Tap("features"), Tap("features", "flatten"), Tap("features.4")
 
+needs_bf16 = pytest.mark.skipif(
+    "bf16" not in available_precisions(torch.device("cpu")), reason="needs a CPU with bf16 arithmetic"
+)
+
 
 @pytest.fixture
 def pixels() -> Tensor:
@@ -92,6 +96,32 @@ def test_a_runner_says_what_it_is_and_weighs() -> None:
     parameters = sum(p.numel() for p in models.squeezenet1_1().features.parameters())
     assert (runner.engine, runner.precision, runner.device) == ("eager", "fp32", torch.device("cpu"))
     assert runner.weight_bytes == 4 * (parameters + 6)  # scale and shift, three channels each
+
+
+@needs_bf16
+def test_halves_are_held_as_halves_and_leave_the_backbone_alone() -> None:
+    backbone = create_backbone("squeezenet1_1", weights="random", image_size=SIZE)
+    before = {key: tensor.clone() for key, tensor in backbone.state.items()}
+    half, full = (
+        create_runner(backbone, [AVG], engine="eager", precision=p, device="cpu") for p in ("bf16", "fp32")
+    )
+    assert half.weight_bytes == pytest.approx(full.weight_bytes / 2, rel=1e-4)
+    for key, tensor in backbone.state.items():
+        assert tensor.dtype == torch.float32
+        assert torch.equal(tensor, before[key])
+
+
+@needs_bf16
+def test_halves_give_what_autocast_gives(make_pair: MakePair, pixels: Tensor) -> None:
+    backbone, whole = make_pair("resnet18", SIZE)
+    tap = Tap("layer4")
+    scaled = functional.to_dtype(pixels, torch.float32, scale=True)
+    normalised = functional.normalize(scaled, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    layers = nn.Sequential(*list(whole.children())[:-2])
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        truth = layers(normalised).float().mean((2, 3))
+    runner = create_runner(backbone, [tap], engine="eager", precision="bf16", device="cpu")
+    assert torch.cosine_similarity(runner(pixels)[tap], truth).min() > 0.9999
 
 
 @pytest.mark.parametrize(

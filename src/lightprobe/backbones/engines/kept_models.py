@@ -6,10 +6,9 @@ import logging
 import shutil
 import uuid
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
-
-import torch
 
 from lightprobe._version import __version__
 from lightprobe.backbones.architecture import one_line
@@ -30,7 +29,7 @@ def model_folder(backbone: Backbone, cuts: Iterable[str], calibration: str = "")
         "std": backbone.preprocessing.std,
         "cuts": sorted(cuts),
         "calibration": calibration,
-        "versions": [__version__, torch.__version__, import_openvino().__version__],
+        "versions": [__version__, *(version(package) for package in ("torch", "openvino"))],
     }
     key = hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=20).hexdigest()
     return cache_folder() / "engines" / key
