@@ -29,13 +29,9 @@ def published_facts(name: str) -> Any:
     """
     timm = import_timm(name)
     plain = name.removeprefix(PREFIX)
-    tagged = "." in plain
-    if plain not in timm.list_pretrained() if tagged else not timm.is_model(plain):
-        known = (
-            timm.list_pretrained()
-            if tagged and timm.is_model(plain.partition(".")[0])
-            else timm.list_models()
-        )
+    network, dot, _ = plain.partition(".")
+    known = timm.list_pretrained() if dot and timm.is_model(network) else timm.list_models()
+    if plain not in known and (dot or not timm.is_model(plain)):  # which knows names that have since changed
         near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
         hint = f"; near it are {', '.join(PREFIX + other for other in near)}" if near else ""
         raise BackboneError(f"There is no backbone {name!r}{hint}: timm.list_models() lists timm's networks.")

@@ -187,10 +187,13 @@ def test_nothing_calls_out(tmp_path: Path) -> None:
 
         import torch
         from lightprobe.backbones import Tap, create_backbone, create_runner
+        from lightprobe.backbones.engines.devices import has_int8
 
         backbone = create_backbone("squeezenet1_1", weights="random", image_size=32, cut="features.3")
-        runner = create_runner(backbone, [Tap("features.3")], engine="openvino")
-        runner(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
+        pixels = torch.zeros(2, 3, 32, 32, dtype=torch.uint8)
+        create_runner(backbone, [Tap("features.3")], engine="openvino")(pixels)
+        if has_int8(torch.device("cpu")):
+            create_runner(backbone, [Tap("features.3")], precision="int8", device="cpu", calibration=pixels)
 
         import sys, threading
         for thread in threading.enumerate():
