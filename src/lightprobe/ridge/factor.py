@@ -2,11 +2,12 @@
 
     G + D = UᵀU, U upper triangular
 
-The matrix is cut into blocks. Those below the diagonal keep G; those above take U and later its inverse; the
-diagonal ones are kept aside. So a new diagonal costs n³/3 operations for the factor and as many for its
-inverse, nearly all of them in large matrix products, which run at full speed on a CPU and on CUDA alike.
-(LAPACK would need a second matrix to keep G, and its threads wait for each other so often that on a busy
-machine it has been seen to take ten times as long.)
+The blocks on one side of the diagonal keep G; those on the other take U and later its inverse; the diagonal
+ones are kept aside. So a new diagonal costs n³/3 operations for the factor and as many for its inverse.
+Everything halves its problem until a block is left, so that nearly all work is in few, large matrix products:
+they run at full speed on a CPU and on CUDA alike, and on a busy machine threads seldom wait for each other.
+(LAPACK would need a second matrix to keep G, and its threads wait so often that with two cores shared it has
+been seen to take ten times as long.)
 """
 
 import torch
@@ -51,46 +52,23 @@ class Cholesky:
             matrix[rows, rows] = corner
             matrix[rows, rows].diagonal().copy_(own[rows])
             matrix[rows, rows.stop :] = matrix[rows.stop :, rows].T
-        for i, rows in enumerate(self._blocks):
-            upper, info = torch.linalg.cholesky_ex(matrix[rows, rows], upper=True)
-            if info.item() != 0:
-                raise NotPositiveDefiniteError
-            matrix[rows, rows] = upper
-            right = matrix[rows, rows.stop :]
-            right.copy_(torch.linalg.solve_triangular(upper.T, right, upper=False))
-            for below in self._blocks[i + 1 :]:
-                rest = matrix[below, below.start :]
-                rest.addmm_(matrix[rows, below].T, matrix[rows, below.start :], alpha=-1)
+        _factor(matrix)
 
     def half_solve(self, B: torch.Tensor) -> torch.Tensor:
         """U⁻ᵀB for B (n, c): inner products of its columns are those of B in the metric of (G + D)⁻¹."""
         solved = B.to(self._matrix.device, copy=True)
-        for rows in self._blocks:
-            upper = self._matrix[rows, rows]
-            solved[rows] = torch.linalg.solve_triangular(upper.T, solved[rows], upper=False)
-            solved[rows.stop :].addmm_(self._matrix[rows, rows.stop :].T, solved[rows], alpha=-1)
+        _solve_transposed(self._matrix, solved)
         return solved
 
     def solve(self, B: torch.Tensor) -> torch.Tensor:
         """(G + D)⁻¹B, for B (n, c)."""
         solved = self.half_solve(B)
-        for rows in reversed(self._blocks):
-            solved[rows].addmm_(self._matrix[rows, rows.stop :], solved[rows.stop :], alpha=-1)
-            upper = self._matrix[rows, rows]
-            solved[rows] = torch.linalg.solve_triangular(upper, solved[rows], upper=True)
+        _solve(self._matrix, solved)
         return solved
 
     def invert(self) -> None:
         """Replace U by its inverse; nothing can be solved then until the next factorisation."""
-        for j, columns in enumerate(self._blocks):
-            upper = self._matrix[columns, columns]
-            identity = torch.eye(len(upper), dtype=upper.dtype, device=upper.device)
-            inverse = torch.linalg.solve_triangular(upper, identity, upper=True).triu()
-            for rows in self._blocks[:j]:
-                between = slice(rows.start, columns.start)
-                product = self._matrix[rows, between] @ self._matrix[between, columns]
-                self._matrix[rows, columns] = -(product @ inverse)
-            self._matrix[columns, columns] = inverse
+        _invert(self._matrix)
 
     def inverse_diagonal(self) -> Floats:
         """Diagonal (n,) of (G + D)⁻¹, after `invert`."""
@@ -105,3 +83,84 @@ class Cholesky:
         inverse = torch.where(right, self._matrix[chosen], 0.0)
         block: Floats = (inverse @ inverse.T).cpu().numpy()
         return block
+
+
+# In what follows U is the square view of an upper triangle of blocks; the blocks below are never touched.
+
+
+def _half(U: torch.Tensor) -> int:
+    """Where to part a matrix of several blocks: after about half of them."""
+    return -(-len(U) // BLOCK) // 2 * BLOCK
+
+
+def _factor(U: torch.Tensor) -> None:
+    """Replace a symmetric matrix by its factor."""
+    if len(U) <= BLOCK:
+        upper, info = torch.linalg.cholesky_ex(U, upper=True)
+        if info.item() != 0:
+            raise NotPositiveDefiniteError
+        U.copy_(upper)
+        return
+    half = _half(U)
+    _factor(U[:half, :half])
+    _solve_transposed(U[:half, :half], U[:half, half:])
+    _subtract_square(U[half:, half:], U[:half, half:])
+    _factor(U[half:, half:])
+
+
+def _subtract_square(U: torch.Tensor, P: torch.Tensor) -> None:
+    """U ← U − PᵀP."""
+    if len(U) <= BLOCK:
+        U.addmm_(P.T, P, alpha=-1)
+        return
+    half = _half(U)
+    U[:half, half:].addmm_(P[:, :half].T, P[:, half:], alpha=-1)
+    _subtract_square(U[:half, :half], P[:, :half])
+    _subtract_square(U[half:, half:], P[:, half:])
+
+
+def _solve_transposed(U: torch.Tensor, B: torch.Tensor) -> None:
+    """B ← U⁻ᵀB."""
+    if len(U) <= BLOCK:
+        B.copy_(torch.linalg.solve_triangular(U.T, B, upper=False))
+        return
+    half = _half(U)
+    _solve_transposed(U[:half, :half], B[:half])
+    B[half:].addmm_(U[:half, half:].T, B[:half], alpha=-1)
+    _solve_transposed(U[half:, half:], B[half:])
+
+
+def _solve(U: torch.Tensor, B: torch.Tensor) -> None:
+    """B ← U⁻¹B."""
+    if len(U) <= BLOCK:
+        B.copy_(torch.linalg.solve_triangular(U, B, upper=True))
+        return
+    half = _half(U)
+    _solve(U[half:, half:], B[half:])
+    B[:half].addmm_(U[:half, half:], B[half:], alpha=-1)
+    _solve(U[:half, :half], B[:half])
+
+
+def _solve_right(U: torch.Tensor, B: torch.Tensor) -> None:
+    """B ← BU⁻¹."""
+    if len(U) <= BLOCK:
+        B.copy_(torch.linalg.solve_triangular(U, B, upper=True, left=False))
+        return
+    half = _half(U)
+    _solve_right(U[:half, :half], B[:, :half])
+    B[:, half:].addmm_(B[:, :half], U[:half, half:], alpha=-1)
+    _solve_right(U[half:, half:], B[:, half:])
+
+
+def _invert(U: torch.Tensor) -> None:
+    """U ← U⁻¹, whose corner is −U₁₁⁻¹U₁₂U₂₂⁻¹."""
+    if len(U) <= BLOCK:
+        identity = torch.eye(len(U), dtype=U.dtype, device=U.device)
+        U.copy_(torch.linalg.solve_triangular(U, identity, upper=True).triu())
+        return
+    half = _half(U)
+    corner = U[:half, half:]
+    _solve(U[:half, :half], corner)
+    _solve_right(U[half:, half:], corner.neg_())
+    _invert(U[:half, :half])
+    _invert(U[half:, half:])
