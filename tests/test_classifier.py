@@ -200,9 +200,9 @@ def test_an_int8_model_is_calibrated_on_its_photos_and_survives_the_disk(
     pytest.importorskip("nncf", reason="the extra int8 is not installed")
     whole = toy_classifier(pool="avg", engine="openvino").fit(toy_folder)
     model = toy_classifier(pool="avg", precision="int8").fit(toy_folder)
-    assert (model.engine_, model.precision_) == ("openvino", "int8")
-    assert model.weight_bytes_ < 0.35 * whole.weight_bytes_
-    assert 0.9 < model.agreement_ < 1.0 < whole.agreement_ + 1e-4
+    assert (model.network_.engine, model.network_.precision) == ("openvino", "int8")
+    assert model.network_.weight_bytes < 0.35 * whole.network_.weight_bytes
+    assert 0.9 < model.network_.agreement < 1.0 < whole.network_.agreement + 1e-4
     again = load(model.save(tmp_path / "model"))
     shutil.rmtree(cache_folder())
     photos = toy_folder / "test"

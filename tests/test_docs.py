@@ -25,8 +25,9 @@ def desk(toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     Image.fromarray(toy_image("disc", 999)).save(desk / "new.jpg")
     monkeypatch.chdir(desk)
     create = ImageClassifier.__init__.__globals__["create_backbone"]
-    monkeypatch.setattr(
-        "lightprobe.classifier.create_backbone",
+    monkeypatch.setitem(
+        ImageClassifier.__init__.__globals__,
+        "create_backbone",
         lambda name, **how: create(name, **{**how, "image_size": how["image_size"] or 64}),
     )
     return desk

@@ -10,6 +10,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -71,7 +72,7 @@ def write_model(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
+def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read what `write_model` wrote.
 
     Raises

@@ -54,16 +54,16 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
         summary = (
             evaluation(tested.labels, tested.probabilities, classifier.classes_.tolist()) if tested else {}
         )
-        head, choice = classifier.head_, classifier.choice_
+        head, choice, network = classifier.head_, classifier.choice_, classifier.network_
         row: Row = {
             "method": "optical",
-            "backbone": classifier.backbone_.name,
+            "backbone": network.backbone.name,
             "cut": choice.tap.cut,
-            "image_size": classifier.backbone_.preprocessing.crop,
-            "precision": classifier.precision_,
-            "engine": classifier.engine_,
-            "weight_bytes": classifier.weight_bytes_,
-            "agreement": classifier.agreement_,
+            "image_size": network.backbone.preprocessing.crop,
+            "precision": network.precision,
+            "engine": network.engine,
+            "weight_bytes": network.weight_bytes,
+            "agreement": network.agreement,
             "pool": choice.tap.pool,
             "encode": choice.encode,
             "kernel": choice.kernel,

@@ -1,34 +1,32 @@
 """ImageClassifier: photos in, a classifier out, in one pass and in closed form."""
 
 import os
-import platform
 import time
-from collections.abc import Iterator, Sequence
-from importlib.metadata import version
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from lightprobe.answers import Prediction, Tested
-from lightprobe.backbones import Backbone, Pool, Runner, create_backbone, create_runner, pack_state
+from lightprobe.backbones import Backbone, Pool, Runner, create_backbone
 from lightprobe.card import model_card
+from lightprobe.classifier.answering import in_order
+from lightprobe.classifier.network import Network
+from lightprobe.classifier.state import restored, state_of
 from lightprobe.errors import ModelFileError, OptionError
-from lightprobe.features import FeatureCache, Features, compile_for, extract, stream
+from lightprobe.features import Chunk, FeatureCache, Features, extract, stream
 from lightprobe.head import OpticalRidge
 from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled, require_every_class
 from lightprobe.model_file import read_model, write_model
 from lightprobe.optics import ENCODERS
 from lightprobe.paths import cache_folder
-from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS, Candidate, Choice, affordable_taps, choices, select
+from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS, Candidate, affordable_taps, choices, select
 
-# Whose versions a saved model records.
-VERSIONS = ("lightprobe", "torch", "torchvision", "numpy", "scikit-learn")
 ALLOWED = {
     "pool": ("auto", *AUTO_POOLS),
     "encode": ("auto", *ENCODERS),
@@ -99,19 +97,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     choice_ : Choice
         The winner.
     head_ : OpticalRidge
-    backbone_ : Backbone
+    network_ : Network
+        The backbone up to the chosen layer, and what ran it.
     seconds_ : dict of str to float
         Seconds a stage; features from the cache count at the cost recorded when they were computed.
     paths_ : list of str
         Training photos, in the order of `loo_scores_`.
     skipped_ : tuple of Skipped
         Photos that could not be decoded.
-    precision_, engine_ : str
-        What ran the network.
-    weight_bytes_ : int
-        What its weights take in memory.
-    agreement_ : float
-        Mean cosine between its features and those of torch in fp32, on a sample of the training photos.
 
     Examples
     --------
@@ -207,7 +200,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             random_state=self.random_state,
         )
         taps, dropped = affordable_taps(backbone, len(images), self.pool, self.max_memory)
-        runner, self.agreement_ = compile_for(
+        network, runner = Network.for_photos(
             images,
             backbone,
             taps,
@@ -227,10 +220,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         ]
         self.choice_ = selection.choice
         self.head_ = selection.head
-        self.backbone_ = backbone.at(self.choice_.tap.cut)
-        self.precision_, self.engine_ = runner.precision, runner.engine
-        self.engine_state_ = runner.state
-        self.weight_bytes_ = runner.weight_bytes
+        self.network_ = network.at(self.choice_.tap.cut)
         self.classes_ = np.array(images.classes)
         self.loo_scores_ = self.head_.loo_scores_
         self.loo_accuracy_ = self.head_.loo_accuracy_
@@ -253,7 +243,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images = open_unlabelled(data)
-        features = self._extract(images, self.backbone_, self._compiled(), strict=True)
+        features = self._extract(images, self.network_.backbone, self._compiled(), strict=True)
         return self.head_.decision_function(self._encoded(features.matrices[self.choice_.tap]))
 
     def predict(self, data: Any) -> NDArray[np.str_]:
@@ -266,7 +256,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """Probabilities, shape (n, n_classes), calibrated on leave-one-out scores; see `predict`."""
         check_is_fitted(self)
         images = open_unlabelled(data)
-        features = self._extract(images, self.backbone_, self._compiled(), strict=True)
+        features = self._extract(images, self.network_.backbone, self._compiled(), strict=True)
         return self._probabilities(features.matrices[self.choice_.tap])
 
     def score(self, data: Any, y: Sequence[str] | None = None) -> float:
@@ -290,7 +280,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         images = self._open(data, y, unmatched=True)
         images = (images.test or images).aligned_to(tuple(self.classes_))
-        features = self._extract(images, self.backbone_, self._compiled())
+        features = self._extract(images, self.network_.backbone, self._compiled())
         start = time.perf_counter()
         probabilities = self._probabilities(features.matrices[self.choice_.tap])
         seconds = features.seconds + time.perf_counter() - start
@@ -317,24 +307,12 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         chunks = stream(
             images,
             self._compiled(),
-            self.backbone_.preprocessing,
+            self.network_.backbone.preprocessing,
             batch_size=self.batch_size,
             workers=self.workers,
         )
-        ready: dict[int, Prediction] = {}
-        position = 0
-        with tqdm(total=len(images), unit="image", desc="Predicting", disable=not self.verbose) as bar:
-            for chunk in chunks:
-                for index, reason in chunk.failed.items():
-                    ready[index] = Prediction(images.paths[index], error=reason)
-                if chunk.features:
-                    probabilities = self._probabilities(chunk.features[self.choice_.tap])
-                    for index, row in zip(chunk.indices.tolist(), probabilities, strict=True):
-                        ready[index] = self._prediction(images.paths[index], row, top)
-                while position in ready:
-                    bar.update()
-                    yield ready.pop(position)
-                    position += 1
+        answers = in_order(images.paths, chunks, self._answers_of(top))
+        yield from tqdm(answers, total=len(images), unit="image", desc="Predicting", disable=not self.verbose)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.
@@ -347,31 +325,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             If something other than a model lies there.
         """
         check_is_fitted(self)
-        arrays, head = self.head_.get_state()
-        tensors = {f"backbone.{name}": tensor for name, tensor in pack_state(self.backbone_.state).items()}
-        tensors |= {f"head.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
-        tensors |= {f"engine.{name}": tensor for name, tensor in self.engine_state_.items()}
-        config = {
-            "method": "optical",
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
-            "classes": self.classes_.tolist(),
-            "parameters": {
-                **self.get_params(),
-                "weights": None if self.weights is None else str(self.weights),
-            },
-            "backbone": self.backbone_.to_config(),
-            "precision": self.precision_,
-            "engine": self.engine_,
-            "agreement": self.agreement_,
-            "weight_bytes": self.weight_bytes_,
-            "choice": self.choice_.to_config(),
-            "candidates": [candidate.to_config() for candidate in self.candidates_],
-            "head": head,
-            "loo_accuracy": self.loo_accuracy_,
-            "n_train": self.n_train_,
-            "seconds": self.seconds_,
-            "paths": self.paths_,
-        }
+        tensors, config = state_of(self)
         path = Path(folder)
         write_model(path, tensors, config, model_card(config))
         return path
@@ -387,31 +341,11 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         """
         tensors, config = read_model(Path(folder))
         try:
-            return cls._restored(tensors, config)
+            return restored(cls, tensors, config)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{folder} is damaged or incomplete ({error}): train the model again."
             ) from error
-
-    @classmethod
-    def _restored(cls, tensors: dict[str, torch.Tensor], config: dict[str, Any]) -> Self:
-        model = cls(**config["parameters"])
-        model.classes_ = np.array(config["classes"])
-        model.backbone_ = Backbone.from_config(config["backbone"], _named(tensors, "backbone."))
-        arrays = {name: tensor.numpy() for name, tensor in _named(tensors, "head.").items()}
-        model.head_ = OpticalRidge.from_state(arrays, config["head"])
-        if len(model.head_.classes_) != len(model.classes_):
-            raise ValueError("the head and the list of classes differ in length")
-        model.precision_, model.engine_ = config["precision"], config["engine"]
-        model.agreement_, model.weight_bytes_ = config["agreement"], config["weight_bytes"]
-        model.engine_state_ = _named(tensors, "engine.")
-        model.choice_ = Choice.from_config(config["choice"])
-        model.candidates_ = [Candidate.from_config(candidate) for candidate in config["candidates"]]
-        model.loo_scores_ = model.head_.loo_scores_
-        model.loo_accuracy_ = config["loo_accuracy"]
-        model.n_train_, model.n_cached_, model.skipped_ = config["n_train"], 0, ()
-        model.seconds_, model.paths_ = config["seconds"], config["paths"]
-        return model
 
     def _check_parameters(self) -> None:
         for name, allowed in ALLOWED.items():
@@ -443,14 +377,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         )
 
     def _compiled(self) -> Runner:
-        return create_runner(
-            self.backbone_,
-            [self.choice_.tap],
-            engine=self.engine_,
-            precision=self.precision_,
-            device=self.device,
-            calibration=self.engine_state_ or None,
-        )
+        return self.network_.compiled([self.choice_.tap], self.device)
 
     def _encoded(self, features: NDArray[np.float16]) -> NDArray[Any]:
         return ENCODERS[self.choice_.encode](features)
@@ -458,15 +385,15 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     def _probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
         return self.head_.predict_proba(self._encoded(features))
 
-    def _prediction(self, path: str, probabilities: NDArray[np.float64], top: int) -> Prediction:
-        order = np.argsort(-probabilities, kind="stable")[:top]
-        return Prediction(path, tuple(self.classes_[order].tolist()), tuple(probabilities[order].tolist()))
+    def _answers_of(self, top: int) -> Callable[[Chunk], Iterator[Prediction]]:
+        def answer(chunk: Chunk) -> Iterator[Prediction]:
+            for row in self._probabilities(chunk.features[self.choice_.tap]):
+                order = np.argsort(-row, kind="stable")[:top]
+                yield Prediction("", tuple(self.classes_[order].tolist()), tuple(row[order].tolist()))
+
+        return answer
 
 
 def load(folder: str | os.PathLike[str]) -> ImageClassifier:
     """Read a saved model; see `ImageClassifier.load`."""
     return ImageClassifier.load(folder)
-
-
-def _named(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,99 @@
+"""A backbone and what runs it, as settled when a model was trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from torch import Tensor
+
+from lightprobe.backbones import Backbone, Runner, Tap, create_runner, pack_state
+from lightprobe.features import compile_for
+from lightprobe.images import ImageSet
+
+
+@dataclass(frozen=True)
+class Network:
+    """A backbone, and engine and precision that its features were made with.
+
+    Attributes
+    ----------
+    backbone : Backbone
+    engine, precision : str
+        Never "auto".
+    agreement : float
+        Mean cosine between its features and those of torch in fp32, on a sample of the training photos.
+    weight_bytes : int
+        What its weights take in memory.
+    engine_state : mapping of str to Tensor
+        What the engine needs beside the backbone to run the same: see Runner.
+    """
+
+    backbone: Backbone
+    engine: str
+    precision: str
+    agreement: float
+    weight_bytes: int
+    engine_state: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def for_photos(
+        cls, images: ImageSet, backbone: Backbone, taps: Sequence[Tap], **how: Any
+    ) -> tuple[Self, Runner]:
+        """Settle what runs a backbone for these photos; `how` is what `compile_for` takes.
+
+        Returns
+        -------
+        network : Network
+        runner : Runner
+            It, compiled for `taps`.
+        """
+        runner, agreement = compile_for(images, backbone, taps, **how)
+        network = cls(
+            backbone, runner.engine, runner.precision, agreement, runner.weight_bytes, dict(runner.state)
+        )
+        return network, runner
+
+    def at(self, cut: str) -> Self:
+        """Return this network ending at an earlier layer."""
+        return replace(self, backbone=self.backbone.at(cut))
+
+    def compiled(self, taps: Sequence[Tap], device: str) -> Runner:
+        """Compile it once more."""
+        return create_runner(
+            self.backbone,
+            taps,
+            engine=self.engine,
+            precision=self.precision,
+            device=device,
+            calibration=self.engine_state or None,
+        )
+
+    def state_of(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Take it apart: tensors, and plain values for a JSON file."""
+        tensors = {f"backbone.{name}": tensor for name, tensor in pack_state(self.backbone.state).items()}
+        tensors |= {f"engine.{name}": tensor for name, tensor in self.engine_state.items()}
+        config = {
+            "backbone": self.backbone.to_config(),
+            "precision": self.precision,
+            "engine": self.engine,
+            "agreement": self.agreement,
+            "weight_bytes": self.weight_bytes,
+        }
+        return tensors, config
+
+    @classmethod
+    def from_state(cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Self:
+        """Build it again."""
+        return cls(
+            Backbone.from_config(config["backbone"], named(tensors, "backbone.")),
+            config["engine"],
+            config["precision"],
+            config["agreement"],
+            config["weight_bytes"],
+            named(tensors, "engine."),
+        )
+
+
+def named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Pick the tensors whose names begin with `prefix`, and take it off."""
+    return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,71 @@
+"""A fitted ImageClassifier as tensors and plain values, and back."""
+
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+
+from lightprobe.classifier.network import Network, named
+from lightprobe.head import OpticalRidge
+from lightprobe.selection import Candidate, Choice
+
+if TYPE_CHECKING:
+    from lightprobe.classifier.image_classifier import ImageClassifier
+
+Model = TypeVar("Model", bound="ImageClassifier")
+
+Tensors = dict[str, torch.Tensor]
+
+# Whose versions a saved model records.
+VERSIONS = ("lightprobe", "torch", "torchvision", "numpy", "scikit-learn")
+
+
+def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
+    """Take a fitted model apart; the network up to its cut is inside."""
+    arrays, head = model.head_.get_state()
+    tensors, network = model.network_.state_of()
+    tensors |= {f"head.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+    config = {
+        "method": "optical",
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+        "classes": model.classes_.tolist(),
+        "parameters": {
+            **model.get_params(),
+            "weights": None if model.weights is None else str(model.weights),
+        },
+        **network,
+        "choice": model.choice_.to_config(),
+        "candidates": [candidate.to_config() for candidate in model.candidates_],
+        "head": head,
+        "loo_accuracy": model.loo_accuracy_,
+        "n_train": model.n_train_,
+        "seconds": model.seconds_,
+        "paths": model.paths_,
+    }
+    return tensors, config
+
+
+def restored(kind: type[Model], tensors: Tensors, config: dict[str, Any]) -> Model:
+    """Build the fitted model again.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        Something is missing, or parts do not fit each other.
+    """
+    model = kind(**config["parameters"])
+    model.classes_ = np.array(config["classes"])
+    model.network_ = Network.from_state(tensors, config)
+    arrays = {name: tensor.numpy() for name, tensor in named(tensors, "head.").items()}
+    model.head_ = OpticalRidge.from_state(arrays, config["head"])
+    if len(model.head_.classes_) != len(model.classes_):
+        raise ValueError("the head and the list of classes differ in length")
+    model.choice_ = Choice.from_config(config["choice"])
+    model.candidates_ = [Candidate.from_config(candidate) for candidate in config["candidates"]]
+    model.loo_scores_ = model.head_.loo_scores_
+    model.loo_accuracy_ = config["loo_accuracy"]
+    model.n_train_, model.n_cached_, model.skipped_ = config["n_train"], 0, ()
+    model.seconds_, model.paths_ = config["seconds"], config["paths"]
+    return model
