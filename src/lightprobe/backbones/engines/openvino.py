@@ -70,7 +70,9 @@ class OpenVinoRunner:
             self.fingerprint = f"{self.engine} {self.precision} {self.device.type}"
         self.weight_bytes = weight_bytes(model, _BYTES[floats])
         hint = _HINTS[floats]
-        options = {"INFERENCE_PRECISION_HINT": hint, "ENABLE_CPU_PINNING": False}
+        # One stream (OpenVINO's own choice): with several, some compilations of an int8 network return wrong
+        # numbers (OpenVINO 2026.4, cosine 0.9 with what one stream returns), and none is faster here.
+        options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
         compiled = import_openvino().Core().compile_model(model, "CPU", options)
         if (got := compiled.get_property("INFERENCE_PRECISION_HINT").to_string()) != hint:
             raise BackboneError(
