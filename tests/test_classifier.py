@@ -48,6 +48,45 @@ def test_leave_one_out_is_what_refits_without_the_photo_say(toy_folder: Path) ->
         np.testing.assert_allclose(chosen.loo_scores_[left_out], scores[0], atol=1e-6)
 
 
+def test_views_of_a_thing_are_left_out_together_and_plain_leave_one_out_overstates(tmp_path: Path) -> None:
+    """Things whose class cannot be seen: only another view of the same thing gives it away."""
+    rng = np.random.default_rng(0)
+    for thing in range(16):
+        colours = rng.integers(0, 256, (3, 3, 3))
+        folder = tmp_path / "photos" / ("a" if thing % 2 else "b")
+        folder.mkdir(parents=True, exist_ok=True)
+        for view in range(4):
+            shade = np.clip(colours + rng.normal(0, 4, colours.shape), 0, 255).astype(np.uint8)
+            Image.fromarray(shade).resize((32, 32), Image.Resampling.NEAREST).save(
+                folder / f"thing{thing}-{view}.png"
+            )
+    how = {"pool": "avg", "encode": "l2", "kernel": "optical"}
+    plain = toy_classifier(**how).fit(tmp_path / "photos")
+    grouped = toy_classifier(**how, group=r"thing(\d+)-").fit(tmp_path / "photos")
+    assert (plain.n_groups_, grouped.n_groups_) == (None, 16)
+    assert plain.loo_accuracy_ > 0.85
+    assert grouped.loo_accuracy_ < 0.75
+    images = open_images(tmp_path / "photos", group=r"thing(\d+)-")
+    assert images.groups is not None
+    away = images.groups == images.groups[0]
+    rest = images.select(~away)
+    one = toy_classifier(**how, alpha=0.1)
+    whole = clone(one).fit(images)
+    part = clone(one).fit(rest)
+    one.set_params(alpha=0.1 * whole.head_.alpha_ / part.head_.alpha_)  # held fixed in absolute terms
+    scores = one.fit(rest).decision_function([tmp_path / "photos" / p for p in images.select(away).paths])
+    np.testing.assert_allclose(whole.loo_scores_[away, 1], scores, atol=1e-6)
+
+
+def test_balanced_class_weights_reach_the_head(toy_folder: Path, tmp_path: Path) -> None:
+    for photo in sorted((toy_folder / "train" / "disc").iterdir())[3:]:
+        photo.unlink()
+    model = toy_classifier(class_weight="balanced").fit(toy_folder)
+    np.testing.assert_allclose(model.head_.class_weight_, 27 / (3 * np.array([3, 12, 12])))
+    assert model.candidates_[0].loo_balanced_accuracy is not None
+    assert load(model.save(tmp_path / "model")).class_weight == "balanced"
+
+
 def test_test_photos_change_nothing_of_what_is_chosen(fitted: ImageClassifier, toy_folder: Path) -> None:
     shutil.rmtree(toy_folder / "test")
     alone = toy_classifier().fit(toy_folder / "train")

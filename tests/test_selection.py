@@ -5,7 +5,7 @@ from sklearn.linear_model import Ridge
 from lightprobe.backbones import Tap, create_backbone
 from lightprobe.errors import OptionError, ResourceError
 from lightprobe.head import OpticalRidge
-from lightprobe.selection import Candidate, Choice, affordable_taps, choices, select
+from lightprobe.selection import Candidate, Choice, _contenders, affordable_taps, choices, select
 
 AVG, FLAT = Tap("layer", "avg"), Tap("layer", "flatten")
 
@@ -71,6 +71,37 @@ def test_of_two_that_leave_one_out_cannot_tell_apart_the_cheaper_wins() -> None:
         assert selection.choice.tap == AVG
 
 
+def test_where_photos_come_in_groups_the_error_is_that_of_groups() -> None:
+    """Ten views of a thing err together: what 400 photos would tell apart, 40 things do not."""
+    correct = np.ones((2, 400), bool)
+    correct[0, :20], correct[1, 20:30] = False, False  # two things, and another one
+    cheap, best = (
+        Candidate(Choice(tap, "none", "linear"), loo_accuracy=row.mean(), correct=row)
+        for tap, row in zip((AVG, FLAT), correct, strict=True)
+    )
+    difference = best.correct.astype(float) - cheap.correct
+    by_photo = difference.std() / np.sqrt(400)
+    by_thing = difference.reshape(40, 10).mean(axis=1).std() / np.sqrt(40)
+    assert by_photo < difference.mean() < by_thing
+    assert _contenders([cheap, best], np.ones(400), np.arange(400)) == [best]
+    assert _contenders([cheap, best], np.ones(400), np.arange(400) // 10) == [cheap, best]
+
+
+def test_with_class_weights_a_rare_class_counts_as_much_as_a_common_one() -> None:
+    labels = np.repeat([0, 1], [90, 10])
+    correct = np.ones((2, 100), bool)
+    correct[0, 90:98] = False  # eight of ten rare ones
+    correct[1, :20] = False  # twenty of ninety common ones
+    first, second = (
+        Candidate(Choice(tap, "none", "linear"), loo_accuracy=row.mean(), correct=row)
+        for tap, row in zip((AVG, FLAT), correct, strict=True)
+    )
+    photos = np.arange(100)
+    assert _contenders([first, second], np.ones(100), photos)[0] == first
+    balanced = np.where(labels == 0, 100 / 180, 100 / 20)
+    assert _contenders([first, second], balanced, photos) == [second]
+
+
 def test_a_head_let_go_during_the_comparison_is_fitted_again_if_it_wins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -78,14 +109,14 @@ def test_a_head_let_go_during_the_comparison_is_fitted_again_if_it_wins(
     labels = np.arange(90) % 3
     matrices = {AVG: rng.normal(size=(90, 5)).astype(np.float16)}
     monkeypatch.setattr(
-        "lightprobe.selection._contenders", lambda tried: tried[:1] if len(tried) == 2 else tried[1:]
+        "lightprobe.selection._contenders", lambda tried, *_: tried[:1] if len(tried) == 2 else tried[1:]
     )
     selection = select(matrices, labels, choices([AVG], "none", "auto"), OpticalRidge())
     assert selection.head.kernel == selection.choice.kernel
 
 
 def test_a_choice_and_a_candidate_survive_json() -> None:
-    candidate = Candidate(Choice(AVG, "l2", "optical"), 0.5, 0.1, 12)
+    candidate = Candidate(Choice(AVG, "l2", "optical"), 0.5, 0.4, 0.1, 12)
     assert Candidate.from_config(candidate.to_config()) == candidate
 
 

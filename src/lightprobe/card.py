@@ -10,6 +10,7 @@ def model_card(config: Mapping[str, Any]) -> str:
     backbone, choice, head = config["backbone"], config["choice"], config["head"]
     network = f"{backbone['name']} up to `{backbone['cut']}`, weights {backbone['weights']}"
     size = f"{backbone['preprocessing']['crop']} px, {config['precision']}"
+    left_out = f"leaving out one of {config['n_groups']} groups" if config["n_groups"] else "leave-one-out"
     return f"""\
 # An image classifier by lightprobe
 
@@ -17,7 +18,7 @@ def model_card(config: Mapping[str, Any]) -> str:
 |---|---|
 | classes | {", ".join(config["classes"])} |
 | trained on | {config["n_train"]} photos, {date.today().isoformat()} |
-| expected accuracy | {config["loo_accuracy"]:.1%}, by leave-one-out on the training photos |
+| expected accuracy | {config["loo_accuracy"]:.1%}, by {left_out} on the training photos |
 | network | {network}, {size} |
 | pooling, encoding, kernel | {choice["pool"]}, {choice["encode"]}, {choice["kernel"]} |
 | ridge | alpha {head["alpha"]:.3g}, {head["alpha_relative"]:.3g} of tr(Kc)/n |

@@ -1,8 +1,13 @@
 """Which features, encoding and kernel to use: every candidate is scored by leave-one-out, from one pass.
 
 The winner has the highest leave-one-out accuracy, except that a cheaper candidate within one standard error
-of it is preferred. Both are scored on the same photos, so the standard error is that of their difference,
-√(b + c − (b − c)²/n) / n, where b photos are right only by one and c only by the other (McNemar's counts).
+of it is preferred. Both are scored on the same photos, so the standard error is that of their difference d,
+
+    SE = √(Σ_g (Σ_{i∈g} w_i (d_i − d))²) / Σ_i w_i
+
+over the units g that were left out whole: photos, or groups of photos, whose members err together. With one
+photo a unit and weights of one it is √(b + c − (b − c)²/n) / n, where b photos are right only by one and c
+only by the other (McNemar's counts). Weights are those of the classes.
 """
 
 import logging
@@ -64,6 +69,8 @@ class Candidate:
         What was tried.
     loo_accuracy : float or None
         Leave-one-out accuracy at its best alpha; None if it was dropped.
+    loo_balanced_accuracy : float or None
+        The mean of the classes' recalls, by leave-one-out.
     alpha_relative : float or None
         That alpha, relative to tr(Kc)/n.
     cost : int
@@ -74,6 +81,7 @@ class Candidate:
 
     choice: Choice
     loo_accuracy: float | None = None
+    loo_balanced_accuracy: float | None = None
     alpha_relative: float | None = None
     cost: int = 0
     dropped: str = ""
@@ -84,6 +92,7 @@ class Candidate:
         return {
             **self.choice.to_config(),
             "loo_accuracy": self.loo_accuracy,
+            "loo_balanced_accuracy": self.loo_balanced_accuracy,
             "alpha_relative": self.alpha_relative,
             "cost": self.cost,
             "dropped": self.dropped,
@@ -92,8 +101,8 @@ class Candidate:
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Rebuild what `to_config` described."""
-        scores = (config[key] for key in ("loo_accuracy", "alpha_relative", "cost", "dropped"))
-        return cls(Choice.from_config(config), *scores)
+        names = ("loo_accuracy", "loo_balanced_accuracy", "alpha_relative", "cost", "dropped")
+        return cls(Choice.from_config(config), *(config[name] for name in names))
 
 
 @dataclass(frozen=True)
@@ -178,6 +187,7 @@ def select(
     wanted: Sequence[Choice],
     head: OpticalRidge,
     *,
+    groups: NDArray[np.generic] | None = None,
     progress: bool = False,
 ) -> Selection:
     """Fit every choice, compare them by leave-one-out, and return the winner fitted.
@@ -191,7 +201,10 @@ def select(
     wanted : sequence of Choice
         What to try, cheaper first.
     head : OpticalRidge
-        An unfitted head; its kernel is replaced by each choice's.
+        An unfitted head; its kernel is replaced by each choice's. With class weights, accuracies are
+        weighed by them.
+    groups : ndarray, shape (n_samples,), optional
+        Photos of one group are left out together.
     progress : bool
         Draw a bar on stderr.
 
@@ -203,6 +216,12 @@ def select(
     tried: list[Candidate] = []
     heads: dict[Choice, OpticalRidge] = {}
     seconds = dict.fromkeys(("generate", "encode", "project", "fit"), 0.0)
+    units = np.arange(len(labels)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    weights = np.ones(len(labels))
+
+    def contenders() -> list[Candidate]:
+        return _contenders(tried, weights, units)
+
     with tqdm(total=len(wanted), unit="candidate", desc="Comparing", disable=not progress) as bar:
         for (tap, encode), group in groupby(wanted, key=lambda choice: (choice.tap, choice.encode)):
             start = time.perf_counter()
@@ -211,23 +230,26 @@ def select(
             # The kernels of one encoding are functions of the same inner products.
             products = cache(partial(linear_kernel, encoded, device=head.torch_device))
             for choice in group:
-                candidate, fitted = _try(choice, encoded, labels, head, products)
+                candidate, fitted = _try(choice, encoded, labels, head, groups, products)
                 tried.append(candidate)
                 if fitted is not None:
+                    weights = fitted.class_weight_[labels]
                     heads[choice] = fitted
                     for stage, value in fitted.seconds_.items():
                         seconds[stage] += value
                 # Heads hold their training features: only those that can still win are kept.
-                heads = {c.choice: heads[c.choice] for c in _contenders(tried) if c.choice in heads}
+                heads = {c.choice: heads[c.choice] for c in contenders() if c.choice in heads}
                 bar.update()
     if not any(c.loo_accuracy is not None for c in tried):
         reasons = "; ".join(f"{c.choice}: {c.dropped}" for c in tried)
         raise OptionError(f"None of the {len(tried)} ways to use these features works ({reasons}).")
-    winner = min(_contenders(tried), key=lambda c: c.cost)
+    winner = min(contenders(), key=lambda c: c.cost)
     if winner.choice not in heads:
         encoded = ENCODERS[winner.choice.encode](features[winner.choice.tap])
-        heads[winner.choice] = clone(head).set_params(kernel=winner.choice.kernel).fit(encoded, labels)
-    tried.sort(key=lambda c: (c is not winner, -(c.loo_accuracy or 0.0)))
+        heads[winner.choice] = (
+            clone(head).set_params(kernel=winner.choice.kernel).fit(encoded, labels, groups=groups)
+        )
+    tried.sort(key=lambda c: (c is not winner, -_accuracy(c, weights)))
     return Selection(tried, winner.choice, heads[winner.choice], seconds)
 
 
@@ -236,35 +258,46 @@ def _try(
     encoded: NDArray[Any],
     labels: NDArray[np.int64],
     head: OpticalRidge,
+    groups: NDArray[np.generic] | None,
     products: Callable[[], NDArray[np.float64]],
 ) -> tuple[Candidate, OpticalRidge | None]:
     try:
-        fitted = clone(head).set_params(kernel=choice.kernel).fit(encoded, labels, products=products)
+        fitted = (
+            clone(head)
+            .set_params(kernel=choice.kernel)
+            .fit(encoded, labels, groups=groups, products=products)
+        )
     except (DegenerateKernelError, ResourceError) as error:
         logger.info("%s: dropped, %s", choice, error)
         return Candidate(choice, dropped=str(error)), None
     logger.info("%s: leave-one-out %.2f %%", choice, 100 * fitted.loo_accuracy_)
     correct = fitted.loo_scores_.argmax(axis=1) == labels
-    scores = fitted.loo_accuracy_, fitted.alpha_relative_, fitted.cost_
+    recalls = np.bincount(labels, weights=correct) / np.bincount(labels)
+    scores = fitted.loo_accuracy_, float(recalls.mean()), fitted.alpha_relative_, fitted.cost_
     return Candidate(choice, *scores, correct=correct), fitted
 
 
-def _contenders(tried: Sequence[Candidate]) -> list[Candidate]:
+def _contenders(
+    tried: Sequence[Candidate], weights: NDArray[np.float64], units: NDArray[np.intp]
+) -> list[Candidate]:
     """Candidates within one standard error of the best one."""
     scored = [c for c in tried if c.loo_accuracy is not None]
     if not scored:
         return []
-    best = max(scored, key=lambda c: c.correct.sum())
-    return [c for c in scored if _deficit(c, best) <= _standard_error(c, best)]
+    best = max(scored, key=lambda c: _accuracy(c, weights))
+    return [c for c in scored if _within_one_error(c, best, weights, units)]
 
 
-def _deficit(candidate: Candidate, best: Candidate) -> float:
-    return float(best.correct.mean() - candidate.correct.mean())
+def _accuracy(candidate: Candidate, weights: NDArray[np.float64]) -> float:
+    """Share of the weight that is right; below every share for a candidate without a score."""
+    return float(np.average(candidate.correct, weights=weights)) if len(candidate.correct) else -1.0
 
 
-def _standard_error(candidate: Candidate, best: Candidate) -> float:
-    """Estimate the standard error of the difference of two accuracies on the same photos."""
-    n = len(best.correct)
-    b = int((best.correct & ~candidate.correct).sum())
-    c = int((candidate.correct & ~best.correct).sum())
-    return float(np.sqrt(max(b + c - (b - c) ** 2 / n, 0.0)) / n)
+def _within_one_error(
+    candidate: Candidate, best: Candidate, weights: NDArray[np.float64], units: NDArray[np.intp]
+) -> bool:
+    """Tell whether two accuracies on the same photos differ by no more than their difference's error."""
+    lost = best.correct.astype(float) - candidate.correct
+    mean = np.average(lost, weights=weights)
+    sums = np.bincount(units, weights=weights * (lost - mean))
+    return bool(mean <= np.sqrt(np.square(sums).sum()) / weights.sum())

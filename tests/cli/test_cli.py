@@ -106,6 +106,32 @@ def test_flags_reach_the_model(toy_folder: Path, tmp_path: Path, capsys: pytest.
     assert config["parameters"]["projection"] == "dense"
 
 
+def test_groups_stay_together_in_the_split_and_the_figures_say_so(
+    toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "train",
+        str(toy_folder / "train"),
+        "--out",
+        str(tmp_path / "run"),
+        "-q",
+        *TOY,
+        "--pool",
+        "avg",
+    ]
+    arguments += ["--group", r"(\w+ \d)\d*\.png", "--test-fraction", "0.3", "--class-weight", "balanced"]
+    assert main([*arguments, "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    trained = json.loads((Path(row["model"]) / "config.json").read_text(encoding="utf-8"))["paths"]
+    groups = {path.rpartition("/")[2].removesuffix(".png") for path in trained}
+    assert all((f"{kind} 1" in groups) == (f"{kind} 10" in groups) for kind in ("disc", "noise", "stripes"))
+    assert row["n_groups"] == len({name[:-1] if name[-2:] in ("10", "11") else name for name in groups})
+    assert 0 <= row["loo_balanced_accuracy"] <= 1
+    assert 0 <= row["test_balanced_accuracy"] <= 1
+    assert main(arguments) == 0
+    assert "groups" in capsys.readouterr().out
+
+
 def test_evaluate_reports_every_figure_and_applies_the_models_class_map(
     toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -165,6 +191,8 @@ def test_backbones_and_datasets_list_what_can_be_named(capsys: pytest.CaptureFix
         ("train TOYS --out RUN --weights none.safetensors", "none.safetensors"),
         ("train TOYS --out RUN --pool max", "flatten"),
         ("train TOYS --out RUN --alpha -1", "positive"),
+        ("train TOYS --out RUN --group thing(", "regular expression"),
+        ("train TOYS --out RUN --class-weight even", "balanced"),
         ("train TOYS --out RUN --test-fraction 0.2", "test split"),
         ("train TOYS --out RUN --test-fraction 2", "between 0 and 1"),
         ("train TOYS --out RUN --class-map plastic=plastic", "plastic"),

@@ -33,4 +33,5 @@ def test_counts_and_ratios_are_scikit_learns() -> None:
     precisions = precision_score(labels, predicted, labels=range(4), average=None)
     np.testing.assert_allclose([row["precision"] for row in rows], precisions)
     np.testing.assert_allclose([row["recall"] for row in rows[:3]], recalls[:3])
+    assert summary["balanced_accuracy"] == pytest.approx(np.mean(recalls[:3]))
     assert rows[3]["recall"] is None, "a class without photos has no recall"

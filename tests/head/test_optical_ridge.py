@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.linear_model import RidgeClassifier
+from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -116,6 +116,34 @@ def test_groups_are_left_out_together() -> None:
     rest = OpticalRidge(alpha=1.0).fit(X[kept], y[kept])
     rest = OpticalRidge(alpha=head.alpha_ / rest.alpha_).fit(X[kept], y[kept])
     np.testing.assert_allclose(head.loo_scores_[:4], rest.decision_function(X[:4]), atol=1e-8)
+
+
+def test_a_copy_in_another_group_is_left_out_with_the_group() -> None:
+    X, y = photos(n=40)
+    X[39], y[39] = X[0], y[0]
+    head = OpticalRidge(alpha=0.1).fit(X, y, groups=np.arange(40) // 4)
+    kept = (np.arange(40) >= 4) & (np.arange(40) < 36)
+    rest = OpticalRidge(alpha=1.0).fit(X[kept], y[kept])
+    rest = OpticalRidge(alpha=head.alpha_ / rest.alpha_).fit(X[kept], y[kept])
+    np.testing.assert_allclose(head.loo_scores_[:4], rest.decision_function(X[:4]), atol=1e-8)
+
+
+@pytest.mark.parametrize(("kernel", "m"), [("optical", 60), ("linear", 200), ("linear", 30)])
+def test_leaving_weighted_groups_out_is_what_refits_say(kernel: str, m: int) -> None:
+    """Class weights and the penalty stay what they were on all rows; in the dual and in the primal."""
+    X, y = photos(n=60, m=m, classes="abc")
+    weight = {"a": 0.5, "b": 1.0, "c": 3.0}
+    groups = np.random.default_rng(3).integers(0, 15, 60)
+    head = OpticalRidge(kernel=kernel, alpha=0.1, class_weight=weight).fit(X, y, groups=groups)
+    F = X.astype(float)
+    if kernel == "optical":  # |x|²|y|² + (x·y)² is the product of these features
+        F = np.hstack([(F**2).sum(axis=1, keepdims=True), (F[:, :, None] * F[:, None, :]).reshape(60, -1)])
+    Y = np.where(y[:, None] == head.classes_, 1.0, -1.0)
+    w = np.array([weight[name] for name in y])
+    for group in np.unique(groups)[:6]:
+        kept = groups != group
+        theirs = Ridge(head.alpha_).fit(F[kept], Y[kept], sample_weight=w[kept])
+        np.testing.assert_allclose(head.loo_scores_[~kept], theirs.predict(F[~kept]), atol=1e-6)
 
 
 @pytest.mark.parametrize("kernel", ["optical", "linear"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lightprobe.errors import DataError
-from lightprobe.ridge.loo import group_members, identical_rows, unparted_batches
+from lightprobe.ridge.loo import group_members, identical_rows, joined_groups, unparted_batches
 
 
 def test_copies_point_to_the_first_of_their_kind() -> None:
@@ -45,3 +45,14 @@ def test_the_first_batch_is_a_sample_and_not_the_first_rows() -> None:
     assert abs(first.rows.mean() - 5000) < 500
     assert first.members == []
     np.testing.assert_array_equal(first.rows, unparted_batches(10_000, None, 1000)[0].rows)
+
+
+def test_joined_groups_chain_rows_that_share_either_grouping() -> None:
+    first = np.array(["a", "a", "b", "c", "d", "d"])
+    second = np.array([0, 1, 1, 2, 3, 4])
+    joint = joined_groups(first, second)
+    np.testing.assert_array_equal(
+        joint[:, None] == joint, np.eye(3)[[0, 0, 0, 1, 2, 2]] @ np.eye(3)[[0, 0, 0, 1, 2, 2]].T
+    )
+    with pytest.raises(DataError, match="one a row"):
+        joined_groups(first, second[:3])

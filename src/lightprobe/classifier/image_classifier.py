@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
@@ -17,21 +17,15 @@ from lightprobe.backbones import Backbone, Pool, Runner, create_backbone
 from lightprobe.card import model_card
 from lightprobe.classifier.answering import in_order
 from lightprobe.classifier.network import Network
+from lightprobe.classifier.parameters import unfitted_head
 from lightprobe.classifier.state import restored, state_of
-from lightprobe.errors import ModelFileError, OptionError
+from lightprobe.errors import ModelFileError
 from lightprobe.features import Chunk, FeatureCache, Features, extract, stream
-from lightprobe.head import OpticalRidge
 from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled, require_every_class
 from lightprobe.model_file import read_model, write_model
 from lightprobe.optics import ENCODERS
 from lightprobe.paths import cache_folder
-from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS, Candidate, affordable_taps, choices, select
-
-ALLOWED = {
-    "pool": ("auto", *AUTO_POOLS),
-    "encode": ("auto", *ENCODERS),
-    "kernel": ("auto", *AUTO_KERNELS),
-}
+from lightprobe.selection import Candidate, affordable_taps, choices, select
 
 
 class ImageClassifier(ClassifierMixin, BaseEstimator):
@@ -60,6 +54,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         How random features are made.
     alpha : "auto" or float
         Ridge penalty relative to tr(Kc)/n.
+    class_weight : "balanced", optional
+        Let every class weigh the same, in the fit and in what is chosen by leave-one-out.
     precision : {"auto", "fp32", "bf16", "fp16", "int8"}
         Arithmetic of the network; int8 is calibrated on some of the training photos.
     engine : {"auto", "eager", "openvino"}
@@ -73,6 +69,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     class_map : str, optional
         Pairs "new=old,new=pattern,..." that merge classes; those that no pair matches are dropped. An
         ImageSet that is given to `fit` or `evaluate` is taken as it is.
+    group : str, optional
+        A column of the table, or a regular expression that finds the group in each training photo's path:
+        photos of one object, burst or place, which leave-one-out then leaves out together.
     max_memory : int, optional
         Bytes that fitting may take; half of what is free without it.
     cache : bool
@@ -88,8 +87,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
     ----------
     classes_ : ndarray of str, shape (n_classes,)
     loo_accuracy_ : float
-        Leave-one-out accuracy: what to expect on new photos like these. Alpha, thresholds and the choices
-        below are held fixed while a photo is left out.
+        Leave-one-out accuracy: what to expect on new photos like these; with groups, leave-group-out: on
+        photos of new groups. Alpha, thresholds and the choices below are held fixed meanwhile.
+    n_groups_ : int or None
+        Groups of training photos, where there are any.
     loo_scores_ : ndarray, shape (n_samples, n_classes)
         Score of each training photo by the model that never saw it.
     candidates_ : list of Candidate
@@ -126,12 +127,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         components: str | int = "auto",
         projection: str = "structured",
         alpha: str | float = "auto",
+        class_weight: str | None = None,
         precision: str = "auto",
         engine: str = "auto",
         batch_size: int = 32,
         workers: int | None = None,
         device: str = "auto",
         class_map: str | None = None,
+        group: str | None = None,
         max_memory: int | None = None,
         cache: bool = True,
         strict: bool = False,
@@ -148,12 +151,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.components = components
         self.projection = projection
         self.alpha = alpha
+        self.class_weight = class_weight
         self.precision = precision
         self.engine = engine
         self.batch_size = batch_size
         self.workers = workers
         self.device = device
         self.class_map = class_map
+        self.group = group
         self.max_memory = max_memory
         self.cache = cache
         self.strict = strict
@@ -177,20 +182,8 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         LightprobeError
             If the data or a parameter cannot be used; one sentence says why.
         """
-        self._check_parameters()
-        # A number of random features asks for the kernel that has them.
-        kernel = "optical" if self.kernel == "auto" and not isinstance(self.components, str) else self.kernel
-        head = OpticalRidge(
-            components=self.components,
-            projection=self.projection,
-            alpha=self.alpha,
-            max_memory=self.max_memory,
-            device=self.device,
-            random_state=self.random_state,
-        )
-        for name in AUTO_KERNELS if kernel == "auto" else (kernel,):
-            clone(head).set_params(kernel=name).check_options()
-        images = self._open(data, y).training
+        kernel, head = unfitted_head(self)
+        images = self._open(data, y, group=self.group).training
         require_every_class(images, "training photos")
         backbone = create_backbone(
             self.backbone,
@@ -213,7 +206,12 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         images = images.select(features.kept)
         require_every_class(images, "training photos that can be decoded")
         selection = select(
-            features.matrices, images.labels, choices(taps, self.encode, kernel), head, progress=self.verbose
+            features.matrices,
+            images.labels,
+            choices(taps, self.encode, kernel),
+            head,
+            groups=images.groups,
+            progress=self.verbose,
         )
         self.candidates_ = selection.candidates + [
             Candidate(choice, dropped=dropped[choice.tap]) for choice in choices(dropped, self.encode, kernel)
@@ -227,6 +225,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.seconds_ = {"features": features.seconds, **selection.seconds}
         self.n_cached_ = features.n_cached
         self.n_train_ = len(images)
+        self.n_groups_ = None if images.groups is None else len(np.unique(images.groups))
         self.paths_ = list(images.paths)
         self.skipped_ = features.skipped + images.skipped
         return self
@@ -347,17 +346,13 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
                 f"{folder} is damaged or incomplete ({error}): train the model again."
             ) from error
 
-    def _check_parameters(self) -> None:
-        for name, allowed in ALLOWED.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise OptionError(f"{name} is {value!r}; allowed are {', '.join(allowed)}.")
-
-    def _open(self, data: Any, y: Sequence[str] | None, *, unmatched: bool = False) -> ImageSet:
+    def _open(
+        self, data: Any, y: Sequence[str] | None, *, group: str | None = None, unmatched: bool = False
+    ) -> ImageSet:
         """Open data and apply the class map; `unmatched` if some of its classes may be missing here."""
         if isinstance(data, ImageSet):
             return data
-        images = open_images(data if y is None else (data, y), root=cache_folder() / "datasets")
+        images = open_images(data if y is None else (data, y), root=cache_folder() / "datasets", group=group)
         if self.class_map is None:
             return images
         return as_class_map(self.class_map).apply(images, allow_unmatched=unmatched)

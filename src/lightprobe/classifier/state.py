@@ -41,6 +41,7 @@ def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
         "head": head,
         "loo_accuracy": model.loo_accuracy_,
         "n_train": model.n_train_,
+        "n_groups": model.n_groups_,
         "seconds": model.seconds_,
         "paths": model.paths_,
     }
@@ -67,5 +68,6 @@ def restored(kind: type[Model], tensors: Tensors, config: dict[str, Any]) -> Mod
     model.loo_scores_ = model.head_.loo_scores_
     model.loo_accuracy_ = config["loo_accuracy"]
     model.n_train_, model.n_cached_, model.skipped_ = config["n_train"], 0, ()
+    model.n_groups_ = config["n_groups"]
     model.seconds_, model.paths_ = config["seconds"], config["paths"]
     return model

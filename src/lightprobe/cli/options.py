@@ -55,6 +55,11 @@ def add_data_options(parser: argparse.ArgumentParser, out: str) -> "argparse._Ar
     group.add_argument("--out", required=True, metavar="RUN", type=Path, help=out)
     group.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
     group.add_argument("--class-map", metavar="MAP", help='merge or drop classes: "plastic=plastic,other=*"')
+    group.add_argument(
+        "--group",
+        metavar="REGEX|COLUMN",
+        help="finds a photo's group in its path, or names the table's column",
+    )
     group.add_argument("--strict", action="store_true", help="stop at the first file that cannot be decoded")
     return group
 
@@ -115,6 +120,9 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
         type=number_or("auto", kind=float),
         help="penalty relative to tr(Kc)/n",
     )
+    group.add_argument(
+        "--class-weight", choices=("balanced",), metavar="W", help="balanced: classes weigh alike"
+    )
 
 
 def classifier(args: argparse.Namespace) -> "ImageClassifier":
@@ -132,12 +140,14 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         components=args.components,
         projection=args.projection,
         alpha=args.alpha,
+        class_weight=args.class_weight,
         precision=args.precision,
         engine=args.engine,
         batch_size=args.batch_size,
         workers=args.workers,
         device=args.device,
         class_map=args.class_map,
+        group=args.group,
         strict=args.strict,
         random_state=args.seed,
         verbose=not args.quiet,
@@ -149,4 +159,5 @@ def open_data(args: argparse.Namespace) -> "ImageSet":
     from lightprobe.images import open_images
     from lightprobe.paths import cache_folder
 
-    return open_images(args.data, root=args.root or cache_folder() / "datasets", class_map=args.class_map)
+    root = args.root or cache_folder() / "datasets"
+    return open_images(args.data, root=root, class_map=args.class_map, group=args.group)

@@ -47,10 +47,14 @@ def training(row: Mapping[str, Any]) -> None:
         precision += f" (cosine with fp32 {row['agreement']:.4f})"
     _line(f"{row['backbone']} up to {row['cut']}, {row['image_size']} px, {row['engine']} {precision}")
     _line()
-    _line("Compared by leave-one-out on the training images:")
+    unit = f"one of {row['n_groups']} groups" if row["n_groups"] else "one"
+    _line(f"Compared by leaving {unit} out on the training images:")
     table([_candidate(c, c is row["candidates"][0]) for c in row["candidates"]])
     _line()
-    _line(f"leave-one-out accuracy  {row['loo_accuracy']:.2%}   what to expect on new images like these")
+    if row["n_groups"]:
+        _line(f"leave-group-out acc.    {row['loo_accuracy']:.2%}   what to expect on images of new groups")
+    else:
+        _line(f"leave-one-out accuracy  {row['loo_accuracy']:.2%}   what to expect on new images like these")
     if row["test_accuracy"] is not None:
         low, high = row["test_accuracy_ci95"]
         _line(f"test accuracy           {row['test_accuracy']:.2%}   95 % interval {low:.1%} to {high:.1%}")
@@ -117,6 +121,7 @@ def evaluation(summary: Mapping[str, Any]) -> None:
     _line(
         f"accuracy {summary['accuracy']:.2%} on {summary['n']} images, 95 % interval {low:.1%} to {high:.1%}"
     )
+    _line(f"balanced accuracy {summary['balanced_accuracy']:.2%}, the mean of the classes' recalls")
     _line(f"expected calibration error {summary['expected_calibration_error']:.3f}")
     if summary["n_skipped"]:
         _line(f"{summary['n_skipped']} files cannot be decoded and are left out")

@@ -32,6 +32,12 @@ def confusion_matrix(
     return cells.reshape(n_classes, n_classes)
 
 
+def balanced_accuracy(confusion: NDArray[np.int64]) -> float:
+    """Mean recall of the classes that have photos, from counts (n_classes, n_classes)."""
+    totals = confusion.sum(axis=1)
+    return float(np.mean(np.diagonal(confusion)[totals > 0] / totals[totals > 0]))
+
+
 def evaluation(
     labels: NDArray[np.int64], probabilities: NDArray[np.float64], classes: Sequence[str]
 ) -> dict[str, object]:
@@ -41,6 +47,7 @@ def evaluation(
     correct = int(np.trace(confusion))
     return {
         "accuracy": correct / len(labels),
+        "balanced_accuracy": balanced_accuracy(confusion),
         "accuracy_ci95": wilson_interval(correct, len(labels)),
         "n": len(labels),
         "per_class": [

@@ -20,7 +20,7 @@ from lightprobe.optics.camera import Camera
 from lightprobe.optics.kernel import KERNELS, OpticalAgainst, linear_kernel, optical_from_products
 from lightprobe.optics.project import OpticalFeatures
 from lightprobe.ridge.calibrate import fit_calibration
-from lightprobe.ridge.loo import identical_rows
+from lightprobe.ridge.loo import identical_rows, joined_groups
 from lightprobe.ridge.plan import plan_fit
 from lightprobe.ridge.search import DegenerateKernelError, RidgeFit
 from lightprobe.ridge.solve import solve_dual, solve_primal
@@ -73,6 +73,8 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     loo_scores_ : (n, c)
         Scores of every training row by the fit that has not seen it.
     loo_accuracy_ : float
+    class_weight_ : (c,)
+        What each class weighs; all ones without class_weight.
     alpha_, alpha_relative_ : float
     alpha_path_ : tuple of AlphaPoint
     calibration_ : Calibration
@@ -121,7 +123,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         ----------
         sample_weight : (n,), ≥ 0
         groups : (n,)
-            Rows of equal value are left out together; by default those that are copies of each other.
+            Rows of equal value are left out together, and so are, with or without groups, copies of a row.
         products : callable
             Gives X Xᵀ (n, n) where it is needed, so that fits on the same X can share it; it is left as
             it is. Without it, it is computed.
@@ -133,7 +135,8 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if len(self.classes_) < 2:
             raise DataError("The labels are all of one class; a classifier needs at least two.")
         counts = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        weights = counts * self._class_weights(labels, counts)[labels]
+        self.class_weight_ = self._class_weights(labels, counts)
+        weights = counts * self.class_weight_[labels]
         copies = identical_rows(X)
         if not copies.any():
             raise DegenerateKernelError(
@@ -141,7 +144,8 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             )
         self._forget()
         self.dtype_ = X.dtype
-        fit = self._solve(X, labels, weights, copies if groups is None else np.asarray(groups), products)
+        together = copies if groups is None else joined_groups(np.asarray(groups), copies)
+        fit = self._solve(X, labels, weights, together, products)
         self.intercept_ = fit.intercept[self._columns]
         self.loo_scores_ = fit.loo_scores
         self.loo_accuracy_ = float(np.average(fit.loo_scores.argmax(axis=1) == labels, weights=counts))

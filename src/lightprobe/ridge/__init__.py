@@ -1,7 +1,7 @@
 """The head: ridge regression in closed form, its leave-one-out scores, and probabilities from them."""
 
 from lightprobe.ridge.calibrate import Calibration, expected_calibration_error, fit_calibration
-from lightprobe.ridge.loo import group_members, identical_rows
+from lightprobe.ridge.loo import group_members, identical_rows, joined_groups
 from lightprobe.ridge.plan import Plan, plan_fit
 from lightprobe.ridge.search import AlphaPoint, DegenerateKernelError, IllConditionedError, RidgeFit
 from lightprobe.ridge.solve import SOLVERS, solve_dual, solve_primal
@@ -21,6 +21,7 @@ __all__ = [
     "fit_calibration",
     "group_members",
     "identical_rows",
+    "joined_groups",
     "plan_fit",
     "solve_dual",
     "solve_primal",

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from lightprobe.errors import DataError
 
@@ -47,6 +49,32 @@ def identical_rows(X: NDArray[np.generic]) -> Indices:
         else:
             first[i] = equal
     return first
+
+
+def joined_groups(first: NDArray[np.generic], second: NDArray[np.generic]) -> Indices:
+    """Join two groupings of the same rows: rows that share a group in either are in one group.
+
+    Parameters
+    ----------
+    first, second : (n,)
+
+    Returns
+    -------
+    (n,) numbers of the joint groups, from zero
+
+    Raises
+    ------
+    DataError
+        They differ in length.
+    """
+    _require_one_a_row(first, len(second))
+    left = np.unique(first, return_inverse=True)[1]
+    right = np.unique(second, return_inverse=True)[1]
+    n_left, n_right = left.max() + 1, right.max() + 1
+    shape = (n_left + n_right, n_left + n_right)
+    links = coo_array((np.ones(len(left)), (left, n_left + right)), shape=shape)
+    joint: Indices = connected_components(links, directed=False)[1][left]
+    return joint
 
 
 def group_members(groups: NDArray[np.generic] | None, n: int) -> list[Indices]:
@@ -131,9 +159,13 @@ def _units(groups: NDArray[np.generic] | None, n: int) -> tuple[Indices, Indices
     """Give each row the number of its group, from zero, and each group its size."""
     if groups is None:
         return np.arange(n), np.ones(n, dtype=np.intp)
-    if len(groups) != n:
-        raise DataError(f"groups has {len(groups)} entries for {n} rows; give one a row.")
+    _require_one_a_row(groups, n)
     _, unit, counts = np.unique(groups, return_inverse=True, return_counts=True)
     if len(counts) == 1:
         raise DataError("All rows are of one group, so none can be left out; at least two groups are needed.")
     return unit, counts
+
+
+def _require_one_a_row(groups: NDArray[np.generic], n: int) -> None:
+    if len(groups) != n:
+        raise DataError(f"groups has {len(groups)} entries for {n} rows; give one a row.")

@@ -1,0 +1,47 @@
+"""What ImageClassifier's parameters allow, and the head that they describe."""
+
+from typing import TYPE_CHECKING
+
+from sklearn.base import clone
+
+from lightprobe.errors import OptionError
+from lightprobe.head import OpticalRidge
+from lightprobe.optics import ENCODERS
+from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS
+
+if TYPE_CHECKING:
+    from lightprobe.classifier.image_classifier import ImageClassifier
+
+ALLOWED = {
+    "pool": ("auto", *AUTO_POOLS),
+    "encode": ("auto", *ENCODERS),
+    "kernel": ("auto", *AUTO_KERNELS),
+}
+
+
+def unfitted_head(model: "ImageClassifier") -> tuple[str, OpticalRidge]:
+    """Return the kernel, or "auto", and the head that a model's parameters ask for.
+
+    Raises
+    ------
+    OptionError
+        If one of them is not allowed.
+    """
+    for name, allowed in ALLOWED.items():
+        value = getattr(model, name)
+        if value not in allowed:
+            raise OptionError(f"{name} is {value!r}; allowed are {', '.join(allowed)}.")
+    # A number of random features asks for the kernel that has them.
+    kernel = "optical" if model.kernel == "auto" and not isinstance(model.components, str) else model.kernel
+    head = OpticalRidge(
+        components=model.components,
+        projection=model.projection,
+        alpha=model.alpha,
+        class_weight=model.class_weight,
+        max_memory=model.max_memory,
+        device=model.device,
+        random_state=model.random_state,
+    )
+    for name in AUTO_KERNELS if kernel == "auto" else (kernel,):
+        clone(head).set_params(kernel=name).check_options()
+    return kernel, head
