@@ -109,6 +109,11 @@ def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise ModelFileError(f"{folder / TENSORS} cannot be read ({error}): train the model again.") from None
 
 
+def model_digest(folder: Path) -> str:
+    """Digest of a model: of its configuration, which holds that of the numbers."""
+    return _sha256(folder / CONFIG)
+
+
 def model_bytes(folder: Path) -> int:
     """Bytes that a model takes on disk."""
     return sum(file.stat().st_size for file in folder.iterdir())

@@ -170,6 +170,26 @@ def test_predict_writes_the_contracts_csv_and_a_bad_file_keeps_its_row(
     assert first["label"] in ("disc", "noise", "stripes")
 
 
+def test_predict_takes_a_list_on_stdin_and_patterns_and_writes_json_lines(
+    model: str,
+    toy_folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    photos = sorted((toy_folder / "test").rglob("*.png"))
+    listed = "".join(f"{path}\n" for path in (*photos[:2], "gone.jpg"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(listed.encode())))
+    answers = tmp_path / "answers.jsonl"
+    pattern = f"{toy_folder}/test/noise/*"
+    assert main(["predict", model, "-", pattern, "--jsonl", str(answers), "-q"]) == 0
+    assert capsys.readouterr().out == ""
+    rows = [json.loads(line) for line in answers.read_text(encoding="utf-8").splitlines()]
+    assert [Path(row["path"]).name for row in rows[:3]] == [photos[0].name, photos[1].name, "gone.jpg"]
+    assert [bool(row["error"]) for row in rows] == [False, False, True, False, False, False, False]
+    assert {row["label"] for row in rows[3:]} == {"noise"}
+
+
 def test_backbones_and_datasets_list_what_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backbones"]) == 0
     assert {"starter", "resnet18", "densenet169"} <= set(capsys.readouterr().out.split())

@@ -8,7 +8,7 @@ import pytest
 from tests.images.toy_photos import encoded, pixels, write_photo
 
 from lightprobe.errors import DataError, ImageError
-from lightprobe.images import ImageSet, open_images, open_unlabelled
+from lightprobe.images import ImageSet, open_images, open_listed, open_unlabelled
 from lightprobe.images.files import ZipSource
 
 
@@ -279,3 +279,22 @@ def test_an_image_that_is_not_there_and_an_empty_folder_are_errors(tmp_path: Pat
 def test_zip_names_come_in_natural_order(tmp_path: Path) -> None:
     data = tree(tmp_path / "d", "a/10.png", "a/9.png")
     assert ZipSource(zipped(data, tmp_path / "d.zip")).names == ["a/9.png", "a/10.png"]
+
+
+def test_a_pattern_finds_each_image_once_and_leaves_other_files_alone(tmp_path: Path) -> None:
+    data = tree(tmp_path / "shots", "a/2.png", "a/10.png", "b/1.jpg", "b/notes.txt")
+    deep = open_unlabelled([f"{data}/**"])
+    assert sorted(Path(path).name for path in deep.paths) == ["1.jpg", "10.png", "2.png"]
+    assert [Path(p).name for p in open_unlabelled(f"{data}/*/*.png").paths] == ["2.png", "10.png"]
+    with pytest.raises(DataError, match=r"\*\.webp matches no images"):
+        open_unlabelled(f"{data}/**/*.webp")
+    bracketed = tree(tmp_path / "odd [1]", "x.png")
+    assert len(open_unlabelled(bracketed / "x.png")) == 1, "a name that exists is not a pattern"
+
+
+def test_a_listed_path_that_is_not_there_stays_in_the_list(tmp_path: Path) -> None:
+    data = tree(tmp_path / "d", "1.png")
+    images = open_listed(["gone.jpg", str(data)])
+    assert [Path(path).name for path in images.paths] == ["gone.jpg", "1.png"]
+    with pytest.raises(ImageError, match="no such file"):
+        images.read(0)

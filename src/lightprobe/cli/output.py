@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lightprobe.bulk.rows import to_json
+
 if TYPE_CHECKING:
     from lightprobe.backbones import BackboneInfo
 
@@ -14,6 +16,14 @@ STRONGER = ("resnet18", "efficientnet_b0", "convnext_tiny")
 def as_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object."""
     _line(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def as_json_list(name: str, values: Iterable[Mapping[str, Any]]) -> None:
+    """Print one JSON object, {name: [...]}, whose entries are written as they come."""
+    sys.stdout.write(f"{{{json.dumps(name)}: [")
+    for place, value in enumerate(values):
+        sys.stdout.write(f"{', ' if place else ''}{to_json(value)}")
+    _line("]}")
 
 
 def names(values: Iterable[str]) -> None:

@@ -1,70 +1,59 @@
 """`lightprobe predict`: the class of new photos."""
 
 import argparse
-import contextlib
-import csv
 import sys
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from lightprobe.cli.options import positive_int
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lightprobe.answers import Prediction
+    from lightprobe.images import ImageSet
 
 HELP = "say what is in new photos"
-USAGE = "MODEL IMAGE|DIR..."
+USAGE = "MODEL IMAGE|DIR|ZIP|PATTERN|-..."
 EXAMPLE = "lightprobe predict run/model new.jpg holiday/ --csv answers.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
-    parser.add_argument("images", metavar="IMAGE|DIR", nargs="+", help="images, folders of images, zips")
-    parser.add_argument("--csv", metavar="FILE", type=Path, help="write the table there, not to stdout")
+    parser.add_argument(
+        "images",
+        metavar="IMAGE|DIR|ZIP|PATTERN|-",
+        nargs="+",
+        help="images, folders, zips, quoted patterns ('shots/**/*.jpg'); - reads a list of them from stdin",
+    )
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument(
+        "--csv", metavar="FILE", type=Path, help="write the table there; if stopped, the same command goes on"
+    )
+    target.add_argument("--jsonl", metavar="FILE", type=Path, help="the same as JSON Lines")
     parser.add_argument("--top", metavar="K", type=positive_int, default=1, help="how many classes a photo")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
+    from lightprobe.bulk import FORMS, as_record, photo_blocks, write_rows, write_table
     from lightprobe.classifier import load
     from lightprobe.cli import output
+    from lightprobe.model_file import model_digest
 
     model = load(args.model).set_params(device=args.device, workers=args.workers, verbose=not args.quiet)
-    answers = model.iter_predictions(args.images, top=args.top)
+    answer: partial[Iterable[Prediction]] = partial(model.iter_predictions, top=args.top)
+    blocks: Iterable[ImageSet] = photo_blocks(args.images, sys.stdin.buffer)
     if args.json:
-        output.as_json({"predictions": [_record(answer) for answer in answers]})
+        output.as_json_list("predictions", (as_record(a) for images in blocks for a in answer(images)))
         return 0
-    with _table(args.csv) as file:
-        writer = csv.writer(file)
-        top = min(args.top, len(model.classes_))
-        more = [f"{column}_{k}" for k in range(2, top + 1) for column in ("label", "probability")]
-        writer.writerow(["path", "label", "probability", *more, "unknown", "error"])
-        for answer in answers:
-            pairs = zip(answer.labels, answer.probabilities, strict=True)
-            cells = [cell for label, p in pairs for cell in (label, f"{p:.6f}")] or [""] * (2 * top)
-            writer.writerow([answer.path, *cells, "false", answer.error])
+    form = FORMS["jsonl" if args.jsonl else "csv"](min(args.top, len(model.classes_)))
+    target = args.csv or args.jsonl
+    if target is None:
+        write_rows(sys.stdout.buffer, form, blocks, answer)
+    else:
+        write_table(target, form, blocks, answer, f"{model_digest(args.model)} top {args.top}")
     return 0
-
-
-def _record(answer: "Prediction") -> dict[str, object]:
-    top = [{"label": c, "probability": p} for c, p in zip(answer.labels, answer.probabilities, strict=True)]
-    first = top[0] if top else {"label": None, "probability": None}
-    return {"path": answer.path, **first, "top": top, "unknown": False, "error": answer.error}
-
-
-@contextlib.contextmanager
-def _table(path: Path | None) -> Iterator[TextIO]:
-    """Open the CSV; a file appears under its name only once it is whole."""
-    if path is None:
-        yield sys.stdout
-        return
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

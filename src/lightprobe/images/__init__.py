@@ -6,8 +6,9 @@ Listing needs no torch; pixels come from `lightprobe.images.decode.decode`, whic
 from lightprobe.images.classmap import ClassMap, as_class_map, parse_class_map
 from lightprobe.images.imageset import ImageSet, Skipped, Source, natural_key, require_every_class
 from lightprobe.images.named import NAMED_DATASETS, NamedDataset
-from lightprobe.images.sources import open_images, open_unlabelled
+from lightprobe.images.sources import open_images
 from lightprobe.images.splits import holdout_mask
+from lightprobe.images.unlabelled import open_listed, open_unlabelled
 
 __all__ = [
     "NAMED_DATASETS",
@@ -20,6 +21,7 @@ __all__ = [
     "holdout_mask",
     "natural_key",
     "open_images",
+    "open_listed",
     "open_unlabelled",
     "parse_class_map",
     "require_every_class",

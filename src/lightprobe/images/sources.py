@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from lightprobe.errors import DataError
-from lightprobe.images.arrays import ItemSource, open_dataset, open_pair, require_stack
+from lightprobe.images.arrays import open_dataset, open_pair
 from lightprobe.images.classmap import ClassMap, as_class_map
 from lightprobe.images.files import FileSource, ZipSource, walk_images
-from lightprobe.images.imageset import ImageSet, Source, SourceChain
-from lightprobe.images.layout import Layout, arrange, is_image_name
+from lightprobe.images.imageset import ImageSet, Source
+from lightprobe.images.layout import Layout, arrange
 from lightprobe.images.named import NAMED_DATASETS, find_named, open_named
 from lightprobe.images.tables import has_column, open_table
 
@@ -51,50 +51,6 @@ def open_images(
     if group is not None and column is None:
         images = images.grouped_by(group)
     return images if class_map is None else as_class_map(class_map).apply(images)
-
-
-def open_unlabelled(inputs: str | Path | Sequence[Any]) -> ImageSet:
-    """List images to predict on: files, folders (recursively), zips, arrays, tensors and PIL images.
-
-    All labels are -1 and there are no classes. A file that is named is tried whatever its extension;
-    in folders and zips images are told by theirs. Raises DataError for a path that does not exist and
-    if there are no images at all.
-    """
-    if isinstance(inputs, (str, Path)):
-        inputs = [inputs]
-    require_stack(inputs)
-    paths: list[str] = []
-    parts: list[tuple[Source, int]] = []
-    for place, item in enumerate(inputs):
-        if not isinstance(item, (str, Path)):
-            paths.append(str(place))
-            parts.append((ItemSource([item]), 1))
-            continue
-        path = Path(item)
-        if path.is_dir():
-            names = [(path / name).as_posix() for name in walk_images(path)[0]]
-            parts.append((FileSource(names), len(names)))
-        elif not path.exists():
-            raise DataError(f"{item} does not exist: give images, folders or zips of images.")
-        elif not is_image_name(path.name) and zipfile.is_zipfile(path):
-            archive = ZipSource(path)
-            names = [f"{path.as_posix()}/{name}" for name in archive.names]
-            parts.append((archive, len(names)))
-        else:
-            names = [path.as_posix()]
-            parts.append((FileSource(names), 1))
-        paths += names
-    if not paths:
-        raise DataError("there are no images in what was given: give images, folders or zips of images.")
-    return ImageSet(
-        paths=tuple(paths),
-        labels=np.full(len(paths), -1, dtype=np.int64),
-        classes=(),
-        splits=np.full(len(paths), "", dtype="<U5"),
-        groups=None,
-        source=SourceChain(parts),
-        positions=np.arange(len(paths), dtype=np.int64),
-    )
 
 
 def _is_column(data: Any, name: str) -> bool:

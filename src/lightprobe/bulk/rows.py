@@ -1,0 +1,110 @@
+"""One answer, one line: CSV for spreadsheets, JSON Lines for programs."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
+
+from lightprobe.answers import Prediction
+
+
+class Form(Protocol):
+    """How answers stand in a file, and how the photos that have one are found in it again."""
+
+    def header(self) -> str:
+        """Return what comes before the first answer."""
+        ...
+
+    def line(self, answer: Prediction) -> str:
+        """Return an answer's text, its line end included."""
+        ...
+
+    def paths(self, lines: Iterable[str]) -> Iterator[str]:
+        """Yield the photo of every whole answer in a file's lines, up to the first that is not whole."""
+        ...
+
+
+class CsvForm:
+    """`path,label,probability[,label_2,probability_2...],unknown,error`.
+
+    Parameters
+    ----------
+    top : int
+        How many classes an answer names.
+    """
+
+    def __init__(self, top: int) -> None:
+        self._top = top
+        more = [f"{column}_{k}" for k in range(2, top + 1) for column in ("label", "probability")]
+        self._columns = ["path", "label", "probability", *more, "unknown", "error"]
+
+    def header(self) -> str:
+        """Return the names of the columns."""
+        return _csv_line(self._columns)
+
+    def line(self, answer: Prediction) -> str:
+        """Return one row; a photo without an answer has empty cells and its error."""
+        pairs = zip(answer.labels, answer.probabilities, strict=True)
+        cells = [cell for label, p in pairs for cell in (label, f"{p:.6f}")] or [""] * (2 * self._top)
+        return _csv_line([answer.path, *cells, "false", answer.error])
+
+    def paths(self, lines: Iterable[str]) -> Iterator[str]:
+        """Yield the first column of every whole row after the header."""
+        rows = csv.reader(lines)
+        if next(rows, None) != self._columns:
+            return
+        for row in rows:
+            if len(row) != len(self._columns):
+                return
+            yield row[0]
+
+
+class JsonLinesForm:
+    """One JSON object a line, as `as_record` makes it."""
+
+    def header(self) -> str:
+        """Return nothing: JSON Lines has no header."""
+        return ""
+
+    def line(self, answer: Prediction) -> str:
+        """Return one object."""
+        return to_json(as_record(answer)) + "\n"
+
+    def paths(self, lines: Iterable[str]) -> Iterator[str]:
+        """Yield the path of every whole object."""
+        for line in lines:
+            try:
+                yield str(json.loads(line)["path"])
+            except (ValueError, KeyError, TypeError):
+                return
+
+
+FORMS: dict[str, Callable[[int], Form]] = {"csv": CsvForm, "jsonl": lambda _: JsonLinesForm()}
+
+
+def as_record(answer: Prediction) -> dict[str, Any]:
+    """Return an answer as JSON values."""
+    top = [{"label": c, "probability": p} for c, p in zip(answer.labels, answer.probabilities, strict=True)]
+    first = top[0] if top else {"label": None, "probability": None}
+    return {"path": answer.path, **first, "top": top, "unknown": False, "error": answer.error}
+
+
+def to_json(value: Any) -> str:
+    """Write JSON in UTF-8's reach: a file name that is not text, which systems allow, is escaped."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() or _is_text(text) else json.dumps(value, allow_nan=False)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _csv_line(cells: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue()

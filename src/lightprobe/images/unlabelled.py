@@ -1,0 +1,94 @@
+"""Images without labels, to predict on: files, folders, patterns, zips, and objects in memory."""
+
+import glob
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lightprobe.errors import DataError
+from lightprobe.images.arrays import ItemSource, require_stack
+from lightprobe.images.files import FileSource, ZipSource, walk_images
+from lightprobe.images.imageset import ImageSet, Source, SourceChain, natural_key
+from lightprobe.images.layout import is_image_name
+
+# Names of images, and where their pixels come from.
+Part = tuple[list[str], Source]
+
+
+def open_unlabelled(inputs: str | Path | Sequence[Any] | ImageSet) -> ImageSet:
+    """List images to predict on: files, folders (recursively), patterns, zips, arrays, tensors, PIL images.
+
+    All labels are -1 and there are no classes. A file that is named is tried whatever its extension; in
+    folders, zips and patterns (`shots/**/*.jpg`) images are told by theirs. An ImageSet stays as it is.
+    Raises DataError for a path that does not exist and if there are no images at all.
+    """
+    if isinstance(inputs, ImageSet):
+        return inputs
+    if isinstance(inputs, (str, Path)):
+        inputs = [inputs]
+    require_stack(inputs)
+    parts: list[Part] = []
+    for place, item in enumerate(inputs):
+        if not isinstance(item, (str, Path)):
+            parts.append(([str(place)], ItemSource([item])))
+            continue
+        path = Path(item)
+        if path.exists():
+            parts.append(_open_path(path))
+        elif glob.has_magic(str(item)):
+            parts += _open_pattern(str(item))
+        else:
+            raise DataError(f"{item} does not exist: give images, folders or zips of images.")
+    return _joined(parts)
+
+
+def open_listed(paths: Sequence[str]) -> ImageSet:
+    """List the images of a list of paths: files, folders and zips; a path that is not there stays in it."""
+    return _joined([_open_path(Path(path)) for path in paths])
+
+
+def _open_path(path: Path) -> Part:
+    if path.is_dir():
+        return _files([(path / name).as_posix() for name in walk_images(path)[0]])
+    if not is_image_name(path.name) and path.is_file() and zipfile.is_zipfile(path):
+        archive = ZipSource(path)
+        return [f"{path.as_posix()}/{name}" for name in archive.names], archive
+    return _files([path.as_posix()])
+
+
+def _open_pattern(pattern: str) -> Iterator[Part]:
+    """Open what a pattern matches, no image twice: `shots/**` matches folders and the files in them."""
+    seen: set[str] = set()
+    matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
+    for match in sorted(matches, key=natural_key):
+        path = Path(match)
+        if not (path.is_dir() or is_image_name(path.name) or zipfile.is_zipfile(path)):
+            continue
+        names, source = _open_path(path)
+        if not seen.issuperset(names):
+            yield (names, source) if seen.isdisjoint(names) else _files([n for n in names if n not in seen])
+            seen.update(names)
+    if not seen:
+        raise DataError(f"{pattern} matches no images: give images, folders or zips of images.")
+
+
+def _files(names: list[str]) -> Part:
+    return names, FileSource(names)
+
+
+def _joined(parts: Sequence[Part]) -> ImageSet:
+    paths = tuple(name for names, _ in parts for name in names)
+    if not paths:
+        raise DataError("there are no images in what was given: give images, folders or zips of images.")
+    return ImageSet(
+        paths=paths,
+        labels=np.full(len(paths), -1, dtype=np.int64),
+        classes=(),
+        splits=np.full(len(paths), "", dtype="<U5"),
+        groups=None,
+        source=SourceChain([(source, len(names)) for names, source in parts]),
+        positions=np.arange(len(paths), dtype=np.int64),
+    )
