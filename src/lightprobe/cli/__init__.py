@@ -13,7 +13,7 @@ from lightprobe._version import __version__
 from lightprobe.errors import LightprobeError
 from lightprobe.paths import cache_folder
 
-VERBS = ("demo", "train", "evaluate", "predict", "extract", "backbones", "datasets")
+VERBS = ("demo", "train", "check", "evaluate", "predict", "extract", "backbones", "datasets")
 
 DESCRIPTION = """\
 Train an image classifier in one pass over your photos. No backprop.
@@ -27,7 +27,7 @@ Train an image classifier in one pass over your photos. No backprop.
 EPILOG = """\
 What a network saw in a photo is cached (LIGHTPROBE_CACHE moves the cache; to empty it, delete the folder):
   {cache}
-Exit status: 0 success, 2 wrong usage or bad input, 130 stopped by Ctrl-C.
+Exit status: 0 success, 1 findings of check, 2 wrong usage or bad input, 130 stopped by Ctrl-C.
 """
 
 

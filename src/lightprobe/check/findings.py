@@ -1,0 +1,51 @@
+"""What a check finds: one finding, the kinds there are, and their order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+# The worst first.
+KINDS: Final = (
+    "conflicting-label",
+    "leak",
+    "unreadable",
+    "suspicious-label",
+    "duplicate",
+    "near-duplicate",
+    "odd",
+    "small-class",
+    "imbalance",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something to look at.
+
+    Attributes
+    ----------
+    path : str
+        The photo, or the class for findings about classes.
+    kind : str
+        One of KINDS.
+    evidence : str
+        Why, in words and numbers.
+    suggestion : str
+        What to do.
+    other_path : str
+        The other photo of a pair; empty if there is none.
+    severity : float
+        Orders findings of one kind.
+    """
+
+    path: str
+    kind: str
+    evidence: str
+    suggestion: str
+    other_path: str = ""
+    severity: float = 0.0
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Order findings by kind, then by severity, then as they came."""
+    return sorted(findings, key=lambda finding: (KINDS.index(finding.kind), -finding.severity))

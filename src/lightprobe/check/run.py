@@ -1,0 +1,164 @@
+"""The whole check: files, copies, labels, groups and classes, from one look at pixels and features."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from lightprobe.backbones import Tap, create_backbone
+from lightprobe.check.balance import Confusable, balance_findings, confusable_classes
+from lightprobe.check.duplicates import clusters, exact_pairs, near_pairs, pair_findings
+from lightprobe.check.findings import KINDS, Finding, worst_first
+from lightprobe.check.groups import GroupFigures, group_figures, guess_groups
+from lightprobe.check.labels import label_findings, suspect_labels
+from lightprobe.check.scan import Seen, read_grey, scan
+from lightprobe.features import FeatureCache, compile_for, extract
+from lightprobe.images import ImageSet
+from lightprobe.optics import ENCODERS
+
+ENCODE: Final = "l2"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a check found.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        The worst first.
+    n : int
+        Photos that were looked at.
+    wrong_labels : float or None
+        Estimated share of wrong labels; None if there were too few classes to tell.
+    loo_accuracy : float or None
+        By leave-one-out, copies left out together.
+    groups : GroupFigures or None
+        None if nothing belongs together.
+    confusable : list of Confusable
+        Classes that cannot be told apart.
+    """
+
+    findings: list[Finding]
+    n: int
+    wrong_labels: float | None = None
+    loo_accuracy: float | None = None
+    groups: GroupFigures | None = None
+    confusable: Sequence[Confusable] = ()
+
+    def counts(self) -> dict[str, int]:
+        """Count the findings of each kind that occurs, the worst first."""
+        kinds = [finding.kind for finding in self.findings]
+        return {kind: kinds.count(kind) for kind in KINDS if kind in kinds}
+
+
+def check(
+    images: ImageSet,
+    *,
+    backbone: str = "starter",
+    weights: str | Path | None = None,
+    cut: str | None = None,
+    image_size: int | None = None,
+    precision: str = "auto",
+    engine: str = "auto",
+    device: str = "auto",
+    batch_size: int = 32,
+    workers: int | None = None,
+    strict: bool = False,
+    random_state: int = 0,
+    progress: bool = False,
+) -> Check:
+    """Look for faults in all photos of all splits.
+
+    Parameters
+    ----------
+    images : ImageSet
+    backbone, weights, cut, image_size, precision, engine, device, batch_size, workers, strict,
+    random_state
+        As for `ImageClassifier`.
+    progress : bool
+        Draw bars on stderr.
+
+    Raises
+    ------
+    DataError
+        If no photo can be decoded, or if `strict` and one cannot.
+    """
+    seen = list(
+        tqdm(scan(images, workers), total=len(images), unit="image", desc="Reading", disable=not progress)
+    )
+    findings = _file_findings(seen, images)
+    network = create_backbone(
+        backbone, weights=weights, cut=cut, image_size=image_size, random_state=random_state
+    )
+    tap = Tap(network.cut, "avg")
+    runner, _ = compile_for(
+        images, network, [tap], engine=engine, precision=precision, device=device, random_state=random_state
+    )
+    features = extract(
+        images,
+        network,
+        runner,
+        batch_size=batch_size,
+        workers=workers,
+        cache=FeatureCache(),
+        strict=strict,
+        progress=progress,
+    )
+    thumbnails = {s.index: s.thumbnail for s in seen if not s.unreadable}
+    read = np.isin(features.kept, list(thumbnails))
+    X, rows = features.matrices[tap][read], features.kept[read]
+    pairs = exact_pairs({s.index: s.pixels for s in seen if not s.unreadable})
+    pairs += near_pairs(X, rows, thumbnails, partial(read_grey, images), pairs, progress=progress)
+    findings += pair_findings(pairs, images)
+    kept = images.select(rows)
+    findings += balance_findings(kept.labels, kept.classes, kept.groups)
+    if len(np.unique(kept.labels)) < 2:
+        return Check(worst_first(findings), len(images))
+    judged = _judge(kept, ENCODERS[ENCODE](X), clusters(pairs, len(images))[rows], device, random_state)
+    return replace(judged, findings=worst_first(findings + judged.findings), n=len(images))
+
+
+def _file_findings(seen: Sequence[Seen], images: ImageSet) -> list[Finding]:
+    found = [
+        Finding(skipped.path, "unreadable", skipped.reason, "remove or replace it")
+        for skipped in images.skipped
+    ]
+    for one in seen:
+        path = images.paths[one.index]
+        if one.unreadable:
+            found.append(Finding(path, "unreadable", one.unreadable, "remove or replace it"))
+        found += [Finding(path, "odd", evidence, todo) for evidence, todo in one.oddities]
+    return found
+
+
+def _judge(
+    images: ImageSet, X: NDArray[Any], copies: NDArray[np.intp], device: str, random_state: int
+) -> Check:
+    """Say what leave-one-out makes of labels, groups and classes; copies are left out together."""
+    present, y = np.unique(images.labels, return_inverse=True)
+    names = [images.classes[label] for label in present]
+    suspicion = suspect_labels(X, y, copies, device=device, random_state=random_state)
+
+    def left_out(groups: NDArray[np.intp] | None) -> NDArray[np.float64]:
+        return np.asarray(suspicion.refit.fit(X, y, groups=groups).loo_scores_)
+
+    groups = None
+    if images.groups is not None:
+        named = np.unique(images.groups, return_inverse=True)[1]
+        groups = group_figures(left_out, y, named, "given") if named.max() > 0 else None
+    elif guess := guess_groups(images.paths, y, copies):
+        groups = group_figures(left_out, y, *guess)
+    return Check(
+        label_findings(suspicion.noise, images, names),
+        len(images),
+        suspicion.noise.rate,
+        suspicion.head.loo_accuracy_,
+        groups,
+        confusable_classes(suspicion.head.loo_scores_, y, names),
+    )

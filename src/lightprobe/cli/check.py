@@ -1,0 +1,56 @@
+"""`lightprobe check`: what is wrong with the photos and their labels."""
+
+import argparse
+from dataclasses import asdict
+
+from lightprobe.cli.options import add_backbone_options, add_data_options, open_data
+
+HELP = "find bad files, copies, leaks between splits and labels that look wrong"
+USAGE = "DATA --out DIR"
+EXAMPLE = "lightprobe check photos/ --out checked"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    add_data_options(parser, out="folder for check.csv and check.html")
+    add_backbone_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, write the report and sum it up; status 1 if there is something to look at."""
+    from lightprobe.check import check, summary_lines, write_report
+    from lightprobe.cli import output
+
+    images = open_data(args)
+    found = check(
+        images,
+        backbone=args.backbone,
+        weights=args.weights,
+        cut=args.cut,
+        image_size=args.image_size,
+        precision=args.precision,
+        engine=args.engine,
+        device=args.device,
+        batch_size=args.batch_size,
+        workers=args.workers,
+        strict=args.strict,
+        random_state=args.seed,
+        progress=not args.quiet,
+    )
+    files = write_report(found, images, args.out)
+    if args.json:
+        output.as_json(
+            {
+                "n": found.n,
+                "counts": found.counts(),
+                "loo_accuracy": found.loo_accuracy,
+                "wrong_labels": found.wrong_labels,
+                "groups": found.groups and {**asdict(found.groups), "leak_points": found.groups.leak},
+                "confusable": [asdict(pair) for pair in found.confusable],
+                "findings": [asdict(finding) for finding in found.findings],
+                **files,
+            }
+        )
+    else:
+        output.names([*summary_lines(found), *(f"{name:6}  {path}" for name, path in files.items())])
+    return 1 if found.findings else 0
