@@ -72,7 +72,7 @@ def label_noise(scores: Floats, labels: NDArray[np.integer]) -> LabelNoise:
     def loss(parameters: Floats) -> float:
         _, likelihood, rate = chances(parameters)
         prior = PRIOR[0] * math.log(max(rate, TINY)) + PRIOR[1] * math.log1p(-rate)
-        return -float(np.log(np.maximum(likelihood, TINY)).sum() + prior) / n
+        return -(float(np.log(np.maximum(likelihood, TINY)).sum()) + prior) / n
 
     fitted = minimize(loss, np.array([1.0, -3.0]), method="Nelder-Mead")
     wrong, total, rate = chances(fitted.x)
