@@ -15,7 +15,7 @@ LAYERS = (
     ("selection",),
     ("model_file", "answers", "card"),
     ("classifier", "backprop"),
-    ("bulk", "check", "evidence", "report", "export", "serve", "scale"),
+    ("bulk", "check", "evidence", "report", "export", "serve", "scale", "update"),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -4,11 +4,22 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+KEEPS = {
+    True: """\
+It holds no training photo. It keeps their encoded features, names and classes, so that photos can be added,
+taken out and relabelled without training again (`lightprobe update FOLDER ...`). Who asks for a photo to be
+forgotten is served by `lightprobe update FOLDER --remove PHOTO`.""",
+    False: """\
+It holds no training photo, and keeps nothing that was computed from a single one of them, nor its name. So it
+cannot be updated, only trained again.""",
+}
+
 
 def model_card(config: Mapping[str, Any]) -> str:
     """Write Markdown from a model's configuration."""
     backbone, choice, head = config["backbone"], config["choice"], config["head"]
     network = f"{backbone['name']} up to `{backbone['cut']}`, weights {backbone['weights']}"
+    kept = KEEPS[config["kept"] is not None]
     size = f"{backbone['preprocessing']['crop']} px, {config['precision']}"
     left_out = f"leaving out one of {config['n_groups']} groups" if config["n_groups"] else "leave-one-out"
     return f"""\
@@ -30,6 +41,7 @@ Use it:
     from lightprobe import load
     load("FOLDER").predict(["photo.jpg"])
 
-It holds no training photo; it holds their names and, where the kernel is exact and optical, features
-computed from them. It answers with one of its classes whatever it is shown.
+{kept}
+
+It answers with one of its classes whatever it is shown.
 """

@@ -221,6 +221,9 @@ def test_backbones_and_datasets_list_what_can_be_named(capsys: pytest.CaptureFix
         ("train TOYS", "--out"),
         ("evaluate TOYS TOYS", "model"),
         ("predict TOYS a.jpg", "model"),
+        ("train TOYS --out RUN --keep nothing", "--kernel linear"),
+        ("update TOYS --reselect", "model"),
+        ("update TOYS", "--add"),
         ("frobnicate", "train"),
     ],
 )

@@ -55,3 +55,25 @@ def test_arrays_of_equal_bytes_and_unequal_shapes_differ() -> None:
     flat = np.zeros((2, 8, 3), np.uint8)
     assert image_digest(flat) != image_digest(flat.reshape(4, 4, 3))
     assert image_digest(flat) == image_digest(flat.copy())
+
+
+def test_what_is_forgotten_is_in_no_byte_of_the_cache_and_the_rest_stays(tmp_path: Path) -> None:
+    cache = FeatureCache(tmp_path)
+    stores = [cache.store({"cut": cut}) for cut in "ab"]
+    digests, features = rows(1)
+    for store in stores:
+        store.append(digests, features, 0.5)
+        store.append(*rows(2), 0.0)
+    stores[0].append(digests[:1], features[:1], 0.5)  # as another process may have done at the same time
+    (stores[1].folder / "0.partial").write_bytes(features[0].tobytes())
+    (stores[1].folder / "0.safetensors").write_bytes(features[0].tobytes())
+    assert cache.forget({digests[0]}) == 3
+    everything = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert features[0].tobytes() not in everything
+    assert digests[0] not in everything
+    for store in (cache.store({"cut": "a"}), cache.store({"cut": "b"})):
+        assert digests[0] not in store
+        np.testing.assert_array_equal([store.row(d) for d in digests[1:]], features[1:])
+        assert store.seconds(digests[1]) == 0.5
+        assert all(d in store for d in rows(2)[0])
+    assert cache.forget({digests[0]}) == 0

@@ -16,9 +16,11 @@ from lightprobe.answers import Prediction, Tested
 from lightprobe.backbones import Backbone, Pool, Runner, create_backbone
 from lightprobe.card import model_card
 from lightprobe.classifier.answering import in_order
+from lightprobe.classifier.kept import Kept
 from lightprobe.classifier.network import Network
 from lightprobe.classifier.parameters import unfitted_head
 from lightprobe.classifier.state import restored, state_of
+from lightprobe.classifier.updatable import Updatable
 from lightprobe.errors import ModelFileError
 from lightprobe.features import Chunk, FeatureCache, Features, extract, stream
 from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled, require_every_class
@@ -28,7 +30,7 @@ from lightprobe.paths import cache_folder
 from lightprobe.selection import Candidate, affordable_taps, choices, select
 
 
-class ImageClassifier(ClassifierMixin, BaseEstimator):
+class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
     """Frozen network, encoding, optical or linear kernel, ridge: fitted by looking at every photo once.
 
     scores(x) = Σ_i c_i k(e(f(x_i)), e(f(x))) + b, where f is the network up to a cut point, e an encoding,
@@ -74,6 +76,9 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         photos of one object, burst or place, which leave-one-out then leaves out together.
     max_memory : int, optional
         Bytes that fitting may take; half of what is free without it.
+    keep : {"features", "nothing"}
+        What stays in the model of its training photos: encoded features, which `update` needs, or nothing,
+        not even names, which the exact optical kernel does not allow.
     cache : bool
         Keep features on disk, so that a second fit on the same photos takes seconds.
     strict : bool
@@ -106,6 +111,10 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         Training photos, in the order of `loo_scores_`.
     skipped_ : tuple of Skipped
         Photos that could not be decoded.
+    kept_ : Kept or None
+        What `update` needs of the training photos.
+    update_ : Update
+        What the last update did.
 
     Examples
     --------
@@ -136,6 +145,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         class_map: str | None = None,
         group: str | None = None,
         max_memory: int | None = None,
+        keep: str = "features",
         cache: bool = True,
         strict: bool = False,
         random_state: int = 0,
@@ -160,6 +170,7 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
         self.class_map = class_map
         self.group = group
         self.max_memory = max_memory
+        self.keep = keep
         self.cache = cache
         self.strict = strict
         self.random_state = random_state
@@ -213,20 +224,14 @@ class ImageClassifier(ClassifierMixin, BaseEstimator):
             groups=images.groups,
             progress=self.verbose,
         )
-        self.candidates_ = selection.candidates + [
-            Candidate(choice, dropped=dropped[choice.tap]) for choice in choices(dropped, self.encode, kernel)
-        ]
-        self.choice_ = selection.choice
-        self.head_ = selection.head
-        self.network_ = network.at(self.choice_.tap.cut)
-        self.classes_ = np.array(images.classes)
-        self.loo_scores_ = self.head_.loo_scores_
-        self.loo_accuracy_ = self.head_.loo_accuracy_
+        for choice in choices(dropped, self.encode, kernel):
+            selection.candidates.append(Candidate(choice, dropped=dropped[choice.tap]))
+        self.network_ = network.at(selection.choice.tap.cut)
+        rows = ENCODERS[selection.choice.encode](features.matrices[selection.choice.tap])
+        kept = Kept(images.paths, features.digests, images.labels, images.groups, rows)
+        self._adopt(selection, kept, images.classes)
         self.seconds_ = {"features": features.seconds, **selection.seconds}
         self.n_cached_ = features.n_cached
-        self.n_train_ = len(images)
-        self.n_groups_ = None if images.groups is None else len(np.unique(images.groups))
-        self.paths_ = list(images.paths)
         self.skipped_ = features.skipped + images.skipped
         return self
 

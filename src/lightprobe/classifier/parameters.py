@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from sklearn.base import clone
 
+from lightprobe.classifier.kept import KEEP
 from lightprobe.errors import OptionError
 from lightprobe.head import OpticalRidge
 from lightprobe.optics import ENCODERS
@@ -16,6 +17,7 @@ ALLOWED = {
     "pool": ("auto", *AUTO_POOLS),
     "encode": ("auto", *ENCODERS),
     "kernel": ("auto", *AUTO_KERNELS),
+    "keep": KEEP,
 }
 
 
@@ -42,6 +44,11 @@ def unfitted_head(model: "ImageClassifier") -> tuple[str, OpticalRidge]:
         device=model.device,
         random_state=model.random_state,
     )
+    if model.keep == "nothing" and kernel != "linear" and isinstance(model.components, str):
+        raise OptionError(
+            "keep is 'nothing', but the exact optical kernel keeps features of its training photos: "
+            "take kernel='linear' or a number of components (--kernel linear, --components N)."
+        )
     for name in AUTO_KERNELS if kernel == "auto" else (kernel,):
         clone(head).set_params(kernel=name).check_options()
     return kernel, head

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import torch
 
+from lightprobe.classifier.kept import Kept
 from lightprobe.classifier.network import Network, named
 from lightprobe.head import OpticalRidge
 from lightprobe.selection import Candidate, Choice
@@ -25,8 +26,15 @@ VERSIONS = ("lightprobe", "torch", "torchvision", "numpy", "scikit-learn")
 def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
     """Take a fitted model apart; the network up to its cut is inside."""
     arrays, head = model.head_.get_state()
+    if model.kept_ is None:
+        # One row a photo: as much a trace of it as its name.
+        arrays["loo_scores"] = arrays["loo_scores"][:0]
     tensors, network = model.network_.state_of()
     tensors |= {f"head.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+    kept = None
+    if model.kept_ is not None:
+        rows, kept = model.kept_.state_of(with_rows=not hasattr(model.head_, "X_fit_"))
+        tensors |= rows
     config = {
         "method": "optical",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
@@ -43,7 +51,8 @@ def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
         "n_train": model.n_train_,
         "n_groups": model.n_groups_,
         "seconds": model.seconds_,
-        "paths": model.paths_,
+        "paths": [] if kept is None else model.paths_,
+        "kept": kept,
     }
     return tensors, config
 
@@ -70,4 +79,8 @@ def restored(kind: type[Model], tensors: Tensors, config: dict[str, Any]) -> Mod
     model.n_train_, model.n_cached_, model.skipped_ = config["n_train"], 0, ()
     model.n_groups_ = config["n_groups"]
     model.seconds_, model.paths_ = config["seconds"], config["paths"]
+    model.kept_ = None
+    if config["kept"] is not None:
+        kept = {name: tensor.numpy() for name, tensor in named(tensors, "kept.").items()}
+        model.kept_ = Kept.from_state(kept, config["kept"], model.paths_, model.head_)
     return model

@@ -13,7 +13,7 @@ from lightprobe._version import __version__
 from lightprobe.errors import LightprobeError
 from lightprobe.paths import cache_folder
 
-VERBS = ("demo", "train", "check", "evaluate", "predict", "extract", "backbones", "datasets")
+VERBS = ("demo", "train", "check", "evaluate", "predict", "update", "extract", "backbones", "datasets")
 
 DESCRIPTION = """\
 Train an image classifier in one pass over your photos. No backprop.
@@ -22,6 +22,7 @@ Train an image classifier in one pass over your photos. No backprop.
   lightprobe train photos/ --out run        photos/ has a folder a class
   lightprobe evaluate run/model photos/     accuracy on its test split
   lightprobe predict run/model new.jpg
+  lightprobe update run/model --add more/   exact, without training again
 """
 
 EPILOG = """\

@@ -121,6 +121,10 @@ def add_head_options(parser: argparse.ArgumentParser) -> None:
         help="penalty relative to tr(Kc)/n",
     )
     group.add_argument(
+        "--keep", default="features", choices=("features", "nothing"), metavar="K",
+        help="of training photos: features (for update) or nothing",
+    )  # fmt: skip
+    group.add_argument(
         "--class-weight", choices=("balanced",), metavar="W", help="balanced: classes weigh alike"
     )
 
@@ -148,6 +152,7 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         device=args.device,
         class_map=args.class_map,
         group=args.group,
+        keep=args.keep,
         strict=args.strict,
         random_state=args.seed,
         verbose=not args.quiet,

@@ -95,6 +95,22 @@ def after_training(row: Mapping[str, Any]) -> None:
         _line(f"Stronger networks see more: --backbone {', '.join(STRONGER[:-1])} or {STRONGER[-1]}.")
 
 
+def update(row: Mapping[str, Any]) -> None:
+    """Print what an update changed and what the model is now."""
+    known = f" ({row['n_known']} more were there already)" if row["n_known"] else ""
+    _line(
+        f"added {row['n_added']}{known}, removed {row['n_removed']}, relabelled {row['n_relabelled']} photos"
+    )
+    for skipped in row["skipped"]:
+        _line(f"left out: {skipped['path']} {skipped['reason']}")
+    if row["scrubbed"]:
+        _line(f"taken out of the run, too: {', '.join(row['scrubbed'])}")
+    _line(f"{row['n_train']} training photos of {len(row['classes'])} classes: {', '.join(row['classes'])}")
+    before, after = row["loo_accuracy_before"], row["loo_accuracy"]
+    _line(f"leave-one-out accuracy  {after:.2%}   before {before:.2%}")
+    _line(f"seconds                 {row['seconds']:.1f}")
+
+
 def backbone(info: "BackboneInfo") -> None:
     """Print a network's facts and its cut points."""
     facts = [f"{info.image_size} px", f"weights {info.weights}", f"{info.megabytes:.0f} MB"]

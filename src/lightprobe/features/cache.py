@@ -10,7 +10,7 @@ processes that work at the same time cannot damage each other's shards.
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,6 +35,11 @@ def image_digest(content: bytes | NDArray[np.uint8]) -> bytes:
         digest.update(f"pixels {content.shape}".encode())
         digest.update(np.ascontiguousarray(content).data)
     return digest.digest()
+
+
+def as_table(digests: Sequence[bytes]) -> NDArray[np.uint8]:
+    """Digests as rows of bytes, shape (n, DIGEST_BYTES)."""
+    return np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), DIGEST_BYTES)
 
 
 class FeatureStore:
@@ -81,13 +86,41 @@ class FeatureStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         shard = self.folder / f"{uuid.uuid4().hex}.safetensors"
         partial = shard.with_suffix(".partial")
-        table = np.frombuffer(b"".join(digests), np.uint8).reshape(len(digests), DIGEST_BYTES)
         try:
-            save_file({"digests": table, "features": features}, partial, {"seconds": repr(seconds)})
+            save_file(
+                {"digests": as_table(digests), "features": features}, partial, {"seconds": repr(seconds)}
+            )
             partial.replace(shard)
         finally:
             partial.unlink(missing_ok=True)
         self._remember(shard, digests, seconds)
+
+    def forget(self, digests: Collection[bytes]) -> int:
+        """Remove the rows of these images from the disk, and return how many there were.
+
+        A shard that holds one is written again without it, and only then deleted. What no one can read, or
+        a killed process left half written, may hold one too: it is deleted.
+        """
+        wanted, found = set(digests), 0
+        for unfinished in self.folder.glob("*.partial"):
+            unfinished.unlink(missing_ok=True)
+        for shard in sorted(self.folder.glob("*.safetensors")):
+            try:
+                with safe_open(shard, framework="numpy") as file:
+                    listed = [row.tobytes() for row in file.get_tensor("digests")]
+                    kept = [place for place, digest in enumerate(listed) if digest not in wanted]
+                    if len(kept) == len(listed):
+                        continue
+                    features = file.get_tensor("features")[kept]
+            except (OSError, SafetensorError):
+                shard.unlink(missing_ok=True)
+                continue
+            if kept:
+                self.append([listed[place] for place in kept], features, self._seconds[shard])
+            shard.unlink()
+            found += len(listed) - len(kept)
+        self._rows = {digest: place for digest, place in self._rows.items() if digest not in wanted}
+        return found
 
     def _index(self, shard: Path) -> None:
         try:
@@ -127,3 +160,7 @@ class FeatureCache:
         described = json.dumps({**provenance, "features_version": FEATURES_VERSION}, sort_keys=True)
         key = hashlib.blake2b(described.encode(), digest_size=DIGEST_BYTES).hexdigest()
         return FeatureStore(self.folder / key)
+
+    def forget(self, digests: Collection[bytes]) -> int:
+        """Remove every row, of whatever kind, of these images; return how many there were."""
+        return sum(FeatureStore(folder).forget(digests) for folder in sorted(self.folder.glob("*/")))

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from lightprobe.backbones import Backbone, Runner, Tap
 from lightprobe.errors import DataError
-from lightprobe.features.cache import FeatureCache
+from lightprobe.features.cache import DIGEST_BYTES, FeatureCache, as_table
 from lightprobe.features.stream import stream
 from lightprobe.images import ImageSet, Skipped
 
@@ -34,6 +34,8 @@ class Features:
         What looking at the photos costs without a cache: rows taken from it count at their recorded cost.
     n_cached : int
         Rows that came from the cache.
+    digests : ndarray of uint8, shape (n, 20)
+        Digest of each photo's bytes: its key in the cache.
     """
 
     matrices: dict[Tap, NDArray[np.float16]]
@@ -41,6 +43,7 @@ class Features:
     skipped: tuple[Skipped, ...]
     seconds: float
     n_cached: int
+    digests: NDArray[np.uint8]
 
 
 def extract(
@@ -85,10 +88,17 @@ def extract(
     )
     matrices: dict[Tap, NDArray[np.float16]] = {}
     seen = np.zeros(len(images), bool)
+    digests = np.zeros((len(images), DIGEST_BYTES), np.uint8)
     skipped: list[Skipped] = []
     seconds, n_cached = 0.0, 0
     chunks = stream(
-        images, runner, backbone.preprocessing, batch_size=batch_size, workers=workers, stores=stores
+        images,
+        runner,
+        backbone.preprocessing,
+        batch_size=batch_size,
+        workers=workers,
+        stores=stores,
+        digests=True,
     )
     with tqdm(total=len(images), unit="image", desc="Looking at photos", disable=not progress) as bar:
         for chunk in chunks:
@@ -100,6 +110,8 @@ def extract(
                         "or leave --strict out to skip such files."
                     )
                 skipped.append(Skipped(images.paths[index], reason))
+            if chunk.digests:
+                digests[chunk.indices] = as_table(chunk.digests)
             for tap, rows in chunk.features.items():
                 if tap not in matrices:
                     matrices[tap] = _allocate(len(images), rows.shape[1])
@@ -120,6 +132,7 @@ def extract(
         tuple(skipped),
         seconds,
         n_cached,
+        digests[kept],
     )
 
 

@@ -41,6 +41,8 @@ class Chunk:
         What these photos cost; for rows from the cache, what they cost when they were computed.
     cached : bool
         Whether the rows come from the cache.
+    digests : tuple of bytes
+        Digest of each photo's bytes, where they were asked for.
     """
 
     indices: NDArray[np.int64]
@@ -48,6 +50,7 @@ class Chunk:
     failed: dict[int, str]
     seconds: float
     cached: bool
+    digests: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ def stream(
     batch_size: int,
     workers: int | None = None,
     stores: Mapping[Tap, FeatureStore] | None = None,
+    digests: bool = False,
 ) -> Generator[Chunk]:
     """Yield the features of all photos in chunks, in no promised order.
 
@@ -89,9 +93,11 @@ def stream(
         Decoding threads; half the cores without it.
     stores : mapping of Tap to FeatureStore, optional
         Where rows are looked up and kept.
+    digests : bool
+        Whether chunks carry digests of the photos' bytes.
     """
     workers = workers or max(1, (os.cpu_count() or 2) // 2)
-    chunks = _stream(images, runner, preprocessing, batch_size, workers, stores or {})
+    chunks = _stream(images, runner, preprocessing, batch_size, workers, stores or {}, digests)
     torch_threads = torch.get_num_threads()
     try:
         while True:
@@ -116,16 +122,19 @@ def _stream(
     batch_size: int,
     workers: int,
     stores: Mapping[Tap, FeatureStore],
+    digests: bool,
 ) -> Generator[Chunk]:
     batch = _Batch(runner, min(batch_size, max(1, len(images))), preprocessing.crop, stores)
     try:
-        for looked in _look(images, preprocessing, batch.size * 2 + workers, workers, stores):
+        for looked in _look(images, preprocessing, batch.size * 2 + workers, workers, stores, digests):
             if looked.reason is not None:
                 yield Chunk(np.empty(0, np.int64), {}, {looked.index: looked.reason}, 0.0, cached=False)
             elif looked.pixels is None:
                 rows = {tap: store.row(looked.digest)[None] for tap, store in stores.items()}
                 seconds = max(store.seconds(looked.digest) for store in stores.values())
-                yield Chunk(np.array([looked.index]), rows, {}, seconds, cached=True)
+                yield Chunk(
+                    np.array([looked.index]), rows, {}, seconds, cached=True, digests=(looked.digest,)
+                )
             elif batch.add(looked):
                 yield batch.run()
         if batch.filled:
@@ -164,7 +173,9 @@ class _Batch:
         features = {tap: _as_float16(values[: self.filled]) for tap, values in outputs.items()}
         now = time.perf_counter()
         seconds, self._clock = now - self._clock, now
-        chunk = Chunk(np.array(self._indices, np.int64), features, {}, seconds, cached=False)
+        chunk = Chunk(
+            np.array(self._indices, np.int64), features, {}, seconds, False, digests=tuple(self._digests)
+        )
         if self._stores:
             self._waiting.append((self._digests, features, seconds))
             if len(self._waiting) >= BATCHES_A_SHARD:
@@ -193,13 +204,14 @@ def _look(
     ahead: int,
     workers: int,
     stores: Mapping[Tap, FeatureStore],
+    digests: bool,
 ) -> Iterator[_Looked]:
     """Read and decode in threads, at most `ahead` photos before the one that is asked for."""
 
     def look(index: int) -> _Looked:
         try:
             content = images.read(index)
-            digest = image_digest(content) if stores else b""
+            digest = image_digest(content) if stores or digests else b""
             if stores and all(digest in store for store in stores.values()):
                 return _Looked(index, digest)
             return _Looked(

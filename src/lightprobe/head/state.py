@@ -20,10 +20,7 @@ def state_of(head: "OpticalRidge") -> tuple[Arrays, dict[str, Any]]:
     arrays: Arrays = {"intercept": head.intercept_, "loo_scores": head.loo_scores_}
     if hasattr(head, "X_fit_"):
         arrays["dual_coef"] = head.dual_coef_
-        if head.X_fit_.dtype == np.uint8 and head.X_fit_.max() <= 1:
-            arrays["X_fit_bits"] = np.packbits(head.X_fit_, axis=1)
-        else:
-            arrays["X_fit"] = head.X_fit_
+        arrays |= pack_rows("X_fit", head.X_fit_)
     else:
         arrays["coef"] = head.coef_
     random = None
@@ -65,6 +62,32 @@ def restore_state(head: "OpticalRidge", arrays: Arrays, config: dict[str, Any]) 
         raise ModelFileError(f"The saved head is damaged or foreign ({error}); train it again.") from error
 
 
+def pack_rows(name: str, rows: NDArray[Any]) -> Arrays:
+    """Name features (n, m) for a file; bits are packed, eight to a byte."""
+    if rows.dtype == np.uint8 and rows.max(initial=0) <= 1:
+        return {f"{name}_bits": np.packbits(rows, axis=1)}
+    return {name: rows}
+
+
+def unpack_rows(arrays: Arrays, name: str, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Take what `pack_rows` packed out again.
+
+    Raises
+    ------
+    KeyError, ValueError
+        It is missing, or of another type or shape.
+    """
+    packed = arrays.get(f"{name}_bits")
+    if packed is None:
+        rows = arrays[name]
+        if rows.dtype != dtype or rows.shape != shape:
+            raise ValueError(f"{name} is {rows.dtype} of shape {rows.shape}, not {dtype} of shape {shape}")
+        return rows
+    if packed.shape != (shape[0], -(-shape[1] // 8)):
+        raise ValueError(f"{name}_bits has shape {packed.shape}, which are not {shape} bits")
+    return np.unpackbits(packed, axis=1, count=shape[1])
+
+
 def _restore(head: "OpticalRidge", arrays: Arrays, config: dict[str, Any]) -> None:
     random = config["random_features"]
     head.set_params(kernel=config["kernel"], alpha=config["alpha_relative"], components="exact")
@@ -85,25 +108,13 @@ def _restore(head: "OpticalRidge", arrays: Arrays, config: dict[str, Any]) -> No
     head.loo_scores_ = _floats(arrays, "loo_scores", (len(arrays["loo_scores"]), len(head.classes_)))
     if head.n_components_ is None and head.kernel == "optical":
         n = len(head.loo_scores_)
-        head.X_fit_ = _training_rows(arrays, (n, head.n_features_in_), head.dtype_)
+        head.X_fit_ = unpack_rows(arrays, "X_fit", (n, head.n_features_in_), head.dtype_)
         head.dual_coef_ = _floats(arrays, "dual_coef", (n, width))
     else:
         head.coef_ = _floats(arrays, "coef", (width, head.n_components_ or head.n_features_in_))
     if random is not None:
         seen = np.ones((1, head.n_features_in_), dtype=head.dtype_)
         head.features_ = head.optical_features(int(random["components"]), int(random["seed"])).fit(seen)
-
-
-def _training_rows(arrays: Arrays, shape: tuple[int, int], dtype: np.dtype[Any]) -> NDArray[Any]:
-    if "X_fit_bits" not in arrays:
-        rows = arrays["X_fit"]
-        if rows.dtype != dtype or rows.shape != shape:
-            raise ValueError(f"X_fit is {rows.dtype} of shape {rows.shape}, not {dtype} of shape {shape}")
-        return rows
-    packed = arrays["X_fit_bits"]
-    if packed.shape != (shape[0], -(-shape[1] // 8)):
-        raise ValueError(f"X_fit_bits has shape {packed.shape}, which are not {shape} bits")
-    return np.unpackbits(packed, axis=1, count=shape[1])
 
 
 def _floats(arrays: Arrays, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:

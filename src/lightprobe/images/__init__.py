@@ -4,7 +4,15 @@ Listing needs no torch; pixels come from `lightprobe.images.decode.decode`, whic
 """
 
 from lightprobe.images.classmap import ClassMap, as_class_map, parse_class_map
-from lightprobe.images.imageset import ImageSet, Skipped, Source, natural_key, require_every_class
+from lightprobe.images.files import read_file
+from lightprobe.images.imageset import (
+    ImageSet,
+    Skipped,
+    Source,
+    class_name,
+    natural_key,
+    require_every_class,
+)
 from lightprobe.images.named import NAMED_DATASETS, NamedDataset
 from lightprobe.images.sources import open_images
 from lightprobe.images.splits import holdout_mask
@@ -18,11 +26,13 @@ __all__ = [
     "Skipped",
     "Source",
     "as_class_map",
+    "class_name",
     "holdout_mask",
     "natural_key",
     "open_images",
     "open_listed",
     "open_unlabelled",
     "parse_class_map",
+    "read_file",
     "require_every_class",
 ]

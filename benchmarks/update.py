@@ -1,0 +1,137 @@
+"""Update a model, and fit afresh on the changed set: the same scores, in a fraction of the time.
+
+    python benchmarks/update.py DATA [--json] [--backbone starter] [--weights FILE]
+
+One class and a tenth of the other training photos are held back. From the model of the rest, saved and
+loaded: the tenth is added, a tenth is removed, a twentieth relabelled, the class added. Fitting afresh is
+given the choices (pooling, encoding, kernel) and, in its own column, the features: "looking" is what the
+network costs without a cache, as it was recorded. The feature cache is a temporary one.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+@dataclass
+class Case:
+    """One change: arguments of `update`, and the photos and labels that it leads to."""
+
+    name: str
+    arguments: dict[str, Any]
+    photos: Any
+
+
+def cases(images: Any, start: Any, tenth: Any, new_class: Any, rng: np.random.Generator) -> list[Case]:
+    """Make the four changes of the set `start`."""
+    gone = rng.choice(start, len(start) // 10, replace=False)
+    wrong = rng.choice(start, len(start) // 20, replace=False)
+    relabelled = images.labels.copy()
+    relabelled[wrong] = (relabelled[wrong] + 1) % (len(images.classes) - 1)
+    names = {images.paths[i]: images.classes[relabelled[i]] for i in wrong}
+    return [
+        Case("add 10 %", {"add": pick(images, tenth)}, pick(images, [*start, *tenth])),
+        Case(
+            "remove 10 %",
+            {"remove": [images.paths[i] for i in gone]},
+            pick(images, [i for i in start if i not in set(gone)]),
+        ),
+        Case("relabel 5 %", {"relabel": names}, pick(images, start, relabelled)),
+        Case("add a class", {"add": pick(images, new_class)}, pick(images, [*start, *new_class])),
+    ]
+
+
+def pick(images: Any, which: Any, labels: Any = None) -> Any:
+    """Select some of the images, with no class that has none of them."""
+    from lightprobe.images import ImageSet
+
+    labels = images.labels if labels is None else labels
+    return ImageSet.from_names(
+        [images.paths[i] for i in which],
+        [images.classes[labels[i]] for i in which],
+        images.source,
+        positions=[int(images.positions[i]) for i in which],
+    )
+
+
+def compare(case: Case, model: Path, fit: Callable[..., Any], test: Any) -> dict[str, Any]:
+    """Update and fit afresh, in turn."""
+    from lightprobe import load
+
+    updated = load(model).set_params(device="cpu").update(**case.arguments)
+    afresh = fit(case.photos)
+    solving = sum(value for stage, value in afresh.seconds_.items() if stage != "features")
+    ours, theirs = updated.predict_proba(test), afresh.predict_proba(test)
+    return {
+        "change": case.name,
+        "n": afresh.n_train_,
+        "update_s": updated.update_.seconds,
+        "fit_s": solving,
+        "looking_s": afresh.seconds_["features"],
+        "ratio": (solving + afresh.seconds_["features"]) / updated.update_.seconds,
+        "loo_difference": float(np.abs(updated.loo_scores_ - afresh.loo_scores_).max()),
+        "probability_difference": float(np.abs(ours - theirs).max()),
+    }
+
+
+def main() -> None:
+    """Run every change and print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data")
+    parser.add_argument("--backbone", default="starter")
+    parser.add_argument("--weights")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["LIGHTPROBE_CACHE"] = f"{folder}/cache"
+        from lightprobe import ImageClassifier
+        from lightprobe.images import open_images
+
+        every = open_images(args.data)
+        images, tested = every.training, every.test
+        rng = np.random.default_rng(0)
+        last = len(images.classes) - 1
+        others = rng.permutation(np.flatnonzero(images.labels != last))
+        tenth, start = np.sort(others[: len(others) // 10]), np.sort(others[len(others) // 10 :])
+        new_class = np.flatnonzero(images.labels == last)
+        common: dict[str, Any] = {"backbone": args.backbone, "weights": args.weights, "device": "cpu"}
+        first = ImageClassifier(**common).fit(pick(images, start))
+        choice, model = first.choice_, first.save(f"{folder}/model")
+        how: dict[str, Any] = {"pool": choice.tap.pool, "encode": choice.encode, "kernel": choice.kernel}
+        test = (tested or images).select(np.arange(min(200, len(tested or images))))
+
+        def fit(photos: Any) -> Any:
+            precision: dict[str, Any] = {
+                "precision": first.network_.precision,
+                "engine": first.network_.engine,
+            }
+            return ImageClassifier(**common, **how, **precision).fit(photos)
+
+        rows = [compare(case, model, fit, test) for case in cases(images, start, tenth, new_class, rng)]
+    total = sum(first.seconds_.values())
+    if args.json:
+        print(json.dumps({"choice": str(choice), "train_s": total, "rows": rows}))
+        return
+    print(
+        f"{args.backbone}, {choice}; training with every choice open took {total:.1f} s on {len(start)} photos"
+    )
+    print(f"{'change':<12} {'n':>6} {'update':>8} {'fit':>8} {'looking':>8} {'ratio':>7}  largest difference")
+    for row in rows:
+        print(
+            f"{row['change']:<12} {row['n']:>6} {row['update_s']:>7.2f}s {row['fit_s']:>7.2f}s "
+            f"{row['looking_s']:>7.2f}s {row['ratio']:>6.1f}×  {row['loo_difference']:.1e} in left-out "
+            f"scores, {row['probability_difference']:.1e} in probabilities"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""What a model keeps of its training photos, one row a photo, so that the set can be changed later."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightprobe.errors import DataError, ImageError
+from lightprobe.features import image_digest
+from lightprobe.head import OpticalRidge, pack_rows, unpack_rows
+from lightprobe.images import read_file
+
+KEEP = ("features", "nothing")
+
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The training set as the head saw it.
+
+    Attributes
+    ----------
+    names : tuple of str, length n
+    digests : ndarray of uint8, shape (n, 20)
+        Of the photos' bytes: their keys in the feature cache.
+    labels : ndarray of int64, shape (n,)
+        Index into the model's classes.
+    groups : ndarray of str, shape (n,), or None
+    rows : ndarray, shape (n, n_features)
+        Encoded features: the very array that an exact optical head predicts with.
+    """
+
+    names: tuple[str, ...]
+    digests: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    groups: NDArray[np.str_] | None
+    rows: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def keys(self) -> list[bytes]:
+        """Digests as keys of the feature cache."""
+        return [row.tobytes() for row in self.digests]
+
+    def select(self, which: NDArray[np.intp]) -> Self:
+        """Return some of the photos, by index."""
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in which),
+            digests=self.digests[which],
+            labels=self.labels[which],
+            groups=None if self.groups is None else self.groups[which],
+            rows=self.rows[which],
+        )
+
+    def find(self, asked: Sequence[str | Path]) -> NDArray[np.intp]:
+        """Find photos by name, by a path that ends with the name, or by the bytes of the file at that path.
+
+        Raises
+        ------
+        DataError
+            If one is not there, or its name fits several.
+        """
+        places = {name: place for place, name in enumerate(self.names)}
+        found: dict[int, None] = {}
+        for item in asked:
+            found.update(dict.fromkeys(self._find(Path(item).as_posix(), places)))
+        return np.array(sorted(found), dtype=np.intp)
+
+    def _find(self, asked: str, places: dict[str, int]) -> list[int]:
+        if asked in places:
+            return [places[asked]]
+        try:
+            digest = np.frombuffer(image_digest(read_file(asked)), np.uint8)
+            same = np.flatnonzero((self.digests == digest).all(axis=1)).tolist()
+        except ImageError:
+            same = []
+        if same:
+            return list(same)
+        fitting = [place for name, place in places.items() if f"/{asked}".endswith(f"/{name}")]
+        fitting = fitting or [place for name, place in places.items() if name.endswith(f"/{asked}")]
+        if not fitting:
+            raise DataError(
+                f"{asked} is not among the {len(self)} training photos: "
+                "give a name as in config.json's `paths`, or the very file."
+            )
+        if len(fitting) > 1:
+            some = ", ".join(self.names[place] for place in fitting[:3])
+            raise DataError(f"{asked} fits {len(fitting)} training photos ({some}): give more of its path.")
+        return fitting
+
+    def state_of(self, *, with_rows: bool) -> tuple[Tensors, dict[str, Any]]:
+        """Take it apart; the rows stay away where the head holds them already."""
+        arrays = {"digests": self.digests, "labels": self.labels}
+        if with_rows:
+            arrays |= pack_rows("rows", self.rows)
+        tensors = {f"kept.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+        return tensors, {"groups": None if self.groups is None else self.groups.tolist()}
+
+    @classmethod
+    def from_state(
+        cls, arrays: dict[str, NDArray[Any]], config: dict[str, Any], names: Sequence[str], head: OpticalRidge
+    ) -> Self:
+        """Build it again.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Something is missing, or lengths differ.
+        """
+        n = len(head.loo_scores_)
+        rows = getattr(head, "X_fit_", None)
+        if rows is None:
+            rows = unpack_rows(arrays, "rows", (n, head.n_features_in_), head.dtype_)
+        groups = None if config["groups"] is None else np.array(config["groups"])
+        kept = cls(tuple(names), arrays["digests"], arrays["labels"], groups, rows)
+        lengths = {len(part) for part in (names, kept.digests, kept.labels, rows, groups) if part is not None}
+        if lengths != {n}:
+            raise ValueError(f"what is kept of the training photos has lengths {sorted(lengths)}")
+        return kept

@@ -1,0 +1,216 @@
+"""Change a fitted model's training set, and solve again from the features that it keeps.
+
+The result is that of `fit` on the changed set with the same choices: the photos that stayed, in their order,
+then those that were added. Nothing is approximated: the kernel is computed from the kept features, alpha is
+searched by leave-one-out and the calibration fitted, as in `fit`. What is saved is looking at the photos that
+stayed, and comparing what has been chosen already.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import clone
+
+from lightprobe.backbones import Runner
+from lightprobe.classifier.kept import Kept
+from lightprobe.classifier.parameters import unfitted_head
+from lightprobe.errors import DataError, OptionError
+from lightprobe.features import FeatureCache, Features, provenance
+from lightprobe.images import ImageSet, Skipped, class_name, natural_key
+from lightprobe.optics import ENCODERS
+from lightprobe.selection import Candidate, Selection, affordable_taps, choices, select
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lightprobe.classifier.image_classifier import ImageClassifier
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update did.
+
+    Attributes
+    ----------
+    n_added, n_removed, n_relabelled : int
+        Photos.
+    n_known : int
+        Photos that were to be added and are in the model already, under the same class.
+    removed : tuple of str
+        Names of the photos that are gone.
+    skipped : tuple of Skipped
+        Photos that were to be added and cannot be decoded.
+    seconds : float
+    """
+
+    n_added: int = 0
+    n_removed: int = 0
+    n_relabelled: int = 0
+    n_known: int = 0
+    removed: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    seconds: float = 0.0
+
+
+def update(
+    model: "ImageClassifier",
+    add: Any,
+    remove: Sequence[str | Path],
+    relabel: Mapping[str, str],
+    reselect: bool,
+) -> Update:
+    """Change the training set of a fitted model, and the model with it; see `ImageClassifier.update`."""
+    start = time.perf_counter()
+    kept = model.kept_
+    if kept is None:
+        raise OptionError(
+            "This model keeps nothing of its training photos, so it cannot be updated: "
+            "train again, with keep='features' (--keep features)."
+        )
+    if len(remove) and model.network_.precision == "int8":
+        raise OptionError(
+            "This network's int8 ranges were set on some of the training photos, so none can be taken out: "
+            "train again without them."
+        )
+    gone = kept.find(remove)
+    before = [model.classes_[label] for label in kept.labels]
+    names = _relabelled(kept, before, relabel)
+    stay = np.delete(np.arange(len(kept)), gone)
+    done = Update(
+        n_removed=len(gone),
+        n_relabelled=sum(names[i] != before[i] for i in stay),
+        removed=tuple(kept.names[i] for i in gone),
+    )
+    changed, names = kept.select(stay), [names[i] for i in stay]
+    taps = [model.choice_.tap]
+    if reselect:
+        taps, _ = affordable_taps(model.network_.backbone, len(kept), model.pool, model.max_memory)
+    if add is not None or reselect:
+        runner = model.network_.compiled(taps, model.device)
+    seconds = 0.0
+    if add is not None:
+        images, features = _look(model, add, runner)
+        seconds = features.seconds
+        n_before = len(changed)
+        changed, names = _extended(model, changed, names, images, features)
+        n_added = len(changed) - n_before
+        skipped = features.skipped + images.skipped
+        done = replace(done, n_added=n_added, n_known=len(images) - n_added, skipped=skipped)
+    classes = sorted(set(names), key=natural_key)
+    code = {name: label for label, name in enumerate(classes)}
+    changed = replace(changed, labels=np.array([code[name] for name in names], dtype=np.int64))
+    if reselect:
+        changed, selection = _reselected(model, changed, runner)
+    else:
+        selection = _solved(model, changed)
+    forgotten = {kept.digests[i].tobytes() for i in gone} - set(changed.keys())
+    if forgotten:
+        FeatureCache().forget(forgotten)
+    model._adopt(selection, changed, classes)
+    model.seconds_ = {"features": seconds, **selection.seconds}
+    return replace(done, seconds=time.perf_counter() - start)
+
+
+def _relabelled(kept: Kept, names: Sequence[str], relabel: Mapping[str, str]) -> list[str]:
+    """Give the photos that `relabel` names their new class."""
+    renamed = list(names)
+    for path, label in relabel.items():
+        for place in kept.find([path]):
+            renamed[place] = class_name(label)
+    return renamed
+
+
+def _look(model: "ImageClassifier", add: Any, runner: Runner) -> tuple[ImageSet, Features]:
+    """Look at the photos that are to be added; those that cannot be decoded are left out."""
+    images = model._open(add, None, group=model.group, unmatched=True).training
+    if not len(images):
+        raise DataError("There are no training photos in what is to be added: give one at least.")
+    features = model._extract(images, model.network_.backbone, runner)
+    return images.select(features.kept), features
+
+
+def _extended(
+    model: "ImageClassifier", kept: Kept, names: Sequence[str], images: ImageSet, features: Features
+) -> tuple[Kept, list[str]]:
+    """Append the photos whose bytes are new, under names that are new.
+
+    Raises
+    ------
+    DataError
+        If a photo is in the model under another class.
+    """
+    known: dict[bytes, set[str]] = defaultdict(set)
+    for digest, name in zip(kept.keys(), names, strict=True):
+        known[digest].add(name)
+    wanted = [images.classes[label] for label in images.labels]
+    new = []
+    for place, name in enumerate(wanted):
+        there = known[features.digests[place].tobytes()]
+        if there and name not in there:
+            raise DataError(
+                f"{images.paths[place]} is to be added as {name} and is in the model as "
+                f"{' and '.join(sorted(there))}: relabel or remove it, or leave it out."
+            )
+        if not there:
+            new.append(place)
+    taken = set(kept.names)
+    paths = []
+    for place in new:
+        paths.append(_free_name(images.paths[place], taken))
+        taken.add(paths[-1])
+    own = images.groups if images.groups is not None else np.array(images.paths)
+    groups = None if kept.groups is None else np.concatenate([kept.groups, own[new]])
+    rows = ENCODERS[model.choice_.encode](features.matrices[model.choice_.tap][new])
+    extended = replace(
+        kept,
+        names=(*kept.names, *paths),
+        digests=np.concatenate([kept.digests, features.digests[new]]),
+        groups=groups,
+        rows=np.concatenate([kept.rows, rows.astype(kept.rows.dtype, copy=False)]),
+    )
+    return extended, [*names, *(wanted[place] for place in new)]
+
+
+def _free_name(path: str, taken: set[str]) -> str:
+    """Tell a photo from another one of the same name."""
+    name, n = path, 1
+    while name in taken:
+        n += 1
+        name = f"{path} ({n})"
+    return name
+
+
+def _solved(model: "ImageClassifier", kept: Kept) -> Selection:
+    """Fit the head that was chosen."""
+    _, head = unfitted_head(model)
+    head = clone(head).set_params(kernel=model.choice_.kernel)
+    head.fit(kept.rows, kept.labels, groups=kept.groups)
+    figures = head.loo_accuracy_, head.alpha_relative_, head.cost_
+    return Selection([Candidate(model.choice_, *figures)], model.choice_, head, head.seconds_)
+
+
+def _reselected(model: "ImageClassifier", kept: Kept, runner: Runner) -> tuple[Kept, Selection]:
+    """Compare pooling, encoding and kernel again, on features from the cache."""
+    stores = {
+        tap: FeatureCache().store(provenance(model.network_.backbone, runner, tap)) for tap in runner.taps
+    }
+    keys = kept.keys()
+    missing = sum(any(key not in store for store in stores.values()) for key in keys)
+    if missing:
+        raise DataError(
+            f"Choosing again needs what the network saw, and {missing} of {len(kept)} photos are not in the "
+            "feature cache any more: update without --reselect, or train again."
+        )
+    matrices: dict[Any, NDArray[np.float16]] = {
+        tap: np.stack([store.row(key) for key in keys]) for tap, store in stores.items()
+    }
+    kernel, head = unfitted_head(model)
+    wanted = choices(runner.taps, model.encode, kernel)
+    selection = select(matrices, kept.labels, wanted, head, groups=kept.groups, progress=model.verbose)
+    rows = ENCODERS[selection.choice.encode](matrices[selection.choice.tap])
+    return replace(kept, rows=rows), selection

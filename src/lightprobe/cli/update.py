@@ -1,0 +1,49 @@
+"""`lightprobe update`: photos added, forgotten and relabelled, without training again."""
+
+import argparse
+from pathlib import Path
+
+from lightprobe.cli.options import DATA_HELP, positive_int
+
+HELP = "add, forget or relabel photos: the same model as trained on the changed set"
+USAGE = "MODEL [--add DATA] [--remove PHOTO...] [--relabel CSV]"
+EXAMPLE = "lightprobe update run/model --add more/ --remove photos/cat/7.jpg"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+    parser.add_argument("--add", metavar="DATA", help=f"{DATA_HELP}; classes may be new")
+    parser.add_argument(
+        "--remove", metavar="PHOTO", nargs="+", default=[],
+        help="photos to forget, by name or path: model, run and feature cache lose every trace",
+    )  # fmt: skip
+    parser.add_argument(
+        "--relabel", metavar="CSV", type=Path, help="table path,label with the right class of each photo"
+    )
+    parser.add_argument(
+        "--reselect", action="store_true", help="choose pooling, encoding and kernel again, too"
+    )
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Update in place and say what came of it."""
+    from lightprobe.cli import output
+    from lightprobe.update import read_relabelling, update_saved
+
+    row = update_saved(
+        args.model,
+        args.add,
+        remove=args.remove,
+        relabel=read_relabelling(args.relabel) if args.relabel else None,
+        reselect=args.reselect,
+        device=args.device,
+        workers=args.workers,
+        verbose=not args.quiet,
+    )
+    if args.json:
+        output.as_json(row)
+    else:
+        output.update(row)
+    return 0

@@ -1,0 +1,122 @@
+"""Update a model that lies in a folder, and take the traces of forgotten photos out of the run around it."""
+
+import csv
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lightprobe.classifier import ImageClassifier
+from lightprobe.errors import DataError, OptionError
+
+# A save that was killed leaves its folder, or the old model, under such a name.
+LEFT_OVER = r"\.{name}\.[0-9a-f]{{32}}"
+
+
+def update_saved(
+    folder: Path,
+    add: Any = None,
+    *,
+    remove: Sequence[str] = (),
+    relabel: Mapping[str, str] | None = None,
+    reselect: bool = False,
+    **settings: Any,
+) -> dict[str, Any]:
+    """Load, update and save in place; the old model stands until the new one is whole.
+
+    Parameters
+    ----------
+    folder : Path
+        The model.
+    add, remove, relabel, reselect
+        As for `ImageClassifier.update`.
+    settings
+        Parameters of the classifier that hold for this update only: device, workers, verbose.
+
+    Returns
+    -------
+    row : dict
+        JSON values: what was done, and the model's figures before and after.
+
+    Raises
+    ------
+    OptionError
+        If nothing is asked for, or the model cannot be changed so.
+    """
+    if add is None and not remove and not relabel and not reselect:
+        raise OptionError("There is nothing to update: give --add, --remove, --relabel or --reselect.")
+    model = ImageClassifier.load(folder)
+    own = {name: model.get_params()[name] for name in settings}
+    before = model.loo_accuracy_
+    model.set_params(**settings).update(add, remove=remove, relabel=relabel, reselect=reselect)
+    model.set_params(**own).save(folder)
+    done = asdict(model.update_)
+    scrubbed = scrub_run(folder, done.pop("removed")) if remove else []
+    return {
+        "model": str(folder),
+        **done,
+        "n_train": model.n_train_,
+        "classes": model.classes_.tolist(),
+        **model.choice_.to_config(),
+        "alpha": model.head_.alpha_,
+        "alpha_relative": model.head_.alpha_relative_,
+        "loo_accuracy_before": before,
+        "loo_accuracy": model.loo_accuracy_,
+        "scrubbed": scrubbed,
+    }
+
+
+def scrub_run(model: Path, names: Sequence[str]) -> list[str]:
+    """Take photos out of what a run wrote beside its model; return the files that were changed or deleted.
+
+    Pages may show the photos and are deleted; from tables and the log go the lines that name one. Rows of
+    runs hold figures over all photos and no names: they stay.
+    """
+    left_over = re.compile(LEFT_OVER.format(name=re.escape(model.name)))
+    for sibling in model.parent.iterdir():
+        if left_over.fullmatch(sibling.name):
+            shutil.rmtree(sibling)
+    if not (model.parent / "rows.jsonl").exists():
+        return []
+    touched = []
+    for path in sorted(model.parent.iterdir()):
+        if path.suffix == ".html":
+            path.unlink()
+            touched.append(path.name)
+        elif path.suffix in (".csv", ".txt"):
+            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if not any(name in line for name in names)]
+            if len(kept) < len(lines):
+                partial = path.with_name(f".{path.name}.partial")
+                partial.write_text("".join(kept), encoding="utf-8")
+                partial.replace(path)
+                touched.append(path.name)
+    return touched
+
+
+def read_relabelling(table: Path) -> dict[str, str]:
+    """Read a table of corrections: columns `path` and `label`, others ignored.
+
+    Raises
+    ------
+    DataError
+        If a column or a cell is missing, or a photo gets two labels.
+    """
+    labels: dict[str, str] = {}
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        missing = {"path", "label"}.difference(reader.fieldnames or ())
+        if missing:
+            raise DataError(
+                f"{table} has no column {' and '.join(sorted(missing))}: it needs path and label."
+            )
+        for row in reader:
+            path, label = (row["path"] or "").strip(), (row["label"] or "").strip()
+            if not path or not label or labels.setdefault(path, label) != label:
+                raise DataError(
+                    f"{table}, line {reader.line_num}: each photo needs one path and one label "
+                    f"(path {path!r}, label {label!r})."
+                )
+    return labels

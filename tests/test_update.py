@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tests.toys import toy_image
+
+from lightprobe import load
+from lightprobe.cli import main
+from lightprobe.errors import DataError, ModelFileError
+from lightprobe.update import read_relabelling, scrub_run, update_saved
+
+TOY = ("--image-size", "64", "--precision", "fp32", "--engine", "eager", "--device", "cpu", "-q")
+FIXED = ("--pool", "avg", "--encode", "l2", "--kernel", "optical")
+
+
+@pytest.fixture
+def run(toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    assert main(["train", str(toy_folder), "--out", str(tmp_path / "run"), *TOY, *FIXED]) == 0
+    capsys.readouterr()
+    return tmp_path / "run"
+
+
+def test_the_command_adds_forgets_and_relabels_and_says_what_it_did(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "more" / "disc").mkdir(parents=True)
+    Image.fromarray(toy_image("disc", 90)).save(tmp_path / "more" / "disc" / "90.png")
+    (tmp_path / "more" / "disc" / "91.png").write_bytes(b"broken")
+    table = tmp_path / "right.csv"
+    table.write_text("path,label,note\ntrain/noise/noise 1.png,static,new\n", encoding="utf-8")
+    asked = ["--add", str(tmp_path / "more"), "--remove", "train/disc/disc 1.png", "--relabel", str(table)]
+    assert main(["update", str(run / "model"), *asked, "--json", "-q"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["n_added"], row["n_removed"], row["n_relabelled"], row["n_train"]) == (1, 1, 1, 36)
+    assert [s["path"] for s in row["skipped"]] == ["disc/91.png"]
+    assert row["classes"] == ["disc", "noise", "static", "stripes"]
+    assert load(run / "model").loo_accuracy_ == row["loo_accuracy"]
+    assert load(run / "model").verbose is False
+    assert main(["update", str(run / "model"), "--remove", "90.png", "-q"]) == 0
+    assert "removed 1" in capsys.readouterr().out
+
+
+def test_what_a_run_wrote_beside_its_model_forgets_the_photo_too(run: Path, own_cache: Path) -> None:
+    name = "train/disc/disc 1.png"
+    (run / "report.html").write_text("<img src=...>", encoding="utf-8")
+    (run / "skipped.csv").write_text(f"path,reason\n{name},a reason\nother.png,another\n", encoding="utf-8")
+    old = run / f".model.{'0' * 32}"
+    old.mkdir()
+    (old / "config.json").write_text(name, encoding="utf-8")
+    row = update_saved(run / "model", remove=[name])
+    assert row["scrubbed"] == ["report.html", "skipped.csv"]
+    assert (run / "skipped.csv").read_text(encoding="utf-8") == "path,reason\nother.png,another\n"
+    for root in (run, own_cache):
+        assert not [p for p in root.rglob("*") if p.is_file() and b"disc 1.png" in p.read_bytes()]
+    assert scrub_run(run / "model", [name]) == []
+
+
+def test_a_crash_while_saving_leaves_the_old_model(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = {path.name: path.read_bytes() for path in (run / "model").iterdir()}
+
+    def crash(*_: object) -> None:
+        raise ModelFileError("the disk is full")
+
+    monkeypatch.setattr("lightprobe.model_file._swap", crash)
+    with pytest.raises(ModelFileError):
+        update_saved(run / "model", remove=["train/disc/disc 1.png"])
+    assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("photo,label\na,b\n", "no column path"),
+        ("path,label\na,\n", "line 2"),
+        ("path,label\na,b\na,c\n", "line 3"),
+    ],
+)
+def test_a_table_of_corrections_that_is_wrong_is_one_sentence(tmp_path: Path, text: str, words: str) -> None:
+    table = tmp_path / "right.csv"
+    table.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=words):
+        read_relabelling(table)
