@@ -121,9 +121,7 @@ def main() -> None:
     if args.json:
         print(json.dumps({"choice": str(choice), "train_s": total, "rows": rows}))
         return
-    print(
-        f"{args.backbone}, {choice}; training with every choice open took {total:.1f} s on {len(start)} photos"
-    )
+    print(f"{args.backbone}, {choice}; {len(start)} photos, every choice open: {total:.1f} s")
     print(f"{'change':<12} {'n':>6} {'update':>8} {'fit':>8} {'looking':>8} {'ratio':>7}  largest difference")
     for row in rows:
         print(

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from lightprobe.classifier import ImageClassifier
     from lightprobe.images import ImageSet
 
-DATA_HELP = "folder of class folders, folder or zip with train/ and test/, .csv table, or data set name"
+DATA_HELP = "folder of class folders (or of train/, test/), zip, .csv, data set name"
 
 
 def number_or(*words: str, kind: type[int] | type[float]) -> "argparse._ActionType":
