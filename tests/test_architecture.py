@@ -15,7 +15,8 @@ LAYERS = (
     ("selection",),
     ("model_file", "answers", "card"),
     ("classifier", "backprop"),
-    ("bulk", "check", "evidence", "report", "export", "serve", "scale", "update"),
+    ("bulk", "check", "evidence", "export", "serve", "scale", "update"),
+    ("report",),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -49,7 +49,7 @@ def test_what_a_run_wrote_beside_its_model_forgets_the_photo_too(run: Path, own_
     old.mkdir()
     (old / "config.json").write_text(name, encoding="utf-8")
     row = update_saved(run / "model", remove=[name])
-    assert row["scrubbed"] == ["report.html", "skipped.csv"]
+    assert row["scrubbed"] == ["report.html", "skipped.csv", "evidence"]
     assert (run / "skipped.csv").read_text(encoding="utf-8") == "path,reason\nother.png,another\n"
     for root in (run, own_cache):
         assert not [p for p in root.rglob("*") if p.is_file() and b"disc 1.png" in p.read_bytes()]

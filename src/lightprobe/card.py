@@ -1,5 +1,11 @@
-"""The card that lies beside a saved model: what it is, how good, and how to use it, for people."""
+"""The card that lies beside a saved model: what it is, how good, and how to use it, for people.
 
+It opens with the metadata that the Hugging Face hub reads (https://huggingface.co/docs/hub/model-cards), so
+that a model's folder can be uploaded as it is.
+"""
+
+import json
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -22,12 +28,17 @@ def model_card(config: Mapping[str, Any]) -> str:
     kept = KEEPS[config["kept"] is not None]
     size = f"{backbone['preprocessing']['crop']} px, {config['precision']}"
     left_out = f"leaving out one of {config['n_groups']} groups" if config["n_groups"] else "leave-one-out"
+    names = ", ".join(_in_table(name) for name in config["classes"])
     return f"""\
+---
+{_metadata(config)}
+---
+
 # An image classifier by lightprobe
 
 | | |
 |---|---|
-| classes | {", ".join(config["classes"])} |
+| classes | {names} |
 | trained on | {config["n_train"]} photos, {date.today().isoformat()} |
 | expected accuracy | {config["loo_accuracy"]:.1%}, by {left_out} on the training photos |
 | network | {network}, {size} |
@@ -45,3 +56,30 @@ Use it:
 
 It answers with one of its classes whatever it is shown.
 """
+
+
+def _metadata(config: Mapping[str, Any]) -> str:
+    """Write the hub's YAML; its values are JSON, which YAML contains, so no name can break out of them."""
+    how = "leave-group-out" if config["n_groups"] else "leave-one-out"
+    accuracy = {"type": "accuracy", "value": round(config["loo_accuracy"], 4), "name": f"accuracy ({how})"}
+    result = {
+        "task": {"type": "image-classification"},
+        "dataset": {
+            "name": f"{config['n_train']} photos of {len(config['classes'])} classes",
+            "type": "imagefolder",
+        },
+        "metrics": [accuracy],
+    }
+    fields = {
+        "library_name": "lightprobe",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "transfer-learning", "random-features", "ridge-regression"],
+        "metrics": ["accuracy"],
+        "model-index": [{"name": f"lightprobe on {config['backbone']['name']}", "results": [result]}],
+    }
+    return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items())
+
+
+def _in_table(name: str) -> str:
+    """Escape what Markdown, or the HTML that it may hold, would take for its own."""
+    return re.sub(r"([\\`*_{}\[\]<>&|#~$])", r"\\\1", " ".join(name.split()))

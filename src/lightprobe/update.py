@@ -93,6 +93,10 @@ def scrub_run(model: Path, names: Sequence[str]) -> list[str]:
                 partial.write_text("".join(kept), encoding="utf-8")
                 partial.replace(path)
                 touched.append(path.name)
+    # What the old model said of the photos, and small pictures of some.
+    if (evidence := model.parent / "evidence").is_dir():
+        shutil.rmtree(evidence)
+        touched.append(evidence.name)
     return touched
 
 

@@ -4,6 +4,7 @@ import argparse
 import importlib
 import logging
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -13,7 +14,10 @@ from lightprobe._version import __version__
 from lightprobe.errors import LightprobeError
 from lightprobe.paths import cache_folder
 
-VERBS = ("demo", "train", "check", "evaluate", "predict", "update", "extract", "backbones", "datasets")
+VERBS = (
+    "demo", "train", "check", "evaluate", "predict", "update", "extract", "report", "runs",
+    "backbones", "datasets",
+)  # fmt: skip
 
 DESCRIPTION = """\
 Train an image classifier in one pass over your photos. No backprop.
@@ -43,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status."""
     parser = _parser()
     args = parser.parse_args(argv)
+    args.command = shlex.join(["lightprobe", *(sys.argv[1:] if argv is None else argv)])
     _log_to_stderr(args.verbose)
     try:
         status: int = args.run(args)

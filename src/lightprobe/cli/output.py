@@ -76,6 +76,11 @@ def training(row: Mapping[str, Any]) -> None:
     _line(f"model                   {row['model']} ({row['model_bytes'] / 1e6:.1f} MB)")
 
 
+def report(path: str) -> None:
+    """Print where a run's page lies."""
+    _line(f"report                  {path}")
+
+
 def demo(row: Mapping[str, Any]) -> None:
     """Print a training on the digits, the picture of it, and what to type next."""
     training(row)

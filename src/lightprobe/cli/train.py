@@ -30,13 +30,16 @@ def run(args: argparse.Namespace) -> int:
     """Train and say what came of it."""
     from lightprobe.cli import output
     from lightprobe.evidence.runs import train, with_test_split
+    from lightprobe.report import write_report
 
     images = with_test_split(open_data(args), args.test_fraction, args.seed)
     unfitted = classifier(args)
-    row = train(images, unfitted, args.out)
+    row = train(images, unfitted, args.out, command=args.command)
+    report = str(write_report(args.out))
     if args.json:
-        output.as_json(row)
+        output.as_json({**row, "report": report})
     else:
         output.training(row)
+        output.report(report)
         output.after_training(row)
     return 0

@@ -14,8 +14,10 @@ import numpy as np
 import psutil
 
 from lightprobe._version import __version__
+from lightprobe.answers import Tested
 from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import OptionError
+from lightprobe.evidence.kept import LEFT_OUT, TEST, Answer, answers_of, keep
 from lightprobe.evidence.metrics import evaluation
 from lightprobe.images import ImageSet, Skipped, holdout_mask
 from lightprobe.model_file import model_bytes
@@ -25,7 +27,7 @@ Row = dict[str, Any]
 LOG = "log.txt"
 
 
-def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
+def train(images: ImageSet, classifier: ImageClassifier, out: Path, *, command: str = "") -> Row:
     """Fit, save, test and record.
 
     Parameters
@@ -35,7 +37,10 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
     classifier : ImageClassifier
         Unfitted; fitted when this returns.
     out : Path
-        The run's folder: `model/`, `rows.jsonl` (one row more), `skipped.csv` and `log.txt` go there.
+        The run's folder: `model/`, `rows.jsonl` (one row more), `skipped.csv`, `log.txt` and `evidence/` (see
+        `kept`) go there.
+    command : str
+        The command line that asked for this, for the report.
 
     Returns
     -------
@@ -91,7 +96,25 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path) -> Row:
             "candidates": [candidate.to_config() for candidate in classifier.candidates_],
         }
         append_row(out, row)
+        answers = _left_out_answers(images, classifier) + (
+            [] if tested is None else _test_answers(tested, classifier)
+        )
+        keep(out, images, answers, classifier.classes_.tolist(), command, repr(classifier))
     return row
+
+
+def _left_out_answers(images: ImageSet, classifier: ImageClassifier) -> list[Answer]:
+    """Say what each training photo is called by the model that never saw it, unless nothing shall be kept."""
+    if classifier.keep == "nothing":
+        return []
+    label_of = dict(zip(images.paths, images.labels.tolist(), strict=True))
+    labels = np.array([label_of[path] for path in classifier.paths_], dtype=np.int64)
+    probabilities = classifier.head_.calibration_.probabilities(classifier.loo_scores_)
+    return answers_of(LEFT_OUT, classifier.paths_, labels, probabilities, classifier.classes_.tolist())
+
+
+def _test_answers(tested: Tested, classifier: ImageClassifier) -> list[Answer]:
+    return answers_of(TEST, tested.paths, tested.labels, tested.probabilities, classifier.classes_.tolist())
 
 
 def _make_run_folder(out: Path) -> None:

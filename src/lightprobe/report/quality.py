@@ -1,0 +1,168 @@
+"""Answers become what a page shows of them: confusion, classes, calibration, photos. Pure functions."""
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightprobe.evidence.kept import Answer, least_sure, surest_mistakes, thumbnail_path
+from lightprobe.evidence.metrics import confusion_matrix, wilson_interval
+from lightprobe.report.drawing import INK, LINE, SERIES, as_svg, error_bars, new_figure, percent_axis
+from lightprobe.report.page import Drawing, Gallery, Photo, Table
+from lightprobe.report.words import ABSENT, count, percent
+
+MATRIX_CLASSES = 14  # more do not fit on a screen: then only the commonest confusions are listed
+PAIRS = 12
+BINS = 10
+FEW = 5  # answers in a bin of the calibration figure below which it is not drawn
+
+
+def confusion(answers: Sequence[Answer], classes: Sequence[str]) -> NDArray[np.int64]:
+    """Count photos of class i that were called j."""
+    place = {name: index for index, name in enumerate(classes)}
+    labels = np.array([place[a.label] for a in answers], dtype=np.int64)
+    said = np.array([place[a.answer] for a in answers], dtype=np.int64)
+    return confusion_matrix(labels, said, len(classes))
+
+
+def confusion_table(matrix: NDArray[np.int64], classes: Sequence[str], what: str) -> Table:
+    """Show the matrix; of many classes, only the pairs that are confused most."""
+    if len(classes) > MATRIX_CLASSES:
+        return _pairs_table(matrix, classes, what)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    return Table(
+        f"Rows are the true classes, columns what the model said, of {what}",
+        ["is", *classes],
+        [[name, *(str(n) if n else "·" for n in row)] for name, row in zip(classes, matrix, strict=True)],
+        shares=[[0.0, *row] for row in shares.tolist()],
+    )
+
+
+def _pairs_table(matrix: NDArray[np.int64], classes: Sequence[str], what: str) -> Table:
+    pairs = confused_pairs(matrix, classes)[:PAIRS]
+    return Table(
+        f"The commonest confusions of {what}",
+        ["is", "was called", "photos", "of the class"],
+        [[is_, said, str(n), percent(n / matrix[classes.index(is_)].sum())] for n, is_, said in pairs],
+    )
+
+
+def confused_pairs(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[tuple[int, str, str]]:
+    """List (photos, class, what it was called instead), the commonest first."""
+    wrong = matrix - np.diag(np.diagonal(matrix))
+    order = np.argsort(-wrong, axis=None, kind="stable")[: np.count_nonzero(wrong)]
+    return [
+        (int(wrong[i, j]), classes[i], classes[j])
+        for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)
+    ]
+
+
+def class_table(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Table:
+    """Show photos, recall and precision of each class, for each kind of answer."""
+    columns = [f"{what}, {name}" for name in matrices for what in ("photos", "found", "right when said")]
+    rows = []
+    for index, name in enumerate(classes):
+        cells = [name]
+        for matrix in matrices.values():
+            of_class, said, right = matrix[index].sum(), matrix[:, index].sum(), matrix[index, index]
+            cells += [
+                str(of_class),
+                percent(right / of_class) if of_class else ABSENT,
+                percent(right / said) if said else ABSENT,
+            ]
+        rows.append(cells)
+    return Table(
+        "Of each class: how many photos, how many of them were found (recall), and how often the model is "
+        "right when it names the class (precision)",
+        ["class", *columns],
+        rows,
+    )
+
+
+def calibration_drawing(kinds: Mapping[str, Sequence[Answer]]) -> Drawing:
+    """Draw how often answers are right against how sure the model was of them."""
+    figure, (axes,) = new_figure(5.6, 4.4)
+    axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.5)
+    for colour, (name, answers) in zip(SERIES, kinds.items(), strict=False):
+        points = calibration_points(answers)
+        x, y, low, high = (np.array(column) for column in zip(*points, strict=True))
+        error_bars(axes, x, y, low, high, colour, linestyle="-", label=name)
+        first = colour == SERIES[0]
+        axes.annotate(
+            name, (x[0], low[0] if first else high[0]), xytext=(0, -9 if first else 9), color=colour,
+            textcoords="offset points", ha="center", va="center",
+        )  # fmt: skip
+    axes.annotate("as sure as right", (0.04, 0.04), xytext=(10, -2), textcoords="offset points", color=INK)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="how sure the model was", ylabel="how often it was right")
+    percent_axis(axes, "x")
+    percent_axis(axes)
+    said = "; ".join(
+        f"{name}: " + ", ".join(f"{percent(x, 0)} sure, {percent(y, 0)} right" for x, y, _, _ in points)
+        for name, points in ((name, calibration_points(answers)) for name, answers in kinds.items())
+    )
+    return as_svg(figure, f"How often answers are right against how sure the model was. {said}.",
+                  "Bars are 95 % intervals (Wilson); a point stands for a tenth of the scale.")  # fmt: skip
+
+
+def calibration_points(answers: Sequence[Answer]) -> list[tuple[float, float, float, float]]:
+    """Mean probability, share right and its 95 % interval, for each tenth with more than a few answers."""
+    sure = np.array([a.probability for a in answers])
+    right = np.array([a.right for a in answers])
+    which = np.minimum((sure * BINS).astype(int), BINS - 1)
+    points = []
+    for number in np.unique(which):
+        inside = which == number
+        n, k = int(inside.sum()), int(right[inside].sum())
+        if n >= FEW or n == len(answers):
+            low, high = wilson_interval(k, n)
+            points.append((float(sure[inside].mean()), k / n, low, high))
+    return points
+
+
+def galleries(run: Path, answers: Sequence[Answer], what: str) -> list[Gallery]:
+    """Show the surest mistakes and the least sure answers that have a thumbnail."""
+    kinds = {
+        f"The surest mistakes on {what}": surest_mistakes(answers),
+        f"The least sure answers on {what}": least_sure(answers),
+    }
+    shown = ((caption, _photos(run, picked)) for caption, picked in kinds.items())
+    return [Gallery(caption, photos) for caption, photos in shown if photos]
+
+
+def _photos(run: Path, answers: Sequence[Answer]) -> list[Photo]:
+    photos = []
+    for answer in answers:
+        path = thumbnail_path(run, answer.path)
+        if path.is_file():
+            source = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+            photos.append(Photo(source, _verdict(answer), answer.path))
+    return photos
+
+
+def _verdict(answer: Answer) -> str:
+    sure = percent(min(answer.probability, 0.999), 0 if answer.probability < 0.99 else 1)
+    if answer.right:
+        return f"✓ {answer.answer}, {sure} (or {answer.second}, {percent(answer.second_probability, 0)})"
+    return f"✗ is {answer.label}, called {answer.answer}, {sure}"
+
+
+def data_warnings(answers: Sequence[Answer], n_skipped: int) -> list[str]:
+    """Say what about the training photos may mislead."""
+    counts = Counter(a.label for a in answers)
+    warnings = []
+    if n_skipped:
+        warnings.append(f"{count(n_skipped, 'file')} could not be used: skipped.csv says which, and why.")
+    if counts:
+        small = [f"{name} ({n})" for name, n in counts.items() if n < 20]
+        if small:
+            warnings.append(f"Few training photos, so figures about them are loose: {', '.join(small)}.")
+        (most, n_most), (least, n_least) = counts.most_common()[0], counts.most_common()[-1]
+        if n_most > 5 * n_least:
+            warnings.append(
+                f"{most} has {n_most / n_least:.0f} times as many photos as {least}: overall accuracy says "
+                "little about the smaller classes; see each class below."
+            )
+    return warnings

@@ -1,0 +1,35 @@
+"""A page becomes one HTML file: no script, no address outside it, every text escaped."""
+
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from lightprobe.report.page import Drawing, Gallery, Page, Table
+
+TEMPLATE = "report.html.jinja"
+
+
+def render(page: Page) -> str:
+    """Write a page as HTML."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+    )
+    environment.tests |= {
+        "drawing": lambda block: isinstance(block, Drawing),
+        "table": lambda block: isinstance(block, Table),
+        "gallery": lambda block: isinstance(block, Gallery),
+    }
+    template = (files("lightprobe.report") / "templates" / TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(template).render(page=page)
+
+
+def write_page(page: Page, path: Path) -> None:
+    """Write a page to a file, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        # A file name that is no text in any encoding is shown with question marks.
+        partial.write_text(render(page), encoding="utf-8", errors="replace")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

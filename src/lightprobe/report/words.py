@@ -1,0 +1,41 @@
+"""Numbers as people read them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+ABSENT = "–"
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Write a share: 0.914 becomes 91.4 %; no line breaks before the sign."""
+    return ABSENT if share is None else f"{100 * share:.{digits}f}{NBSP}%"
+
+
+def points(difference: float) -> str:
+    """Write a difference of shares in points, with its sign."""
+    return f"{100 * difference:+.1f} points".replace("-", "−")
+
+
+def seconds(value: float | None) -> str:
+    """Write seconds: below a minute as they are, then minutes, then hours."""
+    if value is None:
+        return ABSENT
+    if value < 60:
+        return f"{value:.2g} s" if value < 10 else f"{value:.0f} s"
+    return f"{value / 60:.1f} min" if value < 3600 else f"{value / 3600:.1f} h"
+
+
+def megabytes(value: float | None) -> str:
+    """Write bytes in MB (10⁶ bytes)."""
+    return ABSENT if value is None else f"{value / 1e6:,.3g} MB" if value < 1e9 else f"{value / 1e6:,.0f} MB"
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """Write a number of things."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def left_out(row: Mapping[str, Any]) -> str:
+    """Name what was left out in a row's leave-one-out figures."""
+    return "leave-group-out" if row.get("n_groups") else "leave-one-out"

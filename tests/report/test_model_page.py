@@ -1,0 +1,138 @@
+import re
+from pathlib import Path
+
+import pytest
+from tests.report.pages import HOSTILE, keep_answers, read_page, train_row, write_rows
+
+from lightprobe import ImageClassifier
+from lightprobe.errors import DataError
+from lightprobe.evidence.kept import FOLDER, read_evidence
+from lightprobe.evidence.runs import train
+from lightprobe.images import open_images
+from lightprobe.report import write_report
+
+CLASSES = ("daisy", "rose", "tulip")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    write_rows(tmp_path / "run", train_row())
+    keep_answers(tmp_path / "run", CLASSES)
+    return tmp_path / "run"
+
+
+def test_a_page_says_how_good_the_model_is_and_what_it_confuses(run: Path) -> None:
+    page = read_page(write_report(run))
+    for words in (
+        "3 classes, 80.0 % right",
+        "90.0 %",
+        "63.0 to 90.0 %",
+        "tulip",
+        "is daisy, called rose",
+        "all bits are ones",
+        "lightprobe train photos",
+        "scikit-learn",
+        "Seed 0",
+        "looking at photos",
+    ):
+        assert words in page.text, words
+    assert page.tags.count("h1") == 1
+
+
+def test_a_page_is_one_file_without_script_or_address_and_names_every_picture(run: Path) -> None:
+    path = write_report(run)
+    page = read_page(path)
+    assert path.stat().st_size < 3_000_000
+    assert "script" not in page.tags
+    for tag, name, value in page.attributes:
+        assert not name.startswith("on"), (tag, name)
+        if name in ("src", "href", "xlink:href", "action"):
+            assert value.startswith(("data:", "#")), (tag, name, value)
+    assert "url(http" not in path.read_text(encoding="utf-8")
+    pictures = [value for tag, name, value in page.attributes if (tag, name) == ("img", "alt")]
+    drawings = [value for tag, name, value in page.attributes if (tag, name) == ("svg", "aria-label")]
+    assert len(pictures) == page.tags.count("img") > 0
+    assert len(drawings) == page.tags.count("svg") == 2
+    assert all(pictures)
+    assert all(drawings)
+
+
+def test_names_in_a_page_are_unique_though_figures_share_a_maker(run: Path) -> None:
+    ids = [value for _, name, value in read_page(write_report(run)).attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+
+
+def test_hostile_names_are_text_and_nothing_else(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    row = train_row(backbone="<img src=x onerror=alert(1)>")
+    write_rows(run, row)
+    keep_answers(run, HOSTILE)
+    path = write_report(run)
+    page = read_page(path)
+    assert "script" not in page.tags
+    assert not [a for a in page.attributes if a[1].startswith("on")]
+    for name in HOSTILE:
+        assert name in page.text
+    assert "49" not in re.findall(r"etc \$x\$ & (\S+)", page.text)
+    outside = [p for p in tmp_path.rglob("*.jpg") if p.parent != run / FOLDER / "thumbnails"]
+    assert outside == []
+
+
+def test_the_same_run_gives_the_same_page(run: Path) -> None:
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first
+
+
+def test_without_evidence_there_is_still_a_page(tmp_path: Path) -> None:
+    write_rows(tmp_path, train_row(test_accuracy=None, test_accuracy_ci95=None, n_test=0))
+    assert "3 classes, 90.0 % right" in read_page(write_report(tmp_path)).text
+
+
+def test_several_runs_in_one_folder_stand_side_by_side(tmp_path: Path) -> None:
+    write_rows(tmp_path, train_row(), train_row(method="fine-tune", test_accuracy=0.85, loo_accuracy=None))
+    page = read_page(write_report(tmp_path))
+    assert "fine-tune is the most accurate of 2 runs: 85.0 %" in page.text
+
+
+def test_test_photos_that_surprise_are_pointed_out(tmp_path: Path) -> None:
+    write_rows(tmp_path, train_row(loo_accuracy=0.99))
+    assert "worse than leave-one-out led to expect" in read_page(write_report(tmp_path)).text
+
+
+def test_many_classes_are_shown_by_their_commonest_confusions(tmp_path: Path) -> None:
+    classes = tuple(f"class {i}" for i in range(30))
+    write_rows(tmp_path, train_row(n_classes=30))
+    keep_answers(tmp_path, classes, n=120)
+    text = read_page(write_report(tmp_path)).text
+    assert "The commonest confusions" in text
+    assert "Rows are the true classes" not in text
+
+
+def test_a_training_keeps_what_its_page_needs_and_the_page_needs_no_model(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    classifier = ImageClassifier(image_size=64, precision="fp32", device="cpu", pool="avg")
+    row = train(open_images(toy_folder), classifier, out, command="lightprobe train toys")
+    evidence = read_evidence(out)
+    assert evidence is not None
+    by_split = {s: [a for a in evidence.answers if a.split == s] for s in ("left-out", "test")}
+    assert {s: len(a) for s, a in by_split.items()} == {"left-out": 36, "test": 12}
+    assert sum(a.right for a in by_split["left-out"]) / 36 == pytest.approx(row["loo_accuracy"])
+    assert sum(a.right for a in by_split["test"]) / 12 == pytest.approx(row["test_accuracy"])
+    for path in sorted((out / "model").iterdir()):
+        path.unlink()
+    page = read_page(write_report(out))
+    assert page.tags.count("img") > 0
+    assert "lightprobe train toys" in page.text
+
+
+def test_damaged_evidence_is_named(run: Path) -> None:
+    (run / FOLDER / "answers.csv").write_text("split,path\nleft-out,x\n", encoding="utf-8")
+    with pytest.raises(DataError, match="evidence is damaged"):
+        write_report(run)
+
+
+def test_a_folder_without_rows_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"holds no rows\.jsonl"):
+        write_report(tmp_path)
