@@ -6,25 +6,35 @@ from typing import TYPE_CHECKING, Any
 from lightprobe._version import __version__
 
 if TYPE_CHECKING:
-    from lightprobe.classifier import ImageClassifier, load
+    from lightprobe.backprop import FineTune, LinearProbe, Recipe, Scratch
+    from lightprobe.classifier import ImageClassifier
     from lightprobe.head import OpticalRidge
+    from lightprobe.models import load
     from lightprobe.optics import Float32Encoder, OpticalFeatures, SignEncoder
 
 # Imported at first use, so that `import lightprobe` does not wait for torch.
 _HOMES = {
+    "FineTune": "lightprobe.backprop",
     "Float32Encoder": "lightprobe.optics",
     "ImageClassifier": "lightprobe.classifier",
+    "LinearProbe": "lightprobe.backprop",
     "OpticalFeatures": "lightprobe.optics",
     "OpticalRidge": "lightprobe.head",
+    "Recipe": "lightprobe.backprop",
+    "Scratch": "lightprobe.backprop",
     "SignEncoder": "lightprobe.optics",
-    "load": "lightprobe.classifier",
+    "load": "lightprobe.models",
 }
 
 __all__ = [
+    "FineTune",
     "Float32Encoder",
     "ImageClassifier",
+    "LinearProbe",
     "OpticalFeatures",
     "OpticalRidge",
+    "Recipe",
+    "Scratch",
     "SignEncoder",
     "__version__",
     "load",

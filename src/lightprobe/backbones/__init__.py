@@ -5,16 +5,22 @@
 
 from lightprobe.backbones.backbone import Backbone
 from lightprobe.backbones.engines import CALIBRATION_PHOTOS, ENGINES, agreement, create_runner
+from lightprobe.backbones.engines.devices import resolve_device, resolve_precision
 from lightprobe.backbones.engines.protocol import Runner
+from lightprobe.backbones.plain_cnn import ACTIVATIONS, INITS, PLAIN_CNNS, POOLINGS
 from lightprobe.backbones.preprocessing import Preprocessing
-from lightprobe.backbones.taps import Cut, Pool, Tap
+from lightprobe.backbones.taps import Cut, Pool, Tap, pool_output
 from lightprobe.backbones.weights import pack_state
 from lightprobe.backbones.zoo import BACKBONES, BackboneInfo, create_backbone, describe_backbone
 
 __all__ = [
+    "ACTIVATIONS",
     "BACKBONES",
     "CALIBRATION_PHOTOS",
     "ENGINES",
+    "INITS",
+    "PLAIN_CNNS",
+    "POOLINGS",
     "Backbone",
     "BackboneInfo",
     "Cut",
@@ -27,4 +33,7 @@ __all__ = [
     "create_runner",
     "describe_backbone",
     "pack_state",
+    "pool_output",
+    "resolve_device",
+    "resolve_precision",
 ]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lightprobe.backbones.architecture import Architecture
 from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data
+from lightprobe.backbones.plain_cnn import PLAIN_CNNS, PlainCnnArchitecture
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, Tap
 from lightprobe.backbones.timm_architecture import PREFIX, TimmArchitecture
@@ -132,8 +133,12 @@ class Backbone:
 
 
 def make_architecture(builder: str, image_size: int, arguments: Mapping[str, Any]) -> Architecture:
-    """Make the recipe of a torchvision network or, where `builder` is `timm:NAME`, of one of timm's."""
-    kind = TimmArchitecture if builder.startswith(PREFIX) else Architecture
+    """Make the recipe of a torchvision network, of `timm:NAME`, one of timm's, or of a plain CNN."""
+    kind = Architecture
+    if builder.startswith(PREFIX):
+        kind = TimmArchitecture
+    elif builder in PLAIN_CNNS:
+        kind = PlainCnnArchitecture
     return kind(builder, image_size, arguments)
 
 

@@ -1,6 +1,7 @@
 """Names to networks: the one inside the package, all of torchvision's classifiers, and timm's."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,11 +12,12 @@ from torchvision import models
 from lightprobe.backbones.architecture import Architecture
 from lightprobe.backbones.backbone import Backbone, find_cut, make_architecture
 from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data, output_shapes
+from lightprobe.backbones.plain_cnn import PLAIN_CNNS, PLAIN_PREPROCESSING
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.timm_architecture import PREFIX, TimmArchitecture
 from lightprobe.backbones.timm_zoo import fetch_weights, preprocessing_of, published_facts, weights_name
 from lightprobe.backbones.weights import Readers, download_weights, open_weights, read_facts, read_state
-from lightprobe.errors import BackboneError
+from lightprobe.errors import BackboneError, WeightsError
 
 STARTER: Final = "starter"
 _STARTER_BUILDER: Final = "regnet_y_400mf"
@@ -34,14 +36,15 @@ def create_backbone(
     cut: str | None = None,
     image_size: int | None = None,
     random_state: int = 0,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Backbone:
     """Make a frozen backbone.
 
     Parameters
     ----------
     name : str
-        One of `BACKBONES`, or `timm:NAME` with any of timm's image networks, e.g.
-        `timm:vit_small_patch14_dinov2`.
+        One of `BACKBONES`; `timm:NAME` with any of timm's image networks, e.g.
+        `timm:vit_small_patch14_dinov2`; or one of `PLAIN_CNNS`, whose weights are yours or random.
     weights : str, Path or None
         None: the published ones (`starter`: those inside the package). A .safetensors, .pth or .pt file;
         a `FILE.json` beside it may hold `mean`, `std`, `resize`, `crop`, `interpolation`, `fit` and the
@@ -52,6 +55,8 @@ def create_backbone(
         Pixels; None for the size that the weights are published with.
     random_state : int
         Seed of weights="random".
+    arguments : mapping, optional
+        Further arguments of the network's builder, which a file of facts beside the weights goes before.
 
     Raises
     ------
@@ -61,13 +66,13 @@ def create_backbone(
         Weights that are missing, unreadable or another network's.
     """
     builder, preprocessing = _look_up(name)
-    arguments: dict[str, Any] = {}
+    arguments = dict(arguments or {})
     path = None if weights is None or weights == "random" else Path(weights).expanduser()
     if name == STARTER and weights is None:
         path = _STARTER_FILE
     if path is not None:
         facts = read_facts(path)
-        arguments = facts.pop("arguments", {})
+        arguments |= facts.pop("arguments", {})
         preprocessing = Preprocessing.from_config(preprocessing.to_config() | facts)
     if image_size is not None:
         preprocessing = preprocessing.with_image_size(image_size)
@@ -142,10 +147,13 @@ def describe_backbone(name: str, image_size: int | None = None) -> BackboneInfo:
     if isinstance(architecture, TimmArchitecture):
         facts = published_facts(name)
         url = facts.hf_hub_id or facts.url or None
-        megabytes = infos[-1].parameters / infos[-1].share * 4 / 1e6
+        megabytes = _float32_megabytes(infos)
         return BackboneInfo(
             name, preprocessing.crop, infos, weights_name(name), url, megabytes, None, facts.license
         )
+    if name in PLAIN_CNNS:
+        megabytes = _float32_megabytes(infos)
+        return BackboneInfo(name, preprocessing.crop, infos, "none published", None, megabytes, None, None)
     enum = models.get_model_weights(builder).DEFAULT
     meta = enum.meta
     return BackboneInfo(
@@ -160,8 +168,17 @@ def describe_backbone(name: str, image_size: int | None = None) -> BackboneInfo:
     )
 
 
+def _float32_megabytes(infos: list[CutInfo]) -> float:
+    return infos[-1].parameters / infos[-1].share * 4 / 1e6
+
+
 def _fetch(architecture: Architecture) -> tuple[Readers, str]:
     """Read the published weights of a network; their name."""
+    if architecture.builder in PLAIN_CNNS:
+        raise WeightsError(
+            f"There are no published weights of {architecture.builder}: train it with --method scratch, "
+            "and name what that writes with --weights."
+        )
     if isinstance(architecture, TimmArchitecture):
         return fetch_weights(architecture)
     enum = models.get_model_weights(architecture.builder).DEFAULT
@@ -174,6 +191,8 @@ def _look_up(name: str) -> tuple[str, Preprocessing]:
         return _STARTER_BUILDER, _STARTER_PREPROCESSING
     if name.startswith(PREFIX):
         return name, preprocessing_of(name)
+    if name in PLAIN_CNNS:
+        return name, PLAIN_PREPROCESSING
     if name not in BACKBONES:
         near = difflib.get_close_matches(name, BACKBONES, n=3, cutoff=0.5)
         hint = f"near it are {', '.join(near)}, and " if near else ""

@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=100)
+    return argparse.RawDescriptionHelpFormatter(prog, max_help_position=26, width=110)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

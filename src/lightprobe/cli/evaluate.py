@@ -20,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
-    from lightprobe.classifier import load
     from lightprobe.cli import output
     from lightprobe.evidence.metrics import evaluation
     from lightprobe.images import as_class_map, open_images
+    from lightprobe.models import load
     from lightprobe.paths import cache_folder
 
     model = load(args.model).set_params(device=args.device, workers=args.workers, verbose=not args.quiet)

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from lightprobe.classifier import ImageClassifier
     from lightprobe.images import ImageSet
 
+METHODS = ("optical", "linear-probe", "fine-tune", "scratch")
+BATCH_SIZE = 32  # of looking
 DATA_HELP = "folder of class folders (or of train/, test/), zip, .csv, data set name"
 
 
@@ -56,9 +58,7 @@ def add_data_options(parser: argparse.ArgumentParser, out: str) -> "argparse._Ar
     group.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
     group.add_argument("--class-map", metavar="MAP", help='merge or drop classes: "plastic=plastic,other=*"')
     group.add_argument(
-        "--group",
-        metavar="REGEX|COLUMN",
-        help="finds a photo's group in its path, or names the table's column",
+        "--group", metavar="G", help="pattern that finds a photo's group in its path, or the table's column"
     )
     group.add_argument("--strict", action="store_true", help="stop at the first file that cannot be decoded")
     return group
@@ -91,14 +91,18 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
         metavar="E",
         help="auto, eager (torch) or openvino",
     )
-    group.add_argument("--batch-size", type=positive_int, default=32, metavar="N", help="photos a batch (32)")
+    group.add_argument("--batch-size", type=positive_int, metavar="N", help="photos a batch (32)")
     group.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
 
 
-def add_head_options(parser: argparse.ArgumentParser) -> None:
+def add_head_options(parser: argparse.ArgumentParser, *, method: bool = True) -> None:
     """Add what says how features become a classifier."""
     group = parser.add_argument_group("head")
-    group.add_argument("--method", default="optical", choices=("optical",), metavar="M", help="optical")
+    if method:
+        group.add_argument(
+            "--method", default="optical", choices=METHODS, metavar="M",
+            help=f"{', '.join(METHODS[:-1])} or {METHODS[-1]}",
+        )  # fmt: skip
     group.add_argument(
         "--pool", default="auto", choices=("auto", "avg", "flatten"), metavar="P", help="auto, avg or flatten"
     )
@@ -147,7 +151,7 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         class_weight=args.class_weight,
         precision=args.precision,
         engine=args.engine,
-        batch_size=args.batch_size,
+        batch_size=args.batch_size or BATCH_SIZE,
         workers=args.workers,
         device=args.device,
         class_map=args.class_map,

@@ -57,6 +57,9 @@ def training(row: Mapping[str, Any]) -> None:
         precision += f" (cosine with fp32 {row['agreement']:.4f})"
     _line(f"{row['backbone']} up to {row['cut']}, {row['image_size']} px, {row['engine']} {precision}")
     _line()
+    if row["method"] != "optical":
+        _learned(row)
+        return
     unit = f"one of {row['n_groups']} groups" if row["n_groups"] else "one"
     _line(f"Compared by leaving {unit} out on the training images:")
     table([_candidate(c, c is row["candidates"][0]) for c in row["candidates"]])
@@ -65,6 +68,24 @@ def training(row: Mapping[str, Any]) -> None:
         _line(f"leave-group-out acc.    {row['loo_accuracy']:.2%}   what to expect on images of new groups")
     else:
         _line(f"leave-one-out accuracy  {row['loo_accuracy']:.2%}   what to expect on new images like these")
+    _outcome(row)
+
+
+def _learned(row: Mapping[str, Any]) -> None:
+    stopped = ", stopped by Ctrl-C (the same command with --resume goes on)" if row["interrupted"] else ""
+    _line(
+        f"{row['method']}, {row['epochs']} epochs at learning rate {row['lr']:.3g}, "
+        f"the weights of epoch {row['best_epoch']}{stopped}"
+    )
+    _line()
+    _line(
+        f"validation accuracy     {row['val_accuracy']:.2%}   on {row['n_validation']} images, "
+        "which chose the epoch"
+    )
+    _outcome(row)
+
+
+def _outcome(row: Mapping[str, Any]) -> None:
     if row["test_accuracy"] is not None:
         low, high = row["test_accuracy_ci95"]
         _line(f"test accuracy           {row['test_accuracy']:.2%}   95 % interval {low:.1%} to {high:.1%}")
@@ -90,6 +111,32 @@ def demo(row: Mapping[str, Any]) -> None:
     _line(f"  lightprobe predict {row['model']} {row['test_images']}")
     _line(f"  lightprobe evaluate {row['model']} {row['test_images']}")
     _line("  lightprobe train PHOTOS --out run         PHOTOS holds a folder of photos for each class")
+
+
+def comparison(outcome: Mapping[str, Any]) -> None:
+    """Print methods side by side, and what the closed form costs of fine-tuning's time."""
+    columns = {
+        "method": lambda row: row["method"],
+        "test": lambda row: _percent(row["test_accuracy"]),
+        "95 % interval": lambda row: " to ".join(f"{p:.1%}" for p in row["test_accuracy_ci95"]),
+        "seconds": lambda row: f"{row['train_seconds']:.1f}",
+        "to 99 % of its best": lambda row: f"{row['seconds_to_99']:.1f}",
+        "peak MB": lambda row: f"{row['peak_rss_mb']:.0f}",
+        "model MB": lambda row: f"{row['model_bytes'] / 1e6:.1f}",
+        "images/s": lambda row: f"{row['images_per_second']:.0f}",
+    }
+    table([{name: cell(row) for name, cell in columns.items()} for row in outcome["rows"]])
+    rows = {row["method"]: row for row in outcome["rows"]}
+    if "optical" in rows and "fine-tune" in rows:
+        light, tuned = rows["optical"], rows["fine-tune"]
+        points = 100 * (light["test_accuracy"] - tuned["test_accuracy"])
+        share = light["seconds_to_99"] / tuned["seconds_to_99"]
+        _line()
+        _line(
+            f"optical against fine-tune: {points:+.1f} points, in {share:.0%} of the seconds that fine-tuning "
+            "takes to 99 % of its best"
+        )
+    _line(f"figure {outcome['report']}")
 
 
 def after_training(row: Mapping[str, Any]) -> None:

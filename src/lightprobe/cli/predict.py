@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
     from lightprobe.bulk import FORMS, as_record, photo_blocks, write_rows, write_table
-    from lightprobe.classifier import load
     from lightprobe.cli import output
     from lightprobe.model_file import model_digest
+    from lightprobe.models import load
 
     model = load(args.model).set_params(device=args.device, workers=args.workers, verbose=not args.quiet)
     answer: partial[Iterable[Prediction]] = partial(model.iter_predictions, top=args.top)

@@ -2,11 +2,11 @@
 
 import argparse
 
+from lightprobe.cli.gradient_options import add_gradient_options, build_classifier
 from lightprobe.cli.options import (
     add_backbone_options,
     add_data_options,
     add_head_options,
-    classifier,
     fraction,
     open_data,
 )
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
     add_backbone_options(parser)
     add_head_options(parser)
+    add_gradient_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,8 +33,8 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.evidence.runs import train, with_test_split
     from lightprobe.report import write_report
 
+    unfitted = build_classifier(args, args.method)
     images = with_test_split(open_data(args), args.test_fraction, args.seed)
-    unfitted = classifier(args)
     row = train(images, unfitted, args.out, command=args.command)
     report = str(write_report(args.out))
     if args.json:
@@ -42,4 +43,4 @@ def run(args: argparse.Namespace) -> int:
         output.training(row)
         output.report(report)
         output.after_training(row)
-    return 0
+    return 130 if row.get("interrupted") else 0

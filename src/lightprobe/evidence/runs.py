@@ -4,7 +4,8 @@ import csv
 import json
 import logging
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,12 @@ import psutil
 
 from lightprobe._version import __version__
 from lightprobe.answers import Tested
+from lightprobe.backprop import Scratch
+from lightprobe.backprop.base import GradientClassifier
 from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import OptionError
+from lightprobe.evidence.epochs import CURVES, EpochLog, draw_curves
+from lightprobe.evidence.facts import facts
 from lightprobe.evidence.kept import LEFT_OUT, TEST, Answer, answers_of, keep
 from lightprobe.evidence.metrics import evaluation
 from lightprobe.images import ImageSet, Skipped, holdout_mask
@@ -25,20 +30,24 @@ from lightprobe.model_file import model_bytes
 Row = dict[str, Any]
 
 LOG = "log.txt"
+BACKBONE = "backbone.safetensors"
 
 
-def train(images: ImageSet, classifier: ImageClassifier, out: Path, *, command: str = "") -> Row:
+def train(
+    images: ImageSet, classifier: ImageClassifier | GradientClassifier, out: Path, *, command: str = ""
+) -> Row:
     """Fit, save, test and record.
 
     Parameters
     ----------
     images : ImageSet
         Training photos and, if it has them, test photos.
-    classifier : ImageClassifier
+    classifier : ImageClassifier, LinearProbe, FineTune or Scratch
         Unfitted; fitted when this returns.
     out : Path
         The run's folder: `model/`, `rows.jsonl` (one row more), `skipped.csv`, `log.txt` and `evidence/` (see
-        `kept`) go there.
+        `kept`) go there. Methods by gradients add their epochs (`rows.jsonl`, `epochs.csv`, `curves.png`) and
+        `checkpoint/`, and training from scratch the network alone, `backbone.safetensors`, for `--weights`.
     command : str
         The command line that asked for this, for the report.
 
@@ -47,41 +56,32 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path, *, command: 
     row : dict
         JSON values, the same as in `rows.jsonl`.
     """
-    _make_run_folder(out)
+    make_run_folder(out)
     with _log_to(out / LOG):
+        if isinstance(classifier, GradientClassifier):
+            log = EpochLog(out, classifier.method, resume=classifier.resume)
+            classifier.set_params(checkpoint=out / "checkpoint", on_epoch=log)
+        start = time.perf_counter()
         classifier.fit(images)
+        watched = classifier.watched_seconds_ if isinstance(classifier, GradientClassifier) else 0.0
+        train_seconds = time.perf_counter() - start - watched
         model = classifier.save(out / "model")
+        if isinstance(classifier, GradientClassifier):
+            draw_curves(classifier.history_, classifier.best_epoch_, out / CURVES)
+        if isinstance(classifier, Scratch):
+            classifier.save_backbone(out / BACKBONE)
         test = images.test
         tested = None if test is None else classifier.evaluate(test)
         skipped = tuple(dict.fromkeys(classifier.skipped_ + (tested.skipped if tested else ())))
         _write_skipped(out / "skipped.csv", skipped)
-        seconds = {**classifier.seconds_, "predict": tested.seconds if tested else 0.0}
         summary = (
             evaluation(tested.labels, tested.probabilities, classifier.classes_.tolist()) if tested else {}
         )
-        head, choice, network = classifier.head_, classifier.choice_, classifier.network_
         row: Row = {
-            "method": "optical",
-            "backbone": network.backbone.name,
-            "cut": choice.tap.cut,
-            "image_size": network.backbone.preprocessing.crop,
-            "precision": network.precision,
-            "engine": network.engine,
-            "weight_bytes": network.weight_bytes,
-            "agreement": network.agreement,
-            "pool": choice.tap.pool,
-            "encode": choice.encode,
-            "kernel": choice.kernel,
-            "components": head.n_components_ or "exact",
-            "alpha": head.alpha_,
-            "alpha_relative": head.alpha_relative_,
-            "n_train": classifier.n_train_,
+            **facts(classifier),
             "n_test": summary.get("n", 0),
             "n_classes": len(classifier.classes_),
             "n_skipped": len(skipped),
-            "n_groups": classifier.n_groups_,
-            "loo_accuracy": classifier.loo_accuracy_,
-            "loo_balanced_accuracy": classifier.candidates_[0].loo_balanced_accuracy,
             "test_accuracy": summary.get("accuracy"),
             "test_accuracy_ci95": summary.get("accuracy_ci95"),
             "test_balanced_accuracy": summary.get("balanced_accuracy"),
@@ -91,9 +91,8 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path, *, command: 
             "seed": classifier.random_state,
             "version": __version__,
             "model": str(model),
-            "seconds": {**seconds, "total": sum(seconds.values())},
-            "cached": ["features"] if classifier.n_cached_ else [],
-            "candidates": [candidate.to_config() for candidate in classifier.candidates_],
+            "train_seconds": train_seconds,
+            "seconds": _seconds(classifier.seconds_, tested.seconds if tested else 0.0),
         }
         append_row(out, row)
         answers = _left_out_answers(images, classifier) + (
@@ -103,9 +102,15 @@ def train(images: ImageSet, classifier: ImageClassifier, out: Path, *, command: 
     return row
 
 
-def _left_out_answers(images: ImageSet, classifier: ImageClassifier) -> list[Answer]:
-    """Say what each training photo is called by the model that never saw it, unless nothing shall be kept."""
-    if classifier.keep == "nothing":
+def _seconds(stages: Mapping[str, float], predict: float) -> dict[str, float]:
+    """Add prediction and the total to a method's stages; `to_99` is a point in time and no stage."""
+    stages = {**stages, "predict": predict}
+    return {**stages, "total": sum(value for stage, value in stages.items() if stage != "to_99")}
+
+
+def _left_out_answers(images: ImageSet, classifier: ImageClassifier | GradientClassifier) -> list[Answer]:
+    """Say what each training photo is called by the model that never saw it, where there is one and it is kept."""
+    if not isinstance(classifier, ImageClassifier) or classifier.keep == "nothing":
         return []
     label_of = dict(zip(images.paths, images.labels.tolist(), strict=True))
     labels = np.array([label_of[path] for path in classifier.paths_], dtype=np.int64)
@@ -113,11 +118,11 @@ def _left_out_answers(images: ImageSet, classifier: ImageClassifier) -> list[Ans
     return answers_of(LEFT_OUT, classifier.paths_, labels, probabilities, classifier.classes_.tolist())
 
 
-def _test_answers(tested: Tested, classifier: ImageClassifier) -> list[Answer]:
+def _test_answers(tested: Tested, classifier: ImageClassifier | GradientClassifier) -> list[Answer]:
     return answers_of(TEST, tested.paths, tested.labels, tested.probabilities, classifier.classes_.tolist())
 
 
-def _make_run_folder(out: Path) -> None:
+def make_run_folder(out: Path) -> None:
     """Make the folder, unless something other than a run lies there."""
     if out.exists() and not out.is_dir():
         raise OptionError(f"{out} is a file: name a folder for the run with --out.")

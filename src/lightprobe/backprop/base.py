@@ -1,0 +1,267 @@
+"""What the methods that learn by gradients share: data in, a network and a softmax head out, on disk."""
+
+import json
+import os
+import platform
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+from sklearn.utils.validation import check_is_fitted
+
+from lightprobe.backbones import pack_state
+from lightprobe.backprop.asking import SoftmaxClassifier
+from lightprobe.backprop.card import model_card
+from lightprobe.backprop.recipe import Recipe, find_recipe
+from lightprobe.backprop.training import Machine, Trained, seconds_to
+from lightprobe.classifier.network import Network
+from lightprobe.errors import DataError, ModelFileError
+from lightprobe.images import ImageSet, Skipped, holdout_mask, require_every_class
+from lightprobe.model_file import read_model, write_model
+
+VERSIONS = ("lightprobe", "lightning", "torch", "torchvision", "numpy", "scikit-learn")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and validation photos, and test photos where they are to be watched."""
+
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet | None
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a method's training returns: the network, the head's weights and what it took."""
+
+    network: Network
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    trained: Trained
+    lr: float
+    seconds: dict[str, float]
+    n_train: int
+    n_validation: int
+    skipped: tuple[Skipped, ...]
+
+
+class GradientClassifier(SoftmaxClassifier):
+    """Base of `LinearProbe`, `FineTune` and `Scratch`; they say what is particular to them.
+
+    scores = W f(x) + b, where f is a network averaged over positions; probabilities are their softmax.
+
+    Parameters
+    ----------
+    recipe : Recipe, str or path, optional
+        How to train: the method's own recipe, a named one ("tutorial"), or a YAML file.
+    image_size : int, optional
+        Side of the network's input in pixels; the network's own without it.
+    validation_fraction : float
+        Share of the training photos that choose the epoch, where the data has no `val` beside `test`.
+    precision : {"auto", "fp32", "bf16", "fp16", "int8"}
+        Arithmetic of training (mixed, and never int8) and of prediction.
+    engine, batch_size, workers, device, class_map, group, cache, strict, random_state, verbose
+        As for `ImageClassifier`; the batch size is that of looking, the recipe has that of training.
+    devices, num_nodes, strategy
+        How many devices and machines share the training, and how, as Lightning takes them.
+    checkpoint : path, optional
+        A folder for the state after each epoch; none is kept without it.
+    resume : bool
+        Go on from the state in `checkpoint`, where there is one.
+    watch_test : bool
+        Note each epoch's loss and accuracy on test photos, for curves. They never choose anything.
+    on_epoch : callable, optional
+        Gets each epoch's row.
+
+    Attributes
+    ----------
+    classes_ : ndarray of str, shape (n_classes,)
+    history_ : list of dict
+        One row an epoch: loss and accuracy of training, validation and test, learning rate, seconds so far.
+    best_epoch_ : int
+        The epoch whose weights were kept, counted from 1: the best on validation photos.
+    val_accuracy_ : float
+    lr_ : float
+        Learning rate of the head, as given or found.
+    interrupted_ : bool
+        Whether Ctrl-C ended training; the best weights so far were kept.
+    network_ : Network
+        The network up to its cut, as it was trained, and what runs it.
+    weight_, bias_ : ndarray of float32, shapes (n_classes, n_features) and (n_classes,)
+    seconds_ : dict of str to float
+        `features` (looking or decoding), `search` (for a learning rate), `fit`; and `to_99`, until
+        validation first reached 99 % of its best, the search left out.
+    watched_seconds_ : float
+        What looking at test photos took, which is in none of these.
+    n_train_, n_validation_ : int
+    skipped_ : tuple of Skipped
+        Photos that could not be decoded.
+    """
+
+    method: ClassVar[str]
+
+    recipe: Recipe | str | Path | None
+    validation_fraction: float
+    precision: str
+    engine: str
+    random_state: int
+    verbose: bool
+
+    @abstractmethod
+    def _learn(self, split: Split, recipe: Recipe) -> Learned:
+        """Train."""
+
+    def fit(self, data: Any, y: Sequence[str] | None = None) -> Self:
+        """Train, keeping the weights of the epoch that was best on validation photos.
+
+        Parameters
+        ----------
+        data, y
+            As for `ImageClassifier.fit`; a `val` split beside `test` is what validates.
+
+        Raises
+        ------
+        LightprobeError
+            If the data or a parameter cannot be used; one sentence says why.
+        MissingExtraError
+            Without Lightning.
+        KeyboardInterrupt
+            Ctrl-C before the first epoch was over; later, the best so far is kept.
+        """
+        recipe = find_recipe(self.method, self.recipe)
+        split = self._split(self._open(data, y, group=self.group))
+        learned = self._learn(split, recipe)
+        self.classes_ = np.array(split.train.classes)
+        self.network_ = learned.network
+        self.weight_, self.bias_ = learned.weight, learned.bias
+        self.recipe_ = recipe
+        trained = learned.trained
+        self.history_, self.best_epoch_ = trained.rows, trained.best_epoch
+        self.val_accuracy_ = trained.rows[trained.best_epoch - 1]["val_accuracy"]
+        self.lr_, self.interrupted_ = learned.lr, trained.interrupted
+        self.watched_seconds_ = trained.watched_seconds
+        before = learned.seconds.get("features", 0.0)
+        self.seconds_ = {
+            **learned.seconds,
+            "fit": trained.seconds,
+            "to_99": seconds_to(trained.rows, 0.99, before),
+        }
+        self.n_train_, self.n_validation_ = learned.n_train, learned.n_validation
+        self.skipped_ = learned.skipped + split.train.skipped
+        return self
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.
+
+        Raises
+        ------
+        ModelFileError
+            If something other than a model lies there.
+        """
+        check_is_fitted(self)
+        tensors, network = self.network_.state_of()
+        tensors |= {"head.weight": torch.from_numpy(self.weight_), "head.bias": torch.from_numpy(self.bias_)}
+        parameters = self.get_params()
+        if parameters.get("weights") is not None:
+            parameters["weights"] = str(parameters["weights"])
+        config = {
+            "method": self.method,
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+            "classes": self.classes_.tolist(),
+            # Of a training only: its recipe stands below, the others are its run's own.
+            "parameters": {**parameters, **_OF_A_RUN},
+            "recipe": self.recipe_.to_config(),
+            **network,
+            **{name: getattr(self, f"{name}_") for name in _KEPT},
+        }
+        path = Path(folder)
+        write_model(path, tensors, config, model_card(config))
+        return path
+
+    def save_backbone(self, path: str | os.PathLike[str]) -> None:
+        """Write the network without its head as `--weights` reads it: the tensors, and facts beside them."""
+        check_is_fitted(self)
+        backbone = self.network_.backbone
+        save_file(pack_state(backbone.state), path)
+        known = backbone.preprocessing.to_config() | {"arguments": dict(backbone.architecture.arguments)}
+        text = json.dumps(known, indent=2, ensure_ascii=False)
+        Path(f"{os.fspath(path)}.json").write_text(text + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read a model that `save` wrote; nothing is unpickled.
+
+        Raises
+        ------
+        ModelFileError
+            If there is no model, or it is foreign, damaged, changed or of another format version.
+        """
+        tensors, stored = read_model(Path(folder))
+        config: dict[str, Any] = stored
+        try:
+            model = cls(**config["parameters"])
+            model.classes_ = np.array(config["classes"])
+            model.network_ = Network.from_state(tensors, config)
+            model.weight_, model.bias_ = tensors["head.weight"].numpy(), tensors["head.bias"].numpy()
+            if not len(model.weight_) == len(model.bias_) == len(model.classes_):
+                raise ValueError("the head and the list of classes differ in length")
+            model.recipe_ = Recipe().with_settings(config["recipe"])
+            model.skipped_ = ()
+            for name in _KEPT:
+                setattr(model, f"{name}_", config[name])
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"{folder} is damaged or incomplete ({error}): train the model again."
+            ) from error
+        return model
+
+    def _machine(self) -> Machine:
+        return Machine(self.device, self.precision, self.devices, self.num_nodes, self.strategy)
+
+    def _training_options(self) -> dict[str, Any]:
+        """Return what `train_network` is told by the parameters."""
+        on_epoch: Callable[[Row], None] = self.on_epoch or (lambda _row: None)
+        return {
+            "checkpoint": None if self.checkpoint is None else Path(self.checkpoint),
+            "resume": self.resume,
+            "on_epoch": on_epoch,
+        }
+
+    def _split(self, images: ImageSet) -> Split:
+        """Say which photos train and which validate; test photos only where they are to be watched."""
+        training, validation = images.training, images.validation
+        require_every_class(training, "training photos")
+        test = images.test if self.watch_test else None
+        if validation is not None:
+            training = training.select(training.splits != "val")
+            require_every_class(training, "training photos")
+            return Split(training, validation, test)
+        if np.bincount(training.labels).max() < 2:
+            raise DataError(
+                "Every class has one photo only, and training by gradients needs some to validate on: "
+                "add photos, or use --method optical, which needs none."
+            )
+        held = holdout_mask(
+            training.labels,
+            self.validation_fraction,
+            groups=training.groups,
+            random_state=self.random_state,
+        )
+        return Split(training.select(~held), training.select(held), test)
+
+
+# Parameters that are a run's own and no part of the model.
+_OF_A_RUN: dict[str, Any] = {"recipe": None, "checkpoint": None, "resume": False, "on_epoch": None}
+_KEPT = (
+    *("history", "best_epoch", "val_accuracy", "lr", "interrupted", "seconds"),
+    *("n_train", "n_validation", "watched_seconds"),
+)

@@ -1,0 +1,114 @@
+"""FineTune: a pretrained network learns on, with a new head."""
+
+from pathlib import Path
+from typing import Any
+
+from lightprobe.backbones import create_backbone
+from lightprobe.backprop.base import GradientClassifier, Learned, Split
+from lightprobe.backprop.networks import Unfreeze
+from lightprobe.backprop.on_pictures import learn_on_pictures
+from lightprobe.backprop.recipe import Recipe
+
+
+class FineTune(GradientClassifier):
+    """A pretrained network with a new head, both trained on augmented photos.
+
+    The head learns at the recipe's rate, and each stage before it `lr_decay` times as fast as the one
+    behind. With `cut`, the network is shortened first.
+
+    Parameters
+    ----------
+    backbone : str
+        As for `ImageClassifier`, like `weights` and `cut`.
+    unfreeze : "all", "head" or int
+        What of it learns: everything, the head alone, or the last so many stages beside it. Frozen parts
+        keep their tensors to the bit, batch norms' running statistics included.
+
+    Other parameters and attributes are those of `GradientClassifier`.
+
+    Examples
+    --------
+    >>> from lightprobe.backprop import FineTune
+    >>> FineTune("resnet18", unfreeze=1).fit("photos/").score("photos/")  # doctest: +SKIP
+    """
+
+    method = "fine-tune"
+
+    def __init__(
+        self,
+        backbone: str = "starter",
+        *,
+        weights: str | Path | None = None,
+        cut: str | None = None,
+        unfreeze: Unfreeze = "all",
+        image_size: int | None = None,
+        recipe: Recipe | str | Path | None = None,
+        validation_fraction: float = 0.15,
+        precision: str = "auto",
+        engine: str = "auto",
+        batch_size: int = 32,
+        workers: int | None = None,
+        device: str = "auto",
+        devices: int = 1,
+        num_nodes: int = 1,
+        strategy: str = "auto",
+        class_map: str | None = None,
+        group: str | None = None,
+        cache: bool = False,
+        strict: bool = False,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        watch_test: bool = False,
+        on_epoch: Any = None,
+        random_state: int = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.cut = cut
+        self.unfreeze = unfreeze
+        self.image_size = image_size
+        self.recipe = recipe
+        self.validation_fraction = validation_fraction
+        self.precision = precision
+        self.engine = engine
+        self.batch_size = batch_size
+        self.workers = workers
+        self.device = device
+        self.devices = devices
+        self.num_nodes = num_nodes
+        self.strategy = strategy
+        self.class_map = class_map
+        self.group = group
+        self.cache = cache
+        self.strict = strict
+        self.checkpoint = checkpoint
+        self.resume = resume
+        self.watch_test = watch_test
+        self.on_epoch = on_epoch
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _learn(self, split: Split, recipe: Recipe) -> Learned:
+        backbone = create_backbone(
+            self.backbone,
+            weights=self.weights,
+            cut=self.cut,
+            image_size=self.image_size,
+            random_state=self.random_state,
+        )
+        return learn_on_pictures(
+            backbone,
+            split,
+            recipe,
+            unfreeze=self.unfreeze,
+            label=f"{backbone.weights}, fine-tuned",
+            engine=self.engine,
+            precision=self.precision,
+            machine=self._machine(),
+            random_state=self.random_state,
+            workers=self.workers,
+            strict=self.strict,
+            progress=self.verbose,
+            **self._training_options(),
+        )

@@ -1,0 +1,157 @@
+"""LinearProbe: a softmax head on a frozen network's features, which are computed once."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from lightprobe.backbones import Runner, Tap, create_backbone
+from lightprobe.backprop.base import GradientClassifier, Learned, Split
+from lightprobe.backprop.batches import Samples
+from lightprobe.backprop.learners import FeatureLearner
+from lightprobe.backprop.recipe import Recipe
+from lightprobe.backprop.training import find_rate, train_network
+from lightprobe.classifier.network import Network
+from lightprobe.features import Features
+from lightprobe.images import ImageSet, Skipped, require_every_class
+
+TRIAL_EPOCHS = 20
+
+
+class LinearProbe(GradientClassifier):
+    """Frozen backbone, softmax head: multinomial logistic regression on features, by gradient descent.
+
+    min over W, b of Σ −log softmax(W f(x_i) + b)[y_i], stopped where validation is best. Each photo is looked
+    at once, so epochs cost next to nothing; it sees no augmented photos.
+
+    Parameters
+    ----------
+    backbone : str
+        As for `ImageClassifier`, like `weights` and `cut`.
+
+    Other parameters and attributes are those of `GradientClassifier`.
+
+    Examples
+    --------
+    >>> from lightprobe.backprop import LinearProbe
+    >>> LinearProbe("starter").fit("photos/").score("photos/")  # doctest: +SKIP
+    """
+
+    method = "linear-probe"
+
+    def __init__(
+        self,
+        backbone: str = "starter",
+        *,
+        weights: str | Path | None = None,
+        cut: str | None = None,
+        image_size: int | None = None,
+        recipe: Recipe | str | Path | None = None,
+        validation_fraction: float = 0.15,
+        precision: str = "auto",
+        engine: str = "auto",
+        batch_size: int = 32,
+        workers: int | None = None,
+        device: str = "auto",
+        devices: int = 1,
+        num_nodes: int = 1,
+        strategy: str = "auto",
+        class_map: str | None = None,
+        group: str | None = None,
+        cache: bool = True,
+        strict: bool = False,
+        checkpoint: str | Path | None = None,
+        resume: bool = False,
+        watch_test: bool = False,
+        on_epoch: Any = None,
+        random_state: int = 0,
+        verbose: bool = False,
+    ) -> None:
+        self.backbone = backbone
+        self.weights = weights
+        self.cut = cut
+        self.image_size = image_size
+        self.recipe = recipe
+        self.validation_fraction = validation_fraction
+        self.precision = precision
+        self.engine = engine
+        self.batch_size = batch_size
+        self.workers = workers
+        self.device = device
+        self.devices = devices
+        self.num_nodes = num_nodes
+        self.strategy = strategy
+        self.class_map = class_map
+        self.group = group
+        self.cache = cache
+        self.strict = strict
+        self.checkpoint = checkpoint
+        self.resume = resume
+        self.watch_test = watch_test
+        self.on_epoch = on_epoch
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _learn(self, split: Split, recipe: Recipe) -> Learned:
+        backbone = create_backbone(
+            self.backbone,
+            weights=self.weights,
+            cut=self.cut,
+            image_size=self.image_size,
+            random_state=self.random_state,
+        )
+        tap = Tap(backbone.cut, "avg")
+        self.network_, runner = Network.for_photos(
+            split.train,
+            backbone,
+            [tap],
+            engine=self.engine,
+            precision=self.precision,
+            device=self.device,
+            random_state=self.random_state,
+        )
+        train, seen = self._samples(split.train, runner)
+        require_every_class(split.train.select(seen.kept), "training photos that can be decoded")
+        validation, held = self._samples(split.validation, runner)
+        test = None if split.test is None else self._samples(split.test, runner)[0]
+        seconds = {"features": seen.seconds + held.seconds, "search": 0.0}
+        shared: dict[str, Any] = {
+            "n_classes": len(split.train.classes),
+            "labels": train.labels,
+            "machine": self._machine(),
+            "random_state": self.random_state,
+        }
+
+        def learner(settings: Recipe) -> FeatureLearner:
+            return FeatureLearner(train, len(split.train.classes), settings, self.random_state)
+
+        if recipe.lr == "auto":
+            start = time.perf_counter()
+            lr, _ = find_rate(learner, recipe, validation, TRIAL_EPOCHS, **shared)
+            recipe = recipe.with_settings({"lr": lr})
+            seconds["search"] = time.perf_counter() - start
+        chosen = learner(recipe)
+        trained = train_network(
+            chosen, recipe, validation, test=test, progress=self.verbose, **shared, **self._training_options()
+        )
+        weight, bias = chosen.folded()
+        skipped: tuple[Skipped, ...] = seen.skipped + held.skipped
+        return Learned(
+            self.network_,
+            weight.numpy(),
+            bias.numpy(),
+            trained,
+            float(recipe.lr),
+            seconds,
+            len(train),
+            len(validation),
+            skipped,
+        )
+
+    def _samples(self, images: ImageSet, runner: Runner) -> tuple[Samples, Features]:
+        features = self._look(images, runner)
+        matrix = features.matrices[self._tap].astype(np.float32)
+        labels = torch.from_numpy(images.labels[features.kept])
+        return Samples(torch.from_numpy(matrix), labels, torch.ones(len(labels))), features

@@ -1,0 +1,164 @@
+"""Photos decoded once and kept in memory, as squares of bytes, for all epochs."""
+
+import logging
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+from tqdm import tqdm
+
+from lightprobe.backbones import Preprocessing
+from lightprobe.backprop.batches import Samples
+from lightprobe.errors import DataError, ImageError
+from lightprobe.images import ImageSet, Skipped
+from lightprobe.images.decode import decode
+
+logger = logging.getLogger(__name__)
+
+# A random crop is taken from a photo kept a little larger than the network's input, as 256 is to 224.
+MARGIN = 8 / 7
+_PROBED = 32  # photos whose size says whether a margin would only enlarge them
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Decoded photos.
+
+    Attributes
+    ----------
+    samples : Samples
+        Squares of bytes (n, 3, s, s).
+    kept : ndarray of int64, shape (n,)
+        Which photos of the image set they are.
+    skipped : tuple of Skipped
+        Photos that could not be decoded.
+    seconds : float
+        What decoding cost.
+    """
+
+    samples: Samples
+    kept: NDArray[np.int64]
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+def load_pictures(
+    images: ImageSet,
+    preprocessing: Preprocessing,
+    view: Literal["whole", "test"],
+    *,
+    workers: int | None = None,
+    strict: bool = False,
+    progress: bool = False,
+) -> Pictures:
+    """Decode every photo once.
+
+    Parameters
+    ----------
+    view : {"whole", "test"}
+        `whole`: all of the photo, squashed to a square a little larger than the network's input, for random
+        crops; `test`: prepared as for prediction.
+
+    Raises
+    ------
+    DataError
+        If `strict` and a photo cannot be decoded, or if none can.
+    """
+    start = time.perf_counter()
+    side = preprocessing.crop if view == "test" else _stored_side(images, preprocessing)
+    stored = _allocate(len(images), side)
+    aspects, seen = torch.ones(len(images)), np.zeros(len(images), bool)
+    skipped = []
+
+    def load(index: int) -> str | None:
+        try:
+            image = decode(images.read(index), at_least=side)
+        except ImageError as error:
+            return error.reason
+        except OSError as error:
+            return f"cannot be read: {error.strerror or error}"
+        if view == "test":
+            stored[index] = preprocessing.prepare(image)
+        else:
+            stored[index] = functional.resize(image, [side, side], antialias=True)
+            # Where the network is shown squashed photos, crops vary around the squashed shape.
+            aspects[index] = 1.0 if preprocessing.fit == "squash" else image.shape[2] / image.shape[1]
+        seen[index] = True
+        return None
+
+    bar = tqdm(total=len(images), unit="image", desc="Decoding photos", disable=not progress)
+    with bar, _executor(workers) as executor:
+        for index, reason in enumerate(executor.map(load, range(len(images)))):
+            bar.update()
+            if reason is None:
+                continue
+            if strict:
+                executor.shutdown(cancel_futures=True)
+                raise DataError(
+                    f"{images.paths[index]} {reason}: remove or replace it, "
+                    "or leave --strict out to skip such files."
+                )
+            skipped.append(Skipped(images.paths[index], reason))
+    kept = np.flatnonzero(seen)
+    if not len(kept):
+        raise DataError(
+            f"None of the {len(images)} images can be decoded; "
+            f"the first, {skipped[0].path}, {skipped[0].reason}: give other files."
+        )
+    if len(kept) < len(images):
+        stored, aspects = stored[torch.from_numpy(kept)], aspects[torch.from_numpy(kept)]
+    samples = Samples(stored, torch.from_numpy(images.labels[kept]), aspects)
+    return Pictures(samples, kept, tuple(skipped), time.perf_counter() - start)
+
+
+def at_side(samples: Samples, side: int) -> Samples:
+    """Return squares of another side, resized with antialias; the same samples if it is theirs."""
+    if samples.inputs.shape[-1] == side:
+        return samples
+    resized = _allocate(len(samples), side)
+    for start in range(0, len(samples), 256):
+        rows = slice(start, start + 256)
+        resized[rows] = functional.resize(samples.inputs[rows], [side, side], antialias=True)
+    return replace(samples, inputs=resized)
+
+
+def _stored_side(images: ImageSet, preprocessing: Preprocessing) -> int:
+    """Return the network's input with a margin, unless the photos themselves have none."""
+    wanted = round(preprocessing.crop * MARGIN)
+    largest = preprocessing.crop
+    for index in np.linspace(0, len(images) - 1, min(_PROBED, len(images))).astype(int):
+        try:
+            largest = max(largest, *decode(images.read(int(index))).shape[1:])
+        except (ImageError, OSError):
+            continue
+        if largest >= wanted:
+            return wanted
+    return min(wanted, largest)
+
+
+def _allocate(n: int, side: int) -> Tensor:
+    """Allocate bytes in memory, or in a file that vanishes with the process where it would not hold them."""
+    shape = (n, 3, side, side)
+    if n * 3 * side * side < psutil.virtual_memory().available // 2:
+        return torch.empty(shape, dtype=torch.uint8)
+    logger.info("%d photos of %d pixels do not fit in memory: they lie in a temporary file.", n, side)
+    with tempfile.TemporaryFile() as file:
+        return torch.from_numpy(np.memmap(file, np.uint8, "w+", shape=shape))
+
+
+def _executor(workers: int | None) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(
+        workers or os.cpu_count() or 2,
+        "lightprobe-decode",
+        initializer=torch.set_num_threads,
+        initargs=(1,),
+    )

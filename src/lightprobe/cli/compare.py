@@ -1,0 +1,47 @@
+"""`lightprobe compare`: methods side by side on the same photos."""
+
+import argparse
+
+from lightprobe.cli.gradient_options import add_gradient_options, train_command
+from lightprobe.cli.options import (
+    METHODS,
+    add_backbone_options,
+    add_data_options,
+    add_head_options,
+    fraction,
+)
+
+HELP = "methods side by side on the same photos: accuracy, time, memory"
+USAGE = "DATA --methods a,b,... --out RUN"
+EXAMPLE = "lightprobe compare photos/ --methods optical,fine-tune --out comparison"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    data = add_data_options(parser, out="folder for rows, the figure, and a run of each method")
+    data.add_argument("--methods", type=_methods, default=METHODS, metavar="a,b", help=", ".join(METHODS))
+    data.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
+    add_backbone_options(parser)
+    add_head_options(parser, method=False)
+    add_gradient_options(parser)
+    parser.set_defaults(lr="auto")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare and print a table."""
+    from lightprobe.cli import output
+    from lightprobe.evidence.compare import compare
+
+    comparison = compare({method: train_command(args, method) for method in args.methods}, args.out)
+    if args.json:
+        output.as_json(comparison)
+    else:
+        output.comparison(comparison)
+    return 0
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in names if name not in METHODS]:
+        raise argparse.ArgumentTypeError(f"got {', '.join(unknown)}, allowed are {', '.join(METHODS)}")
+    return names

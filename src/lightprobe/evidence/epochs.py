@@ -1,0 +1,79 @@
+"""A training's epochs on disk, as they come: rows, a table, and the curves."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+Row = dict[str, Any]
+
+TABLE, CURVES = "epochs.csv", "curves.png"
+# Told apart by the colour-blind (Okabe and Ito 2008).
+COLOURS = {"train": "#999999", "val": "#0072b2", "test": "#d55e00"}
+NAMES = {"train": "training", "val": "validation", "test": "test"}
+
+
+class EpochLog:
+    """Writes each epoch to a run's `rows.jsonl` (rows with the key `epoch`) and `epochs.csv`.
+
+    Parameters
+    ----------
+    run : Path
+        The run's folder.
+    method : str
+    resume : bool
+        Go on in the table that lies there instead of beginning a new one.
+    """
+
+    def __init__(self, run: Path, method: str, *, resume: bool) -> None:
+        self.run, self.method = run, method
+        if not resume:
+            (run / TABLE).unlink(missing_ok=True)
+
+    def __call__(self, row: Row) -> None:
+        """Write an epoch."""
+        row = {"method": self.method, **row}
+        with (self.run / "rows.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, allow_nan=False) + "\n")
+        table = self.run / TABLE
+        is_new = not table.exists()
+        with table.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, list(row))
+            if is_new:
+                writer.writeheader()
+            writer.writerow(row)
+
+
+def draw_curves(rows: Sequence[Row], best_epoch: int, path: Path) -> None:
+    """Draw loss and accuracy over the epochs, and mark the epoch whose weights were kept.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        As `history_` has them.
+    """
+    figure = Figure(figsize=(9, 3.6), facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    epochs = [row["epoch"] for row in rows]
+    for axes, what in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for split, colour in COLOURS.items():
+            values = [row[f"{split}_{what}"] for row in rows]
+            if None not in values:
+                axes.plot(epochs, values, color=colour, label=NAMES[split], linewidth=1.8, marker=".")
+        axes.axvline(best_epoch, color="#cccccc", linewidth=1, zorder=0)
+        axes.set(xlabel="epoch", ylabel=what)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.legend(frameon=False)
+    best = rows[best_epoch - 1]
+    figure.suptitle(
+        f"Epoch {best_epoch} was best: {best['val_accuracy']:.1%} of the validation photos are right",
+        fontsize=11,
+        ha="left",
+        x=0.01,
+    )
+    figure.savefig(path, dpi=130)

@@ -1,0 +1,43 @@
+"""A saved model of any method, by what its configuration says that it is."""
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from lightprobe.backprop import FineTune, LinearProbe, Scratch
+from lightprobe.classifier import ImageClassifier
+from lightprobe.errors import ModelFileError
+from lightprobe.model_file import CONFIG, is_model
+
+Model = ImageClassifier | LinearProbe | FineTune | Scratch
+
+METHODS: Final[dict[str, type[Model]]] = {
+    "optical": ImageClassifier,
+    "linear-probe": LinearProbe,
+    "fine-tune": FineTune,
+    "scratch": Scratch,
+}
+
+
+def load(folder: str | os.PathLike[str]) -> Model:
+    """Read a saved model of whatever method; nothing is unpickled.
+
+    Raises
+    ------
+    ModelFileError
+        If there is no model, or it is foreign, damaged, changed or of another format version.
+    """
+    path = Path(folder)
+    method = "optical"
+    if is_model(path):
+        try:
+            method = json.loads((path / CONFIG).read_text(encoding="utf-8"))["method"]
+        except (OSError, ValueError, KeyError, TypeError):
+            method = "optical"  # whose reader says what is wrong
+    if method not in METHODS:
+        raise ModelFileError(
+            f"{path} was trained by {method!r}, and this lightprobe knows {', '.join(METHODS)}: "
+            "use the lightprobe that wrote it."
+        )
+    return METHODS[method].load(path)
