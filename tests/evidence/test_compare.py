@@ -13,8 +13,14 @@ TOY = ["--image-size", "48", "--device", "cpu", "--precision", "fp32", "--engine
 
 def run_row(method: str) -> dict[str, object]:
     row: dict[str, object] = {
-        **{"method": method, "backbone": "starter", "image_size": 48, "n_train": 36, "n_test": 12},
-        **{"test_accuracy": 0.75, "test_accuracy_ci95": [0.5, 0.9], "train_seconds": 20.0},
+        "method": method,
+        "backbone": "starter",
+        "image_size": 48,
+        "n_train": 36,
+        "n_test": 12,
+        "test_accuracy": 0.75,
+        "test_accuracy_ci95": [0.5, 0.9],
+        "train_seconds": 20.0,
         "peak_rss_mb": 900.0,
         "model_bytes": 10**6,
         "seconds": {"features": 3.0, "predict": 2.0},

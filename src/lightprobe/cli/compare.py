@@ -5,6 +5,7 @@ import argparse
 from lightprobe.cli.gradient_options import add_gradient_options, train_command
 from lightprobe.cli.options import (
     METHODS,
+    METHODS_HELP,
     add_backbone_options,
     add_data_options,
     add_head_options,
@@ -19,7 +20,7 @@ EXAMPLE = "lightprobe compare photos/ --methods optical,fine-tune --out comparis
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     data = add_data_options(parser, out="folder for rows, the figure, and a run of each method")
-    data.add_argument("--methods", type=_methods, default=METHODS, metavar="a,b", help=", ".join(METHODS))
+    data.add_argument("--methods", type=_methods, default=METHODS, metavar="a,b", help=METHODS_HELP)
     data.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
     add_backbone_options(parser)
     add_head_options(parser, method=False)

@@ -52,13 +52,8 @@ _TAKES: Mapping[str, tuple[_Defaults, ...]] = {
 
 
 def add_gradient_options(parser: argparse.ArgumentParser) -> None:
-    """Add them, unseen in the verb's own help, and `--help-gradients`, which shows them."""
-    parser.add_argument(
-        "--help-gradients",
-        action=_ShowGradientOptions,
-        nargs=0,
-        help="show the options of linear-probe, fine-tune and scratch",
-    )
+    """Add them, unseen in the verb's own help, which names `--help-gradients`: that shows them."""
+    parser.add_argument("--help-gradients", action=_ShowGradientOptions, nargs=0, help=argparse.SUPPRESS)
     _declare(parser, hidden=True)
 
 
@@ -134,9 +129,8 @@ def train_command(args: argparse.Namespace, method: str) -> list[str]:
         if isinstance(value, bool):
             command.append(flag if value else flag.replace("--", "--no-"))
         else:
-            command += [
-                word for v in (value if isinstance(value, list) else [value]) for word in (flag, str(v))
-            ]
+            for given in value if isinstance(value, list) else [value]:
+                command += [flag, str(given)]
     if method == "scratch" and args.network is None:
         command += ["--network", args.backbone]
     return command

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lightprobe.images import ImageSet
 
 METHODS = ("optical", "linear-probe", "fine-tune", "scratch")
+METHODS_HELP = f"{', '.join(METHODS)} (their options: --help-gradients)"
 BATCH_SIZE = 32  # of looking
 DATA_HELP = "folder of class folders (or of train/, test/), zip, .csv, data set name"
 
@@ -101,7 +102,7 @@ def add_head_options(parser: argparse.ArgumentParser, *, method: bool = True) ->
     if method:
         group.add_argument(
             "--method", default="optical", choices=METHODS, metavar="M",
-            help=f"{', '.join(METHODS[:-1])} or {METHODS[-1]}",
+            help=METHODS_HELP,
         )  # fmt: skip
     group.add_argument(
         "--pool", default="auto", choices=("auto", "avg", "flatten"), metavar="P", help="auto, avg or flatten"

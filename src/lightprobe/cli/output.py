@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lightprobe.bulk.rows import to_json
@@ -115,7 +115,7 @@ def demo(row: Mapping[str, Any]) -> None:
 
 def comparison(outcome: Mapping[str, Any]) -> None:
     """Print methods side by side, and what the closed form costs of fine-tuning's time."""
-    columns = {
+    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
         "method": lambda row: row["method"],
         "test": lambda row: _percent(row["test_accuracy"]),
         "95 % interval": lambda row: " to ".join(f"{p:.1%}" for p in row["test_accuracy_ci95"]),
@@ -133,8 +133,8 @@ def comparison(outcome: Mapping[str, Any]) -> None:
         share = light["seconds_to_99"] / tuned["seconds_to_99"]
         _line()
         _line(
-            f"optical against fine-tune: {points:+.1f} points, in {share:.0%} of the seconds that fine-tuning "
-            "takes to 99 % of its best"
+            f"optical against fine-tune: {points:+.1f} points, in {share:.0%} of the seconds "
+            "that fine-tuning takes to 99 % of its best"
         )
     _line(f"figure {outcome['report']}")
 

@@ -100,8 +100,7 @@ def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], pa
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.2)
     axes.set_title(
-        f"{rows[0]['backbone']}, {rows[0]['n_train']} training and {rows[0]['n_test']} test photos",
-        loc="left",
+        f"{rows[0]['backbone']}, {rows[0]['image_size']} px, {rows[0]['n_test']} test photos", loc="left"
     )
     figure.savefig(path, dpi=130)
 

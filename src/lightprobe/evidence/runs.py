@@ -109,7 +109,7 @@ def _seconds(stages: Mapping[str, float], predict: float) -> dict[str, float]:
 
 
 def _left_out_answers(images: ImageSet, classifier: ImageClassifier | GradientClassifier) -> list[Answer]:
-    """Say what each training photo is called by the model that never saw it, where there is one and it is kept."""
+    """Say what each training photo is called by the model that never saw it, where that is known and kept."""
     if not isinstance(classifier, ImageClassifier) or classifier.keep == "nothing":
         return []
     label_of = dict(zip(images.paths, images.labels.tolist(), strict=True))
