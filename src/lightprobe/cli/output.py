@@ -136,7 +136,7 @@ def comparison(outcome: Mapping[str, Any]) -> None:
             f"optical against fine-tune: {points:+.1f} points, in {share:.0%} of the seconds "
             "that fine-tuning takes to 99 % of its best"
         )
-    _line(f"figure {outcome['report']}")
+    _line(f"figure                  {outcome['figure']}")
 
 
 def after_training(row: Mapping[str, Any]) -> None:

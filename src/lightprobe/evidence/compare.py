@@ -19,10 +19,8 @@ from lightprobe.evidence.runs import Row, append_row, make_run_folder
 FIGURE = "compare.png"
 # Told apart by the colour-blind (Okabe and Ito 2008).
 COLOURS = {"optical": "#d55e00", "linear-probe": "#0072b2", "fine-tune": "#009e73", "scratch": "#cc79a7"}
-_KEYS = (
-    *("method", "backbone", "cut", "image_size", "n_train", "n_test", "test_accuracy", "test_accuracy_ci95"),
-    *("loo_accuracy", "val_accuracy", "epochs", "best_epoch", "lr", "peak_rss_mb", "model_bytes", "model"),
-)
+# Of a run alone, and long.
+_LEFT_OUT = ("candidates", "recipe", "cached")
 
 
 def compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
@@ -41,7 +39,7 @@ def compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
         `rows`, one a method: test accuracy with its 95 % interval; `train_seconds`, from files to a fitted
         model, everything cold; `seconds_to_99`, until validation first reached 99 % of its best, the search
         for a learning rate left out (of the closed form, all its seconds); peak memory; bytes on disk;
-        `images_per_second` when it predicts. `report`: the figure's path.
+        `images_per_second` when it predicts. `figure`: its path.
 
     Raises
     ------
@@ -61,7 +59,7 @@ def compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
         curves[method] = _epochs(out / method)
     figure = out / FIGURE
     draw_comparison(rows, curves, figure)
-    return {"rows": rows, "report": str(figure)}
+    return {"rows": rows, "figure": str(figure)}
 
 
 def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], path: Path) -> None:
@@ -127,8 +125,7 @@ def _outcome(row: Row) -> Row:
     closed_form = "to_99" not in seconds
     setup = 0.0 if closed_form else row["train_seconds"] - seconds["fit"]
     return {
-        **{key: row.get(key) for key in _KEYS},
-        "train_seconds": row["train_seconds"],
+        **{key: value for key, value in row.items() if key not in _LEFT_OUT},
         "search_seconds": seconds.get("search", 0.0),
         "setup_seconds": setup,
         "seconds_to_99": row["train_seconds"] if closed_form else seconds["to_99"],
