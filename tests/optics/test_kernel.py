@@ -39,7 +39,7 @@ def test_counted_bits_are_exact_too(n: int, others: int, m: int, monkeypatch: py
     from lightprobe.optics import _popcount
 
     monkeypatch.setattr(products_module, "COUNTING_WORK", 0)
-    monkeypatch.setattr(kernel_module, "BLOCK_ROWS", 10)  # blocks start where no tile does
+    monkeypatch.setattr(products_module, "GRAM_ROWS", 10)  # blocks start where no tile does
     monkeypatch.setattr(torch, "_int_mm", None)
     X, Y = rows(n, m, 1), rows(others, m, 1, seed=1)
     np.testing.assert_array_equal(linear_kernel(X, Y), exact(X, Y))
@@ -113,7 +113,7 @@ def test_blocks_change_nothing(dtype: type, kernel: object, monkeypatch: pytest.
     assert callable(kernel)
     X: NDArray[Any] = rows(50, 40, 3).astype(dtype)
     whole, against = kernel(X), kernel(X, X[:13])
-    monkeypatch.setattr(kernel_module, "BLOCK_ROWS", 8)
+    monkeypatch.setattr(products_module, "GRAM_ROWS", 8)
     monkeypatch.setattr(kernel_module, "OPTICAL_ROWS", 5)
     monkeypatch.setattr(products_module, "BLOCK_ROWS", 6)
     monkeypatch.setattr(products_module, "FLOAT_COLUMNS", 16)

@@ -31,6 +31,7 @@ DTYPES = (np.float64, np.float32, np.float16, np.uint8)
 COMPONENTS = ("auto", "exact")
 MEMORY_SHARE = 0.6  # of the memory available, where max_memory is not given
 PREDICT_BYTES = 2**26  # of kernel values or features at a time
+FOLD_ELEMENTS = 2**22  # of training features in double precision at a time
 
 
 class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -129,7 +130,14 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             it is. Without it, it is computed.
         """
         self.check_options()
-        X, y = validate_data(self, _bytes_for_bits(X), y, dtype=list(DTYPES), order="C")
+        X, y = validate_data(
+            self,
+            _bytes_for_bits(X),
+            y,
+            dtype=list(DTYPES),
+            order="C",
+            ensure_all_finite=not _is_finite_half(X),
+        )
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -265,7 +273,14 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     def _scores(self, X: NDArray[Any]) -> Floats:
         check_is_fitted(self)
-        X = validate_data(self, _bytes_for_bits(X), dtype=list(DTYPES), order="C", reset=False)
+        X = validate_data(
+            self,
+            _bytes_for_bits(X),
+            dtype=list(DTYPES),
+            order="C",
+            ensure_all_finite=not _is_finite_half(X),
+            reset=False,
+        )
         X = self._as_fitted(X)
         exact = hasattr(self, "X_fit_")
         width = len(self.X_fit_) if exact else self.coef_.shape[1]
@@ -361,9 +376,18 @@ def _bytes_for_bits(X: Any) -> Any:
     return X.view(np.uint8) if isinstance(X, np.ndarray) and X.dtype == np.bool_ else X
 
 
-def _fold(X: NDArray[Any], dual_coef: Floats, block: int = 1024) -> Floats:
+def _is_finite_half(X: Any) -> bool:
+    """Whether X is float16 and all finite; scikit-learn's sum overflows there and a slow search follows."""
+    return isinstance(X, np.ndarray) and X.dtype == np.float16 and bool(np.isfinite(X.sum(dtype=np.float32)))
+
+
+def _fold(X: NDArray[Any], dual_coef: Floats) -> Floats:
     """W = cᵀX, (c, m), in blocks of rows."""
     folded = np.zeros((dual_coef.shape[1], X.shape[1]))
-    for start in range(0, len(X), block):
-        folded += dual_coef[start : start + block].T @ X[start : start + block].astype(np.float64)
+    step = max(1, FOLD_ELEMENTS // X.shape[1])
+    buffer = np.empty((min(step, len(X)), X.shape[1]))
+    for start in range(0, len(X), step):
+        block = buffer[: len(X) - start]
+        np.copyto(block, X[start : start + step])
+        folded += dual_coef[start : start + step].T @ block
     return folded

@@ -90,12 +90,16 @@ def l2_normalize(X: NDArray[Any]) -> NDArray[Any]:
     dtype = X.dtype if np.issubdtype(X.dtype, np.floating) else np.dtype(np.float32)
     working = np.promote_types(dtype, np.float32)
     normalized = np.empty(X.shape, dtype=dtype)
-    for rows in _blocks(*X.shape):
-        block = X[rows].astype(working)
-        largest = np.abs(block).max(axis=1, keepdims=True, initial=0)
+    blocks = _blocks(*X.shape)
+    buffer = np.empty(X[blocks[0]].shape if blocks else (0, 0), dtype=working)
+    for rows in blocks:
+        block = buffer[: rows.stop - rows.start]
+        np.copyto(block, X[rows])
+        largest = np.maximum(block.max(axis=1, initial=0), -block.min(axis=1, initial=0))[:, None]
         block /= np.where(largest > 0, largest, 1)  # so that squares neither overflow nor vanish
         lengths = np.sqrt(np.einsum("ij,ij->i", block, block))[:, None]
-        normalized[rows] = block / np.where(lengths > 0, lengths, 1)
+        block /= np.where(lengths > 0, lengths, 1)
+        normalized[rows] = block
     return normalized
 
 

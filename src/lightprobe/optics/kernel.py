@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.errors import OptionError
-from lightprobe.optics.products import BLOCK_ROWS, Floats, Products, squared_lengths
+from lightprobe.optics.products import Floats, Products, gram, squared_lengths
 
 OPTICAL_ROWS = 256  # of the kernel at a time, where several matrices of that many rows are held
 
@@ -53,13 +53,7 @@ def linear_kernel(X: NDArray[Any], Y: NDArray[Any] | None = None, *, device: str
     """
     if Y is not None:
         return Products(Y, len(X), device)(X)
-    products = Products(X, len(X), device)
-    kernel = np.empty((len(X), len(X)))
-    for start in range(0, len(X), BLOCK_ROWS):
-        rows, below = slice(start, start + BLOCK_ROWS), slice(start + BLOCK_ROWS, None)
-        kernel[rows, start:] = products(X[rows], start)
-        kernel[below, rows] = kernel[rows, below].T
-    return kernel
+    return gram(X, device)
 
 
 def optical_kernel(

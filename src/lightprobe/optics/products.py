@@ -23,7 +23,9 @@ Words = NDArray[np.uint64]
 Counter = Callable[[Words, Words, NDArray[np.int32]], None]
 
 BLOCK_ROWS = 2048
+GRAM_ROWS = 512  # of a symmetric matrix at a time: of its lower half, only that of the blocks is computed
 FLOAT_COLUMNS = 4096
+FLOAT_ELEMENTS = 2**24  # of columns turned to single precision at a time
 # A shifted byte is within ±128 and half of another within ±64: 2¹⁷ products of them stay below 2³¹.
 BYTE_COLUMNS = 2**17
 # Products of bits above which counting repays loading its compiled loops, half a second.
@@ -87,10 +89,28 @@ def squared_lengths(X: NDArray[Any]) -> Floats:
         return np.array([np.count_nonzero(row) for row in X], dtype=np.float64)
     lengths = np.empty(len(X))
     step = max(1, BLOCK_ROWS * FLOAT_COLUMNS // (4 * max(1, X.shape[1])))
+    buffer = np.empty((min(step, len(X)), X.shape[1]))
     for start in range(0, len(X), step):
-        block = X[start : start + step].astype(np.float64)
-        lengths[start : start + step] = np.einsum("ij,ij->i", block, block)
+        block = buffer[: len(X) - start]
+        np.copyto(block, X[start : start + step])
+        np.einsum("ij,ij->i", block, block, out=lengths[start : start + step])
     return lengths
+
+
+def gram(X: NDArray[Any], device: str = "cpu") -> Floats:
+    """All inner products of the rows of X (n, m) with each other, (n, n), at half the work."""
+    kernel = np.empty((len(X), len(X)))
+    if X.dtype == np.uint8:
+        products = Products(X, len(X), device)
+        for start in range(0, len(X), GRAM_ROWS):
+            kernel[start : start + GRAM_ROWS, start:] = products(X[start : start + GRAM_ROWS], start)
+    else:
+        _check(X, X)
+        kernel[:] = _gram_floats(X, device).cpu().numpy()
+    for start in range(0, len(X), GRAM_ROWS):
+        rows, below = slice(start, start + GRAM_ROWS), slice(start + GRAM_ROWS, None)
+        kernel[below, rows] = kernel[rows, below].T
+    return kernel
 
 
 def _check(X: NDArray[Any], Y: NDArray[Any]) -> None:
@@ -171,4 +191,22 @@ def _multiply_floats(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
         x = X[:, start : start + FLOAT_COLUMNS].to(working)
         y = Y[:, start : start + FLOAT_COLUMNS].to(working)
         total += x @ y.T
+    return total
+
+
+def _gram_floats(X: NDArray[Any], device: str) -> torch.Tensor:
+    """Upper half of XXᵀ by blocks of rows; what lies below the blocks is left at zero.
+
+    Every number is converted once, into memory that is used again: touching fresh pages costs more.
+    """
+    working = torch.float64 if X.dtype == np.float64 else torch.float32
+    n, m = X.shape
+    width = min(m, FLOAT_COLUMNS, max(256, FLOAT_ELEMENTS // max(1, n)))
+    buffer = torch.empty((n, width), dtype=working, device=device)
+    total = torch.zeros((n, n), dtype=torch.float64, device=device)
+    for start in range(0, m, width):
+        part = buffer[:, : m - start]
+        part.copy_(_tensor(X[:, start : start + width], device))
+        for row in range(0, n, GRAM_ROWS):
+            total[row : row + GRAM_ROWS, row:] += part[row : row + GRAM_ROWS] @ part[row:].T
     return total
