@@ -247,3 +247,64 @@ def test_an_int8_model_is_calibrated_on_its_photos_and_survives_the_disk(
     photos = toy_folder / "test"
     np.testing.assert_array_equal(again.predict_proba(photos), model.predict_proba(photos))
     assert model.score(toy_folder) > 0.8
+
+
+def test_an_answer_is_explained_by_training_photos_whose_shares_sum_to_its_score(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    model = toy_classifier(pool="avg", encode="l2", kernel="optical").fit(toy_folder)
+    model = load(model.save(tmp_path / "model"))
+    photo = toy_folder / "test" / "disc" / "disc 100.png"
+    (why,) = model.explain([photo], k=36)
+    assert why.label == "disc"
+    scores = model.decision_function([photo])[0]
+    assert why.score == pytest.approx(scores.max())
+    every = why.arguments_for + why.arguments_against
+    assert sum(a.value for a in every) + why.base == pytest.approx(why.score)
+    assert every[0].label == "disc"
+    assert [a.value for a in why.arguments_for] == sorted((a.value for a in why.arguments_for), reverse=True)
+    assert all(Path(a.path).parts[-2] == a.label for a in every)
+    assert why.nearest[0].label == "disc"
+    (again,) = model.explain([toy_folder / "train" / "noise" / "noise 3.png"], k=1)
+    assert Path(again.nearest[0].path).name == "noise 3.png"
+    assert again.nearest[0].value == pytest.approx(1.0, abs=1e-3)
+    linear = toy_classifier(kernel="linear").fit(toy_folder)
+    (why,) = linear.explain([photo], k=36)
+    every = why.arguments_for + why.arguments_against
+    assert sum(a.value for a in every) + why.base == pytest.approx(linear.decision_function([photo]).max())
+    with pytest.raises(OptionError, match="keeps nothing"):
+        toy_classifier(kernel="linear", keep="nothing").fit(toy_folder).explain([photo])
+
+
+def test_a_photo_of_another_thing_is_called_unknown(toy_folder: Path, tmp_path: Path) -> None:
+    shutil.move(toy_folder / "train" / "noise", tmp_path / "noise")
+    shutil.rmtree(toy_folder / "test" / "noise")
+    model = toy_classifier().fit(toy_folder)
+    model = load(model.save(tmp_path / "model"))
+    strange = list(model.iter_predictions([tmp_path / "noise"], unknown=0.1))
+    known = list(model.iter_predictions([toy_folder / "test"], unknown=0.1))
+    assert all(answer.unknown for answer in strange)
+    assert sum(answer.unknown for answer in known) <= 3
+    assert all(answer.novelty is not None and 0 <= answer.novelty <= 1 for answer in known)
+    assert not any(answer.unknown for answer in model.iter_predictions([tmp_path / "noise"]))
+    with pytest.raises(OptionError, match="rate of unknown"):
+        next(model.iter_predictions([tmp_path / "noise"], unknown=1.5))
+
+
+def test_cut_auto_compares_the_stages_from_one_pass_and_says_what_it_gained(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    model = toy_classifier(cut="auto", pool="avg").fit(toy_folder)
+    cuts = {c.choice.tap.cut for c in model.candidates_}
+    assert len(cuts) > 2
+    last = toy_classifier(pool="avg").fit(toy_folder)
+    at_the_end = [c for c in model.candidates_ if c.choice.tap.cut == last.choice_.tap.cut]
+    best = max(c.loo_accuracy or 0 for c in at_the_end)
+    assert best == max(c.loo_accuracy or 0 for c in last.candidates_)
+    assert model.cut_gain_ == pytest.approx(model.loo_accuracy_ - best)
+    assert last.cut_gain_ is None
+    again = load(model.save(tmp_path / "model"))
+    assert again.network_.backbone.cut == model.choice_.tap.cut
+    np.testing.assert_array_equal(
+        again.predict_proba(toy_folder / "test"), model.predict_proba(toy_folder / "test")
+    )

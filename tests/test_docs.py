@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from tests.toys import toy_image
 
-from lightprobe import ImageClassifier
+from lightprobe.backbones import create_backbone
 from lightprobe.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -24,12 +24,11 @@ def desk(toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     toy_folder.rename(desk / "photos")
     Image.fromarray(toy_image("disc", 999)).save(desk / "new.jpg")
     monkeypatch.chdir(desk)
-    create = ImageClassifier.__init__.__globals__["create_backbone"]
-    monkeypatch.setitem(
-        ImageClassifier.__init__.__globals__,
-        "create_backbone",
-        lambda name, **how: create(name, **{**how, "image_size": how["image_size"] or 64}),
-    )
+    for user in ("lightprobe.classifier.training", "lightprobe.check.run"):
+        monkeypatch.setattr(
+            f"{user}.create_backbone",
+            lambda name, **how: create_backbone(name, **{**how, "image_size": how["image_size"] or 64}),
+        )
     return desk
 
 

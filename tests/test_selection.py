@@ -5,7 +5,9 @@ from sklearn.linear_model import Ridge
 from lightprobe.backbones import Tap, create_backbone
 from lightprobe.errors import OptionError, ResourceError
 from lightprobe.head import OpticalRidge
-from lightprobe.selection import Candidate, Choice, _contenders, affordable_taps, choices, select
+from lightprobe.selection import Candidate, Choice, affordable_taps, choices, select, stage_cuts
+from lightprobe.selection.comparison import _contenders
+from lightprobe.selection.optimism import optimism
 
 AVG, FLAT = Tap("layer", "avg"), Tap("layer", "flatten")
 
@@ -109,7 +111,8 @@ def test_a_head_let_go_during_the_comparison_is_fitted_again_if_it_wins(
     labels = np.arange(90) % 3
     matrices = {AVG: rng.normal(size=(90, 5)).astype(np.float16)}
     monkeypatch.setattr(
-        "lightprobe.selection._contenders", lambda tried, *_: tried[:1] if len(tried) == 2 else tried[1:]
+        "lightprobe.selection.comparison._contenders",
+        lambda tried, *_: tried[:1] if len(tried) == 2 else tried[1:],
     )
     selection = select(matrices, labels, choices([AVG], "none", "auto"), OpticalRidge())
     assert selection.head.kernel == selection.choice.kernel
@@ -133,3 +136,45 @@ def test_features_that_would_not_fit_in_memory_are_left_out_and_said(
     assert "flatten is left out" in caplog.text
     with pytest.raises(ResourceError, match="max_memory"):
         affordable_taps(backbone, 100, "flatten", max_memory=100 * 4 * small)
+
+
+@pytest.mark.parametrize(
+    ("network", "sides"), [("squeezenet1_1", [111, 55, 27, 13]), ("resnet18", [56, 28, 14, 7])]
+)
+def test_a_stage_ends_where_the_resolution_changes(network: str, sides: list[int]) -> None:
+    backbone = create_backbone(network, weights="random")
+    cuts = stage_cuts(backbone)
+    shapes = {info.name: info.shape[-1] for info in backbone.describe()}
+    assert cuts[-1] == backbone.cut
+    found = [shapes[cut] for cut in cuts]
+    assert found == sides
+
+
+def test_earlier_layers_are_averaged_and_the_last_one_is_taken_both_ways() -> None:
+    backbone = create_backbone("squeezenet1_1", weights="random", image_size=64)
+    cuts = stage_cuts(backbone)
+    taps, dropped = affordable_taps(backbone, 10, "auto", None, cuts[:-1])
+    assert taps == [*(Tap(cut, "avg") for cut in cuts), Tap(cuts[-1], "flatten")]
+    assert not dropped
+
+
+def test_optimism_is_what_repeating_the_whole_comparison_shows() -> None:
+    """Eight candidates, all right on 70 % of what there is: what the winner has above that is luck."""
+    rng = np.random.default_rng(0)
+    n, costs = 300, np.arange(8)[::-1]
+    ones, units = np.ones(n), np.arange(n)
+    truth, estimates = [], []
+    for _ in range(60):
+        correct = rng.random((8, n)) < 0.7
+        tried = [
+            Candidate(Choice(AVG, "none", str(i)), loo_accuracy=row.mean(), cost=int(cost), correct=row)
+            for i, (row, cost) in enumerate(zip(correct, costs, strict=True))
+        ]
+        winner = min(_contenders(tried, ones, units), key=lambda c: c.cost)
+        truth.append(winner.correct.mean() - 0.7)
+        estimates.append(optimism(correct, costs.tolist(), ones, units))
+    assert np.mean(truth) > 0.004
+    assert np.mean(estimates) == pytest.approx(np.mean(truth), rel=0.5)
+    assert optimism(correct[:1], [1], ones, units) == 0.0
+    clear = np.vstack([np.ones(n, bool), correct])
+    assert optimism(clear, range(9), ones, units) < 0.001

@@ -9,6 +9,49 @@ from lightprobe.images import Skipped
 
 
 @dataclass(frozen=True)
+class Argument:
+    """A training photo and what it has to do with another one.
+
+    Attributes
+    ----------
+    path, label : str
+        The training photo and its class.
+    value : float
+        Its share in the score, or its cosine, as its list says.
+    """
+
+    path: str
+    label: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a photo got its score: score = base + the shares of all training photos, of which some are named.
+
+    A share is c_i k°(x_i, x), with dual coefficients c and the kernel centred on the training photos; `base`
+    is the score that knows nothing of the photo.
+
+    Attributes
+    ----------
+    label : str
+        The class whose score it is: the predicted one.
+    score, base : float
+    arguments_for, arguments_against : tuple of Argument
+        The training photos of the largest positive and negative shares, the strongest first.
+    nearest : tuple of Argument
+        Those whose encoded features are nearest by cosine.
+    """
+
+    label: str
+    score: float
+    base: float
+    arguments_for: tuple[Argument, ...]
+    arguments_against: tuple[Argument, ...]
+    nearest: tuple[Argument, ...]
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The answer for one photo.
 
@@ -22,12 +65,21 @@ class Prediction:
         Their probabilities.
     error : str
         Why there is no answer; empty if there is one.
+    novelty : float or None
+        How unlike the training photos it is: the share of them that, left out, look less novel.
+    unknown : bool
+        Whether it is so novel that no class should be believed.
+    why : Explanation or None
+        Where it was asked for.
     """
 
     path: str
     labels: tuple[str, ...] = ()
     probabilities: tuple[float, ...] = ()
     error: str = ""
+    novelty: float | None = None
+    unknown: bool = False
+    why: Explanation | None = None
 
 
 @dataclass(frozen=True)

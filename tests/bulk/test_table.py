@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lightprobe.answers import Prediction
+from lightprobe.answers import Argument, Explanation, Prediction
 from lightprobe.bulk import CsvForm, Form, JsonLinesForm, photo_blocks, write_table
 from lightprobe.images import ImageSet
 
@@ -116,3 +116,19 @@ def test_a_list_is_read_a_block_at_a_time_and_keeps_its_place(
         got.append([Path(path).name for path in images.paths])
         assert len(taken) <= 2 * len(got)
     assert got == [["1.jpg"], ["0.png", "1.png"], ["2.png", "3.png"], ["4.png"], ["9.jpg"]]
+
+
+def test_unknown_and_reasons_stand_in_their_columns() -> None:
+    argument = Argument("train/cat/1.jpg", "cat", 0.25)
+    why = Explanation("cat", 0.5, -0.3, (argument,), (), (argument,))
+    answer = Prediction("a.jpg", ("cat",), (0.9,), novelty=0.97, unknown=True, why=why)
+    form = CsvForm(1, why=True)
+    names, row = csv.reader([form.header(), form.line(answer)])
+    said = dict(zip(names, row, strict=True))
+    assert said["unknown"] == "true"
+    assert said["for"] == "train/cat/1.jpg (+0.2500)"
+    assert said["against"] == ""
+    assert list(form.paths([form.header(), form.line(answer)])) == ["a.jpg"]
+    record = json.loads(JsonLinesForm().line(answer))
+    assert (record["unknown"], record["novelty"]) == (True, 0.97)
+    assert record["why"]["arguments_for"] == [{"path": "train/cat/1.jpg", "label": "cat", "value": 0.25}]

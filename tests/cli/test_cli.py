@@ -190,6 +190,22 @@ def test_predict_takes_a_list_on_stdin_and_patterns_and_writes_json_lines(
     assert {row["label"] for row in rows[3:]} == {"noise"}
 
 
+def test_predict_says_unknown_and_why_where_it_is_asked(
+    model: str, toy_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = str(toy_folder / "test" / "disc" / "disc 100.png")
+    assert main(["predict", model, photo, "--json", "-q", "--unknown", "0.05"]) == 0
+    ((answer,),) = json.loads(capsys.readouterr().out).values()
+    assert answer["unknown"] in (True, False)
+    assert 0 <= answer["novelty"] <= 1
+    assert "why" not in answer
+    assert main(["predict", model, photo, "--json", "-q", "--why", "2"]) == 0
+    ((answer,),) = json.loads(capsys.readouterr().out).values()
+    assert len(answer["why"]["arguments_for"]) == 2
+    with pytest.raises(SystemExit):
+        main(["predict", model, photo, "-q", "--unknown", "2"])
+
+
 def test_backbones_and_datasets_list_what_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backbones"]) == 0
     assert {"starter", "resnet18", "densenet169"} <= set(capsys.readouterr().out.split())

@@ -6,7 +6,12 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from lightprobe.errors import DataError, ModelFileError
-from lightprobe.ridge import Calibration, expected_calibration_error, fit_calibration
+from lightprobe.ridge import (
+    Calibration,
+    calibration_error_limit,
+    expected_calibration_error,
+    fit_calibration,
+)
 
 
 def draw(scale: float, n: int = 20_000) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
@@ -85,3 +90,17 @@ def test_a_calibration_survives_json_and_a_damaged_one_is_refused() -> None:
     for damaged in ({}, {"scale": -1.0}, {"scale": float("nan")}, {"scale": "2"}):
         with pytest.raises(ModelFileError, match="positive number"):
             Calibration.from_dict(damaged)
+
+
+def test_a_perfectly_calibrated_predictor_stays_below_the_limit_as_often_as_said() -> None:
+    rng = np.random.default_rng(0)
+    below = 0
+    for _ in range(100):
+        probabilities = rng.dirichlet([1, 1, 1], 200)
+        labels = np.array([rng.choice(3, p=row) for row in probabilities])
+        error = expected_calibration_error(probabilities, labels)
+        below += error <= calibration_error_limit(probabilities, draws=200)
+    assert 89 <= below <= 100
+    overconfident = np.tile([0.99, 0.01], (200, 1))
+    labels = (np.arange(200) % 2).astype(np.intp)
+    assert expected_calibration_error(overconfident, labels) > calibration_error_limit(overconfident)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from lightprobe.answers import Prediction
@@ -26,18 +27,21 @@ class Form(Protocol):
 
 
 class CsvForm:
-    """`path,label,probability[,label_2,probability_2...],unknown,error`.
+    """`path,label,probability[,label_2,probability_2...],unknown,error[,for,against,nearest]`.
 
     Parameters
     ----------
     top : int
         How many classes an answer names.
+    why : bool
+        Whether it names training photos that argued for it and against it, and those that are nearest.
     """
 
-    def __init__(self, top: int) -> None:
-        self._top = top
+    def __init__(self, top: int, why: bool = False) -> None:
+        self._top, self._why = top, why
         more = [f"{column}_{k}" for k in range(2, top + 1) for column in ("label", "probability")]
         self._columns = ["path", "label", "probability", *more, "unknown", "error"]
+        self._columns += ["for", "against", "nearest"] if why else []
 
     def header(self) -> str:
         """Return the names of the columns."""
@@ -47,7 +51,10 @@ class CsvForm:
         """Return one row; a photo without an answer has empty cells and its error."""
         pairs = zip(answer.labels, answer.probabilities, strict=True)
         cells = [cell for label, p in pairs for cell in (label, f"{p:.6f}")] or [""] * (2 * self._top)
-        return _csv_line([answer.path, *cells, "false", answer.error])
+        unknown = "true" if answer.unknown else "false"
+        return _csv_line(
+            [answer.path, *cells, unknown, answer.error, *(_reasons(answer) if self._why else ())]
+        )
 
     def paths(self, lines: Iterable[str]) -> Iterator[str]:
         """Yield the first column of every whole row after the header."""
@@ -80,14 +87,23 @@ class JsonLinesForm:
                 return
 
 
-FORMS: dict[str, Callable[[int], Form]] = {"csv": CsvForm, "jsonl": lambda _: JsonLinesForm()}
+FORMS: dict[str, Callable[[int, bool], Form]] = {"csv": CsvForm, "jsonl": lambda *_: JsonLinesForm()}
 
 
 def as_record(answer: Prediction) -> dict[str, Any]:
     """Return an answer as JSON values."""
     top = [{"label": c, "probability": p} for c, p in zip(answer.labels, answer.probabilities, strict=True)]
     first = top[0] if top else {"label": None, "probability": None}
-    return {"path": answer.path, **first, "top": top, "unknown": False, "error": answer.error}
+    why = {} if answer.why is None else {"why": asdict(answer.why)}
+    return {
+        "path": answer.path,
+        **first,
+        "top": top,
+        "novelty": answer.novelty,
+        "unknown": answer.unknown,
+        **why,
+        "error": answer.error,
+    }
 
 
 def to_json(value: Any) -> str:
@@ -102,6 +118,14 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _reasons(answer: Prediction) -> list[str]:
+    """Training photos with their shares in the score, or cosines, in three cells."""
+    if answer.why is None:
+        return [""] * 3
+    lists = (answer.why.arguments_for, answer.why.arguments_against, answer.why.nearest)
+    return ["; ".join(f"{a.path} ({a.value:+.4f})" for a in arguments) for arguments in lists]
 
 
 def _csv_line(cells: list[str]) -> str:

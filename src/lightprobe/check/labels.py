@@ -69,12 +69,13 @@ def label_noise(scores: Floats, labels: NDArray[np.integer]) -> LabelNoise:
         wrong = rate * (1 - own) / (n_classes - 1)
         return wrong, (1 - rate) * own + wrong, rate
 
-    def loss(parameters: Floats) -> float:
+    def cost(parameters: Floats) -> float:
         _, likelihood, rate = chances(parameters)
         prior = PRIOR[0] * math.log(max(rate, TINY)) + PRIOR[1] * math.log1p(-rate)
-        return -(float(np.log(np.maximum(likelihood, TINY)).sum()) + prior) / n
+        loss: float = -(np.log(np.maximum(likelihood, TINY)).sum() + prior) / n
+        return loss
 
-    fitted = minimize(loss, np.array([1.0, -3.0]), method="Nelder-Mead")
+    fitted = minimize(cost, np.array([1.0, -3.0]), method="Nelder-Mead")
     wrong, total, rate = chances(fitted.x)
     others = np.where(np.arange(n_classes) == labels[:, None], -np.inf, scores)
     chance = wrong / np.maximum(total, TINY)

@@ -1,10 +1,64 @@
-"""Answers in the order of the photos, though batches finish out of order."""
+"""What is said of each photo, in the order of the photos though batches finish out of order."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from lightprobe.answers import Prediction
+import numpy as np
+from numpy.typing import NDArray
+
+from lightprobe.answers import Explanation, Prediction
+from lightprobe.classifier.explaining import Explainer
 from lightprobe.features import Chunk
+from lightprobe.head import Novelty, OpticalRidge, check_rate
+
+
+class Answerer:
+    """Turns encoded features into answers.
+
+    Parameters
+    ----------
+    head, classes, novelty
+        The fitted parts of a model.
+    top : int
+        How many classes an answer names.
+    unknown : float or None
+        The share of known photos that may be called unknown; None calls none so.
+    explainer : Explainer or None
+        Says why, if it is wanted.
+
+    Raises
+    ------
+    OptionError
+        If `unknown` is not between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        head: OpticalRidge,
+        classes: NDArray[np.str_],
+        novelty: Novelty,
+        top: int,
+        unknown: float | None,
+        explainer: Explainer | None,
+    ) -> None:
+        if unknown is not None:
+            check_rate(unknown)
+        self._head, self._classes, self._novelty = head, classes, novelty
+        self._top, self._unknown, self._explainer = top, unknown, explainer
+
+    def __call__(self, encoded: NDArray[np.generic]) -> Iterator[Prediction]:
+        """Answer for photos (n, n_features), one by one; paths are left empty."""
+        scores = self._head.class_scores(encoded)
+        probabilities = self._head.calibration_.probabilities(scores)
+        novelty = self._novelty.of_rows(self._head, encoded, scores).tolist()
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        why: list[Explanation] | list[None] = [None] * len(scores)
+        if self._explainer is not None:
+            why = self._explainer(encoded, order[:, 0])
+        for row, best, new, reason in zip(probabilities, order[:, : self._top], novelty, why, strict=True):
+            labels, chances = tuple(self._classes[best].tolist()), tuple(row[best].tolist())
+            unknown = self._unknown is not None and new >= 1 - self._unknown
+            yield Prediction("", labels, chances, novelty=new, unknown=unknown, why=reason)
 
 
 def in_order(

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,22 +12,22 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
-from lightprobe.answers import Prediction, Tested
-from lightprobe.backbones import Backbone, Pool, Runner, create_backbone
+from lightprobe.answers import Explanation, Prediction, Tested
+from lightprobe.backbones import Pool, Runner
 from lightprobe.card import model_card
-from lightprobe.classifier.answering import in_order
+from lightprobe.classifier.answering import Answerer, in_order
+from lightprobe.classifier.explaining import Explainer
 from lightprobe.classifier.kept import Kept
-from lightprobe.classifier.network import Network
 from lightprobe.classifier.parameters import unfitted_head
 from lightprobe.classifier.state import restored, state_of
+from lightprobe.classifier.training import compare, look
 from lightprobe.classifier.updatable import Updatable
 from lightprobe.errors import ModelFileError
-from lightprobe.features import Chunk, FeatureCache, Features, extract, stream
+from lightprobe.features import Features, stream
 from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled, require_every_class
 from lightprobe.model_file import read_model, write_model
 from lightprobe.optics import ENCODERS
 from lightprobe.paths import cache_folder
-from lightprobe.selection import Candidate, affordable_taps, choices, select
 
 
 class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
@@ -44,7 +44,8 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
     weights : path, optional
         A file of weights instead of the network's published ones.
     cut : str, optional
-        The layer to stop at; the last convolutional one without it.
+        The layer to stop at; the last convolutional one without it; "auto" compares the last layers of all
+        stages.
     image_size : int, optional
         Side of the network's input in pixels; the network's own without it.
     pool : {"auto", "avg", "flatten"}
@@ -102,11 +103,17 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
         What leave-one-out compared, the winner first.
     choice_ : Choice
         The winner.
+    cut_gain_ : float or None
+        With cut "auto", what the winner has by leave-one-out over the best of the last layer.
+    optimism_ : float
+        What `loo_accuracy_` owes to the choice among the candidates, by a bootstrap over photos or groups.
     head_ : OpticalRidge
     network_ : Network
         The backbone up to the chosen layer, and what ran it.
     seconds_ : dict of str to float
         Seconds a stage; features from the cache count at the cost recorded when they were computed.
+    novelty_ : Novelty
+        What tells photos of other things than the training photos.
     paths_ : list of str
         Training photos, in the order of `loo_scores_`.
     skipped_ : tuple of Skipped
@@ -196,40 +203,13 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
         kernel, head = unfitted_head(self)
         images = self._open(data, y, group=self.group).training
         require_every_class(images, "training photos")
-        backbone = create_backbone(
-            self.backbone,
-            weights=self.weights,
-            cut=self.cut,
-            image_size=self.image_size,
-            random_state=self.random_state,
-        )
-        taps, dropped = affordable_taps(backbone, len(images), self.pool, self.max_memory)
-        network, runner = Network.for_photos(
-            images,
-            backbone,
-            taps,
-            engine=self.engine,
-            precision=self.precision,
-            device=self.device,
-            random_state=self.random_state,
-        )
-        features = self._extract(images, backbone, runner)
-        images = images.select(features.kept)
-        require_every_class(images, "training photos that can be decoded")
-        selection = select(
-            features.matrices,
-            images.labels,
-            choices(taps, self.encode, kernel),
-            head,
-            groups=images.groups,
-            progress=self.verbose,
-        )
-        for choice in choices(dropped, self.encode, kernel):
-            selection.candidates.append(Candidate(choice, dropped=dropped[choice.tap]))
-        self.network_ = network.at(selection.choice.tap.cut)
+        compared = compare(self, images, kernel, head)
+        images, selection, features = compared.images, compared.selection, compared.features
+        self.network_ = compared.network.at(selection.choice.tap.cut)
         rows = ENCODERS[selection.choice.encode](features.matrices[selection.choice.tap])
         kept = Kept(images.paths, features.digests, images.labels, images.groups, rows)
         self._adopt(selection, kept, images.classes)
+        self.cut_gain_ = compared.cut_gain
         self.seconds_ = {"features": features.seconds, **selection.seconds}
         self.n_cached_ = features.n_cached
         self.skipped_ = features.skipped + images.skipped
@@ -247,7 +227,7 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         images = open_unlabelled(data)
-        features = self._extract(images, self.network_.backbone, self._compiled(), strict=True)
+        features = self._look(images, strict=True)
         return self.head_.decision_function(self._encoded(features.matrices[self.choice_.tap]))
 
     def predict(self, data: Any) -> NDArray[np.str_]:
@@ -260,7 +240,7 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
         """Probabilities, shape (n, n_classes), calibrated on leave-one-out scores; see `predict`."""
         check_is_fitted(self)
         images = open_unlabelled(data)
-        features = self._extract(images, self.network_.backbone, self._compiled(), strict=True)
+        features = self._look(images, strict=True)
         return self._probabilities(features.matrices[self.choice_.tap])
 
     def score(self, data: Any, y: Sequence[str] | None = None) -> float:
@@ -284,14 +264,34 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         images = self._open(data, y, unmatched=True)
         images = (images.test or images).aligned_to(tuple(self.classes_))
-        features = self._extract(images, self.network_.backbone, self._compiled())
+        features = self._look(images, strict=self.strict)
         start = time.perf_counter()
         probabilities = self._probabilities(features.matrices[self.choice_.tap])
         seconds = features.seconds + time.perf_counter() - start
         kept = images.select(features.kept)
         return Tested(kept.paths, kept.labels, probabilities, features.skipped + images.skipped, seconds)
 
-    def iter_predictions(self, data: Any, *, top: int = 1) -> Iterator[Prediction]:
+    def explain(self, data: Any, k: int = 5) -> list[Explanation]:
+        """Name the k training photos that argued most for and against each answer, and the k nearest.
+
+        The score of the predicted class is a sum over the training photos, see Explanation.
+
+        Raises
+        ------
+        OptionError
+            If the model keeps no training features: its kernel is linear or it has random features.
+        DataError
+            If a photo cannot be decoded.
+        """
+        check_is_fitted(self)
+        images = open_unlabelled(data)
+        features = self._look(images, strict=True)
+        encoded = self._encoded(features.matrices[self.choice_.tap])
+        return self._explainer(k)(encoded, self.head_.class_scores(encoded).argmax(axis=1))
+
+    def iter_predictions(
+        self, data: Any, *, top: int = 1, unknown: float | None = None, why: int = 0
+    ) -> Iterator[Prediction]:
         """Answer photo by photo, in their order, with a few batches in memory at a time.
 
         Parameters
@@ -300,6 +300,10 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
             Photos, folders of photos, zips.
         top : int
             How many classes an answer names.
+        unknown : float, optional
+            Call photos unknown that are as novel as this share of the training photos, when left out.
+        why : int
+            Name so many training photos that argued for and against; see `explain`.
 
         Yields
         ------
@@ -315,7 +319,12 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
             batch_size=self.batch_size,
             workers=self.workers,
         )
-        answers = in_order(images.paths, chunks, self._answers_of(top))
+        answerer = Answerer(
+            self.head_, self.classes_, self.novelty_, top, unknown, self._explainer(why) if why else None
+        )
+        answers = in_order(
+            images.paths, chunks, lambda chunk: answerer(self._encoded(chunk.features[self.choice_.tap]))
+        )
         yield from tqdm(answers, total=len(images), unit="image", desc="Predicting", disable=not self.verbose)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
@@ -362,19 +371,8 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
             return images
         return as_class_map(self.class_map).apply(images, allow_unmatched=unmatched)
 
-    def _extract(
-        self, images: ImageSet, backbone: Backbone, runner: Runner, *, strict: bool | None = None
-    ) -> Features:
-        return extract(
-            images,
-            backbone,
-            runner,
-            batch_size=self.batch_size,
-            workers=self.workers,
-            cache=FeatureCache() if self.cache else None,
-            strict=self.strict if strict is None else strict,
-            progress=self.verbose,
-        )
+    def _look(self, images: ImageSet, *, strict: bool) -> Features:
+        return look(self, images, self.network_.backbone, self._compiled(), strict=strict)
 
     def _compiled(self) -> Runner:
         return self.network_.compiled([self.choice_.tap], self.device)
@@ -385,13 +383,8 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
     def _probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
         return self.head_.predict_proba(self._encoded(features))
 
-    def _answers_of(self, top: int) -> Callable[[Chunk], Iterator[Prediction]]:
-        def answer(chunk: Chunk) -> Iterator[Prediction]:
-            for row in self._probabilities(chunk.features[self.choice_.tap]):
-                order = np.argsort(-row, kind="stable")[:top]
-                yield Prediction("", tuple(self.classes_[order].tolist()), tuple(row[order].tolist()))
-
-        return answer
+    def _explainer(self, k: int) -> Explainer:
+        return Explainer(self.head_, self.classes_, self.kept_, k)
 
 
 def load(folder: str | os.PathLike[str]) -> ImageClassifier:

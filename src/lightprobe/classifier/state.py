@@ -9,7 +9,7 @@ import torch
 
 from lightprobe.classifier.kept import Kept
 from lightprobe.classifier.network import Network, named
-from lightprobe.head import OpticalRidge
+from lightprobe.head import Novelty, OpticalRidge
 from lightprobe.selection import Candidate, Choice
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
     if model.kept_ is not None:
         rows, kept = model.kept_.state_of(with_rows=not hasattr(model.head_, "X_fit_"))
         tensors |= rows
+    for name, array in vars(model.novelty_).items():
+        tensors[f"novelty.{name}"] = torch.from_numpy(array)
     config = {
         "method": "optical",
         "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
@@ -48,6 +50,8 @@ def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
         "candidates": [candidate.to_config() for candidate in model.candidates_],
         "head": head,
         "loo_accuracy": model.loo_accuracy_,
+        "optimism": model.optimism_,
+        "cut_gain": model.cut_gain_,
         "n_train": model.n_train_,
         "n_groups": model.n_groups_,
         "seconds": model.seconds_,
@@ -75,8 +79,11 @@ def restored(kind: type[Model], tensors: Tensors, config: dict[str, Any]) -> Mod
     model.choice_ = Choice.from_config(config["choice"])
     model.candidates_ = [Candidate.from_config(candidate) for candidate in config["candidates"]]
     model.loo_scores_ = model.head_.loo_scores_
-    model.loo_accuracy_ = config["loo_accuracy"]
+    model.loo_accuracy_, model.optimism_ = config["loo_accuracy"], config["optimism"]
+    model.cut_gain_ = config["cut_gain"]
     model.n_train_, model.n_cached_, model.skipped_ = config["n_train"], 0, ()
+    novelty = named(tensors, "novelty.")
+    model.novelty_ = Novelty(*(novelty[name].numpy() for name in ("reference", "centre", "spread")))
     model.n_groups_ = config["n_groups"]
     model.seconds_, model.paths_ = config["seconds"], config["paths"]
     model.kept_ = None

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from lightprobe.classifier.kept import Kept
 from lightprobe.classifier.updating import update
+from lightprobe.head import Novelty
 from lightprobe.selection import Selection
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ class Updatable:
 
     def _adopt(self, selection: Selection, kept: Kept, classes: Sequence[str]) -> None:
         """Become the model that a selection on these photos found; for `fit` and `update`."""
-        self.candidates_ = selection.candidates
+        self.candidates_, self.optimism_ = selection.candidates, selection.optimism
         self.choice_ = selection.choice
         self.head_ = selection.head
         self.classes_ = np.array(classes)
         self.loo_scores_ = self.head_.loo_scores_
         self.loo_accuracy_ = self.head_.loo_accuracy_
+        self.novelty_ = Novelty.of(self.head_, kept.groups)
         self.n_train_ = len(kept)
         self.n_groups_ = None if kept.groups is None else len(np.unique(kept.groups))
         self.paths_ = list(kept.names)

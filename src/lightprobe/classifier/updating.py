@@ -19,6 +19,7 @@ from sklearn.base import clone
 from lightprobe.backbones import Runner
 from lightprobe.classifier.kept import Kept
 from lightprobe.classifier.parameters import unfitted_head
+from lightprobe.classifier.training import look
 from lightprobe.errors import DataError, OptionError
 from lightprobe.features import FeatureCache, Features, provenance
 from lightprobe.images import ImageSet, Skipped, class_name, natural_key
@@ -130,7 +131,7 @@ def _look(model: "ImageClassifier", add: Any, runner: Runner) -> tuple[ImageSet,
     images = model._open(add, None, group=model.group, unmatched=True).training
     if not len(images):
         raise DataError("There are no training photos in what is to be added: give one at least.")
-    features = model._extract(images, model.network_.backbone, runner)
+    features = look(model, images, model.network_.backbone, runner, strict=model.strict)
     return images.select(features.kept), features
 
 
@@ -190,8 +191,8 @@ def _solved(model: "ImageClassifier", kept: Kept) -> Selection:
     _, head = unfitted_head(model)
     head = clone(head).set_params(kernel=model.choice_.kernel)
     head.fit(kept.rows, kept.labels, groups=kept.groups)
-    figures = head.loo_accuracy_, head.alpha_relative_, head.cost_
-    return Selection([Candidate(model.choice_, *figures)], model.choice_, head, head.seconds_)
+    candidate = Candidate.scored(model.choice_, head, kept.labels)
+    return Selection([candidate], model.choice_, head, head.seconds_, model.optimism_)
 
 
 def _reselected(model: "ImageClassifier", kept: Kept, runner: Runner) -> tuple[Kept, Selection]:

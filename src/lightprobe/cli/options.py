@@ -74,7 +74,11 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--weights", metavar="FILE", help=".safetensors or .pth instead of the published weights"
     )
-    group.add_argument("--cut", metavar="LAYER", help="stop there (see: lightprobe backbones NAME)")
+    group.add_argument(
+        "--cut",
+        metavar="LAYER",
+        help="stop there (lightprobe backbones NAME lists them); auto compares all stages",
+    )
     group.add_argument(
         "--image-size", type=positive_int, metavar="N", help="side of the network's input in pixels"
     )

@@ -68,6 +68,12 @@ def training(row: Mapping[str, Any]) -> None:
         _line(f"leave-group-out acc.    {row['loo_accuracy']:.2%}   what to expect on images of new groups")
     else:
         _line(f"leave-one-out accuracy  {row['loo_accuracy']:.2%}   what to expect on new images like these")
+    if row["optimism"] >= 0.0005:
+        luck = 100 * row["optimism"]
+        _line(f"of which luck           {luck:.1f} points at a guess, as the best of several was chosen")
+    if row["cut_gain"] is not None:
+        gain = 100 * row["cut_gain"]
+        _line(f"--cut auto gained       {gain:+.1f} points over the last layer, on the same photos left out")
     _outcome(row)
 
 
@@ -200,7 +206,10 @@ def evaluation(summary: Mapping[str, Any]) -> None:
         f"accuracy {summary['accuracy']:.2%} on {summary['n']} images, 95 % interval {low:.1%} to {high:.1%}"
     )
     _line(f"balanced accuracy {summary['balanced_accuracy']:.2%}, the mean of the classes' recalls")
-    _line(f"expected calibration error {summary['expected_calibration_error']:.3f}")
+    _line(
+        f"expected calibration error {summary['expected_calibration_error']:.3f}; "
+        f"perfect calibration stays below {summary['calibration_error_limit95']:.3f} in 95 of 100 such tests"
+    )
     if summary["n_skipped"]:
         _line(f"{summary['n_skipped']} files cannot be decoded and are left out")
     _line()

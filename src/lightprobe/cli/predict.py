@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightprobe.cli.options import positive_int
+from lightprobe.cli.options import fraction, positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,6 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     target.add_argument("--jsonl", metavar="FILE", type=Path, help="the same as JSON Lines")
     parser.add_argument("--top", metavar="K", type=positive_int, default=1, help="how many classes a photo")
+    parser.add_argument(
+        "--unknown",
+        metavar="RATE",
+        type=fraction,
+        help="call photos of other things unknown, and RATE of known ones by mistake",
+    )
+    parser.add_argument(
+        "--why", metavar="K", type=positive_int, default=0, help="name K training photos for and against"
+    )
     parser.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
 
 
@@ -45,15 +54,18 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.models import load
 
     model = load(args.model).set_params(device=args.device, workers=args.workers, verbose=not args.quiet)
-    answer: partial[Iterable[Prediction]] = partial(model.iter_predictions, top=args.top)
+    answer: partial[Iterable[Prediction]] = partial(
+        model.iter_predictions, top=args.top, unknown=args.unknown, why=args.why
+    )
     blocks: Iterable[ImageSet] = photo_blocks(args.images, sys.stdin.buffer)
     if args.json:
         output.as_json_list("predictions", (as_record(a) for images in blocks for a in answer(images)))
         return 0
-    form = FORMS["jsonl" if args.jsonl else "csv"](min(args.top, len(model.classes_)))
+    form = FORMS["jsonl" if args.jsonl else "csv"](min(args.top, len(model.classes_)), args.why > 0)
     target = args.csv or args.jsonl
     if target is None:
         write_rows(sys.stdout.buffer, form, blocks, answer)
     else:
-        write_table(target, form, blocks, answer, f"{model_digest(args.model)} top {args.top}")
+        asked = f"{model_digest(args.model)} top {args.top} unknown {args.unknown} why {args.why}"
+        write_table(target, form, blocks, answer, asked)
     return 0

@@ -29,6 +29,8 @@ def optical_facts(model: ImageClassifier) -> dict[str, Any]:
         "n_groups": model.n_groups_,
         "loo_accuracy": model.loo_accuracy_,
         "loo_balanced_accuracy": model.candidates_[0].loo_balanced_accuracy,
+        "optimism": model.optimism_,
+        "cut_gain": model.cut_gain_,
         "cached": ["features"] if model.n_cached_ else [],
         "candidates": [candidate.to_config() for candidate in model.candidates_],
     }
@@ -42,7 +44,7 @@ def gradient_facts(model: GradientClassifier) -> dict[str, Any]:
         "cut": model.backbone_.cut,
         "pool": "avg",
         **dict.fromkeys(("encode", "kernel", "components", "alpha", "alpha_relative")),
-        **dict.fromkeys(("n_groups", "loo_accuracy", "loo_balanced_accuracy")),
+        **dict.fromkeys(("n_groups", "loo_accuracy", "loo_balanced_accuracy", "optimism", "cut_gain")),
         "n_train": model.n_train_,
         "n_validation": model.n_validation_,
         "val_accuracy": model.val_accuracy_,

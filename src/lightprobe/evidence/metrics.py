@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.ridge import expected_calibration_error
+from lightprobe.ridge import calibration_error_limit, expected_calibration_error
 
 Z95 = 1.959963984540054
 
@@ -62,6 +62,7 @@ def evaluation(
         "confusion": confusion.tolist(),
         "classes": list(classes),
         "expected_calibration_error": expected_calibration_error(probabilities, labels),
+        "calibration_error_limit95": calibration_error_limit(probabilities),
     }
 
 

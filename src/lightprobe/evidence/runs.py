@@ -86,6 +86,7 @@ def train(
             "test_accuracy_ci95": summary.get("accuracy_ci95"),
             "test_balanced_accuracy": summary.get("balanced_accuracy"),
             "expected_calibration_error": summary.get("expected_calibration_error"),
+            "calibration_error_limit95": summary.get("calibration_error_limit95"),
             "peak_rss_mb": peak_rss_mb(),
             "model_bytes": model_bytes(model),
             "seed": classifier.random_state,

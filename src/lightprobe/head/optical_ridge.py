@@ -174,9 +174,12 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     def predict_proba(self, X: NDArray[Any]) -> Floats:
         """Probabilities (n, c), calibrated on the leave-one-out scores."""
+        return self.calibration_.probabilities(self.class_scores(X))
+
+    def class_scores(self, X: NDArray[Any]) -> Floats:
+        """Scores (n, c), one a class of two classes, too: there each other's negative."""
         scores = self._scores(X)
-        both = np.hstack([-scores, scores]) if len(self.classes_) == 2 else scores
-        return self.calibration_.probabilities(both)
+        return np.hstack([-scores, scores]) if len(self.classes_) == 2 else scores
 
     @property
     def cost_(self) -> int:

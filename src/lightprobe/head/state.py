@@ -41,6 +41,7 @@ def state_of(head: "OpticalRidge") -> tuple[Arrays, dict[str, Any]]:
         "alpha": head.alpha_,
         "alpha_relative": head.alpha_relative_,
         "loo_accuracy": head.loo_accuracy_,
+        "class_weight": head.class_weight_.tolist(),
         "solver": head.solver_,
         "plan": head.plan_,
         "calibration": head.calibration_.to_dict(),
@@ -101,6 +102,7 @@ def _restore(head: "OpticalRidge", arrays: Arrays, config: dict[str, Any]) -> No
     head.n_components_ = None if random is None else int(random["components"])
     head.alpha_, head.alpha_relative_ = float(config["alpha"]), float(config["alpha_relative"])
     head.loo_accuracy_ = float(config["loo_accuracy"])
+    head.class_weight_ = np.array(config["class_weight"], dtype=np.float64)
     head.solver_, head.plan_ = str(config["solver"]), str(config["plan"])
     head.calibration_ = Calibration.from_dict(config["calibration"])
     width = 1 if len(head.classes_) == 2 else len(head.classes_)

@@ -1,6 +1,11 @@
 """The head: ridge regression in closed form, its leave-one-out scores, and probabilities from them."""
 
-from lightprobe.ridge.calibrate import Calibration, expected_calibration_error, fit_calibration
+from lightprobe.ridge.calibrate import (
+    Calibration,
+    calibration_error_limit,
+    expected_calibration_error,
+    fit_calibration,
+)
 from lightprobe.ridge.loo import group_members, identical_rows, joined_groups
 from lightprobe.ridge.plan import Plan, plan_fit
 from lightprobe.ridge.search import AlphaPoint, DegenerateKernelError, IllConditionedError, RidgeFit
@@ -17,6 +22,7 @@ __all__ = [
     "RidgeFit",
     "RidgeStatistics",
     "Rows",
+    "calibration_error_limit",
     "expected_calibration_error",
     "fit_calibration",
     "group_members",

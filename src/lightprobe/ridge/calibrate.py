@@ -100,3 +100,28 @@ def expected_calibration_error(probabilities: Floats, labels: NDArray[np.intp], 
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     gap = np.bincount(which, weights=right - confidence, minlength=bins)
     return float(np.abs(gap).sum() / len(labels))
+
+
+def calibration_error_limit(
+    probabilities: Floats, *, share: float = 0.95, draws: int = 1000, bins: int = 15, random_state: int = 0
+) -> float:
+    """Calibration error that a perfectly calibrated predictor stays below with this chance.
+
+    Few photos give an error above zero by luck alone: whether each top answer is right is drawn from its own
+    confidence, many times (the consistency resampling of Bröcker & Smith 2007).
+
+    Parameters
+    ----------
+    probabilities : (n, c)
+    share : float
+        The quantile of the drawn errors.
+    draws, bins, random_state : int
+    """
+    confidence = probabilities.max(axis=1)
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    rng = np.random.default_rng(random_state)
+    errors = np.empty(draws)
+    for draw in range(draws):
+        right = rng.random(len(confidence)) < confidence
+        errors[draw] = np.abs(np.bincount(which, right - confidence, bins)).sum() / len(confidence)
+    return float(np.quantile(errors, share))

@@ -12,97 +12,26 @@ only by the other (McNemar's counts). Weights are those of the classes.
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import groupby
-from typing import Any, Final, Literal, Self
+from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from sklearn.base import clone
 from tqdm import tqdm
 
-from lightprobe.backbones import Backbone, Pool, Tap
+from lightprobe.backbones import Tap
 from lightprobe.errors import OptionError, ResourceError
 from lightprobe.head import OpticalRidge
 from lightprobe.optics import ENCODERS, linear_kernel
 from lightprobe.ridge import DegenerateKernelError
+from lightprobe.selection.candidates import Candidate, Choice
+from lightprobe.selection.optimism import optimism
 
 logger = logging.getLogger(__name__)
-
-# In the order in which equals are tried: the cheaper first.
-AUTO_POOLS: Final[tuple[Pool, ...]] = ("avg", "flatten")
-AUTO_ENCODINGS = ("l2", "sign")
-AUTO_KERNELS = ("linear", "optical")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One way from features to scores."""
-
-    tap: Tap
-    encode: str
-    kernel: str
-
-    def __str__(self) -> str:
-        return f"{self.tap.cut} {self.tap.pool} · {self.encode} · {self.kernel}"
-
-    def to_config(self) -> dict[str, str]:
-        """Return the choice as JSON values."""
-        return {"cut": self.tap.cut, "pool": self.tap.pool, "encode": self.encode, "kernel": self.kernel}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Rebuild what `to_config` described."""
-        return cls(Tap(config["cut"], config["pool"]), config["encode"], config["kernel"])
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A choice and what leave-one-out says of it.
-
-    Attributes
-    ----------
-    choice : Choice
-        What was tried.
-    loo_accuracy : float or None
-        Leave-one-out accuracy at its best alpha; None if it was dropped.
-    loo_balanced_accuracy : float or None
-        The mean of the classes' recalls, by leave-one-out.
-    alpha_relative : float or None
-        That alpha, relative to tr(Kc)/n.
-    cost : int
-        Multiplications that one prediction takes behind the network.
-    dropped : str
-        Why it has no score; empty if it has one.
-    """
-
-    choice: Choice
-    loo_accuracy: float | None = None
-    loo_balanced_accuracy: float | None = None
-    alpha_relative: float | None = None
-    cost: int = 0
-    dropped: str = ""
-    correct: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool), repr=False, compare=False)
-
-    def to_config(self) -> dict[str, object]:
-        """Return the candidate as JSON values."""
-        return {
-            **self.choice.to_config(),
-            "loo_accuracy": self.loo_accuracy,
-            "loo_balanced_accuracy": self.loo_balanced_accuracy,
-            "alpha_relative": self.alpha_relative,
-            "cost": self.cost,
-            "dropped": self.dropped,
-        }
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Self:
-        """Rebuild what `to_config` described."""
-        names = ("loo_accuracy", "loo_balanced_accuracy", "alpha_relative", "cost", "dropped")
-        return cls(Choice.from_config(config), *(config[name] for name in names))
 
 
 @dataclass(frozen=True)
@@ -119,66 +48,15 @@ class Selection:
         Fitted with it.
     seconds : dict of str to float
         Seconds spent on `generate`, `encode`, `project` and `fit`, all candidates together.
+    optimism : float
+        What the winner's leave-one-out accuracy owes to having been chosen by it, see `optimism`.
     """
 
     candidates: list[Candidate]
     choice: Choice
     head: OpticalRidge
     seconds: dict[str, float]
-
-
-def affordable_taps(
-    backbone: Backbone, n_images: int, pool: Pool | Literal["auto"], max_memory: int | None
-) -> tuple[list[Tap], dict[Tap, str]]:
-    """List the poolings that `pool` stands for, without those whose features would not fit in memory.
-
-    Parameters
-    ----------
-    backbone : Backbone
-        Tapped at its end.
-    n_images : int
-        Rows of the feature matrices.
-    pool : {"auto", "avg", "flatten"}
-    max_memory : int or None
-        Bytes; half of what is free without it.
-
-    Returns
-    -------
-    taps : list of Tap
-    dropped : dict of Tap to str
-        Why the others are left out.
-
-    Raises
-    ------
-    ResourceError
-        If nothing is left.
-    """
-    taps = [Tap(backbone.cut, name) for name in (AUTO_POOLS if pool == "auto" else (pool,))]
-    sizes = backbone.feature_sizes(taps)
-    if len(taps) > 1 and len(set(sizes.values())) == 1:
-        return taps[:1], {}
-    limit = max_memory or psutil.virtual_memory().available // 2
-    # The features in float16, and their encoded copy.
-    needed = {tap: n_images * sizes[tap] * 4 for tap in taps}
-    dropped = {
-        tap: f"{n_images} × {sizes[tap]} features take {needed[tap] / 1e9:.1f} GB of {limit / 1e9:.1f} GB"
-        for tap in taps
-        if needed[tap] > limit
-    }
-    if len(dropped) == len(taps):
-        raise ResourceError(
-            f"{dropped[taps[0]]}: name another pooling, cut or image size, or raise max_memory."
-        )
-    for tap, reason in dropped.items():
-        logger.warning("%s %s is left out: %s.", tap.cut, tap.pool, reason)
-    return [tap for tap in taps if tap not in dropped], dropped
-
-
-def choices(taps: Iterable[Tap], encode: str, kernel: str) -> list[Choice]:
-    """List every combination that `auto` or a name stands for."""
-    encodings = AUTO_ENCODINGS if encode == "auto" else (encode,)
-    kernels = AUTO_KERNELS if kernel == "auto" else (kernel,)
-    return [Choice(tap, e, k) for tap in taps for e in encodings for k in kernels]
+    optimism: float
 
 
 def select(
@@ -249,8 +127,10 @@ def select(
         heads[winner.choice] = (
             clone(head).set_params(kernel=winner.choice.kernel).fit(encoded, labels, groups=groups)
         )
+    scored = [c for c in tried if c.loo_accuracy is not None]
+    too_good = optimism(np.array([c.correct for c in scored]), [c.cost for c in scored], weights, units)
     tried.sort(key=lambda c: (c is not winner, -_accuracy(c, weights)))
-    return Selection(tried, winner.choice, heads[winner.choice], seconds)
+    return Selection(tried, winner.choice, heads[winner.choice], seconds, too_good)
 
 
 def _try(
@@ -271,10 +151,7 @@ def _try(
         logger.info("%s: dropped, %s", choice, error)
         return Candidate(choice, dropped=str(error)), None
     logger.info("%s: leave-one-out %.2f %%", choice, 100 * fitted.loo_accuracy_)
-    correct = fitted.loo_scores_.argmax(axis=1) == labels
-    recalls = np.bincount(labels, weights=correct) / np.bincount(labels)
-    scores = fitted.loo_accuracy_, float(recalls.mean()), fitted.alpha_relative_, fitted.cost_
-    return Candidate(choice, *scores, correct=correct), fitted
+    return Candidate.scored(choice, fitted, labels), fitted
 
 
 def _contenders(

@@ -1,0 +1,101 @@
+"""How unlike the training rows a row is, and from where on to answer "unknown".
+
+    raw(x) = −(max_c s_c(x) − μ_s) / σ_s − (cos_k(x) − μ_d) / σ_d
+    novelty(x) = share of training rows i with raw(i) < raw(x)
+
+s are scores: regression on −1 and +1, class against rest, leaves all of them low where no class is near.
+cos_k is the cosine to the k-th nearest training row (Sun et al. 2022, "Out-of-distribution detection with
+deep nearest neighbors"), for heads that keep these; of others the first term alone counts. μ, σ and raw(i)
+are taken with row i left out of the fit and, with its group, out of its neighbours: so a row as novel as a
+share RATE of the known ones is rejected when RATE of what is known may be.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightprobe.errors import OptionError
+
+if TYPE_CHECKING:
+    from lightprobe.head.optical_ridge import OpticalRidge
+
+Floats = NDArray[np.float64]
+
+NEIGHBOUR: Final = 10
+BLOCK_ROWS: Final = 1024
+LEAST_SPREAD: Final = 1e-12
+QUANTILES: Final = 1001
+
+
+@dataclass(frozen=True)
+class Novelty:
+    """Novelty beside that of the training rows.
+
+    Attributes
+    ----------
+    reference : (q,)
+        Quantiles of what training rows have when left out, rising.
+    centre, spread : (t,)
+        Of each term: scores and, for heads that keep their training rows, cosines.
+    """
+
+    reference: Floats
+    centre: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, head: "OpticalRidge", groups: NDArray[np.generic] | None = None) -> "Novelty":
+        """Learn from a fitted head, and the groups (n,) of its rows that were left out together."""
+        terms = head.loo_scores_.max(axis=1, keepdims=True)
+        if hasattr(head, "X_fit_"):
+            terms = np.column_stack(
+                [terms, _neighbours(head.X_fit_, head.X_fit_, left_out=_units(head, groups))]
+            )
+        centre, spread = terms.mean(axis=0), np.maximum(terms.std(axis=0), LEAST_SPREAD)
+        raw = -((terms - centre) / spread).sum(axis=1)
+        # Quantiles rather than all values: a model must not hold a number of each photo where it keeps none.
+        return cls(np.quantile(raw, np.linspace(0, 1, min(len(raw), QUANTILES))), centre, spread)
+
+    def of_rows(self, head: "OpticalRidge", X: NDArray[Any], scores: Floats) -> Floats:
+        """Return the novelty (n,), in [0, 1], of rows X (n, m) with scores (n, c)."""
+        terms = scores.max(axis=1, keepdims=True)
+        if hasattr(head, "X_fit_"):
+            terms = np.column_stack([terms, _neighbours(X, head.X_fit_)])
+        raw = -((terms - self.centre) / self.spread).sum(axis=1)
+        return np.asarray(np.searchsorted(self.reference, raw) / len(self.reference))
+
+
+def check_rate(rate: float) -> None:
+    """Refuse a rate outside (0, 1) with an OptionError."""
+    if not 0 < rate < 1:
+        raise OptionError(
+            f"The rate of unknown is {rate}; it must be above 0 and below 1, such as 0.05: "
+            "the share of known photos that may be called unknown."
+        )
+
+
+def _units(head: "OpticalRidge", groups: NDArray[np.generic] | None) -> NDArray[np.intp]:
+    units: NDArray[np.intp] = np.arange(len(head.X_fit_))
+    return units if groups is None else np.unique(groups, return_inverse=True)[1]
+
+
+def _neighbours(X: NDArray[Any], Y: NDArray[Any], left_out: NDArray[np.intp] | None = None) -> Floats:
+    """Cosine (n,) of each row of X to its k-th nearest of Y; rows of its own unit do not count."""
+    fixed = _unit_rows(Y)
+    units = None if left_out is None else torch.from_numpy(left_out)
+    k = min(NEIGHBOUR, len(Y))
+    nearest = np.empty(len(X))
+    for start in range(0, len(X), BLOCK_ROWS):
+        rows = slice(start, start + BLOCK_ROWS)
+        cosines = _unit_rows(X[rows]) @ fixed.T
+        if units is not None:
+            cosines.masked_fill_(units[rows, None] == units, -1.0)
+        nearest[rows] = cosines.topk(k, dim=1).values[:, -1].numpy()
+    return nearest
+
+
+def _unit_rows(rows: NDArray[Any]) -> torch.Tensor:
+    return torch.nn.functional.normalize(torch.from_numpy(rows.astype(np.float32)), dim=1)

@@ -1,0 +1,18 @@
+"""Which layer, encoding and kernel to use: every candidate is scored by leave-one-out, from one pass."""
+
+from lightprobe.selection.candidates import AUTO_ENCODINGS, AUTO_KERNELS, Candidate, Choice, choices
+from lightprobe.selection.comparison import Selection, select
+from lightprobe.selection.taps import AUTO_POOLS, affordable_taps, stage_cuts
+
+__all__ = [
+    "AUTO_ENCODINGS",
+    "AUTO_KERNELS",
+    "AUTO_POOLS",
+    "Candidate",
+    "Choice",
+    "Selection",
+    "affordable_taps",
+    "choices",
+    "select",
+    "stage_cuts",
+]

@@ -1,0 +1,97 @@
+"""One way from features to scores, and what leave-one-out says of it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightprobe.backbones import Tap
+from lightprobe.head import OpticalRidge
+
+# In the order in which equals are tried: the cheaper first.
+AUTO_ENCODINGS: Final = ("l2", "sign")
+AUTO_KERNELS: Final = ("linear", "optical")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One way from features to scores."""
+
+    tap: Tap
+    encode: str
+    kernel: str
+
+    def __str__(self) -> str:
+        return f"{self.tap.cut} {self.tap.pool} · {self.encode} · {self.kernel}"
+
+    def to_config(self) -> dict[str, str]:
+        """Return the choice as JSON values."""
+        return {"cut": self.tap.cut, "pool": self.tap.pool, "encode": self.encode, "kernel": self.kernel}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_config` described."""
+        return cls(Tap(config["cut"], config["pool"]), config["encode"], config["kernel"])
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A choice and what leave-one-out says of it.
+
+    Attributes
+    ----------
+    choice : Choice
+        What was tried.
+    loo_accuracy : float or None
+        Leave-one-out accuracy at its best alpha; None if it was dropped.
+    loo_balanced_accuracy : float or None
+        The mean of the classes' recalls, by leave-one-out.
+    alpha_relative : float or None
+        That alpha, relative to tr(Kc)/n.
+    cost : int
+        Multiplications that one prediction takes behind the network.
+    dropped : str
+        Why it has no score; empty if it has one.
+    """
+
+    choice: Choice
+    loo_accuracy: float | None = None
+    loo_balanced_accuracy: float | None = None
+    alpha_relative: float | None = None
+    cost: int = 0
+    dropped: str = ""
+    correct: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool), repr=False, compare=False)
+
+    @classmethod
+    def scored(cls, choice: Choice, head: OpticalRidge, labels: NDArray[np.int64]) -> Self:
+        """Take the figures of a head that was fitted with a choice to labels (n,)."""
+        correct = head.loo_scores_.argmax(axis=1) == labels
+        recalls = np.bincount(labels, weights=correct) / np.bincount(labels)
+        figures = head.loo_accuracy_, float(recalls.mean()), head.alpha_relative_, head.cost_
+        return cls(choice, *figures, correct=correct)
+
+    def to_config(self) -> dict[str, object]:
+        """Return the candidate as JSON values."""
+        return {
+            **self.choice.to_config(),
+            "loo_accuracy": self.loo_accuracy,
+            "loo_balanced_accuracy": self.loo_balanced_accuracy,
+            "alpha_relative": self.alpha_relative,
+            "cost": self.cost,
+            "dropped": self.dropped,
+        }
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_config` described."""
+        names = ("loo_accuracy", "loo_balanced_accuracy", "alpha_relative", "cost", "dropped")
+        return cls(Choice.from_config(config), *(config[name] for name in names))
+
+
+def choices(taps: Iterable[Tap], encode: str, kernel: str) -> list[Choice]:
+    """List every combination that `auto` or a name stands for."""
+    encodings = AUTO_ENCODINGS if encode == "auto" else (encode,)
+    kernels = AUTO_KERNELS if kernel == "auto" else (kernel,)
+    return [Choice(tap, e, k) for tap in taps for e in encodings for k in kernels]

@@ -1,0 +1,83 @@
+"""Where to look: the layers and poolings that are compared, as far as memory goes."""
+
+import logging
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import psutil
+
+from lightprobe.backbones import Backbone, Pool, Tap
+from lightprobe.errors import ResourceError
+
+logger = logging.getLogger(__name__)
+
+AUTO_POOLS: Final[tuple[Pool, ...]] = ("avg", "flatten")
+
+
+def stage_cuts(backbone: Backbone) -> list[str]:
+    """List the last layer of every stage, the backbone's own cut at the end.
+
+    A stage is a run of layers whose outputs have one resolution, as ResNet's paper calls it (He et al. 2015);
+    of networks that never change it (vision transformers) a quarter of the layers stands for a stage.
+    """
+    infos = backbone.describe()
+    sizes = [info.shape[1:] if info.cut.layout == "nchw" else info.shape[:-1] for info in infos]
+    last = [i for i in range(len(infos)) if i + 1 == len(infos) or sizes[i + 1] != sizes[i]]
+    if len(last) == 1:
+        last = sorted({round(len(infos) * quarter / 4) - 1 for quarter in (1, 2, 3, 4)} - {-1})
+    return [infos[i].name for i in last]
+
+
+def affordable_taps(
+    backbone: Backbone,
+    n_images: int,
+    pool: Pool | Literal["auto"],
+    max_memory: int | None,
+    earlier: Sequence[str] = (),
+) -> tuple[list[Tap], dict[Tap, str]]:
+    """List the poolings that `pool` stands for, without those whose features would not fit in memory.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Tapped at its end.
+    n_images : int
+        Rows of the feature matrices.
+    pool : {"auto", "avg", "flatten"}
+    max_memory : int or None
+        Bytes; half of what is free without it.
+    earlier : sequence of str
+        Layers before the end that are tapped, too: averaged where `pool` is "auto", for their flattened
+        outputs are large and seldom better.
+
+    Returns
+    -------
+    taps : list of Tap
+    dropped : dict of Tap to str
+        Why the others are left out.
+
+    Raises
+    ------
+    ResourceError
+        If nothing is left.
+    """
+    taps = [Tap(cut, "avg" if pool == "auto" else pool) for cut in earlier]
+    taps += [Tap(backbone.cut, name) for name in (AUTO_POOLS if pool == "auto" else (pool,))]
+    sizes = backbone.feature_sizes(taps)
+    if pool == "auto" and sizes[taps[-1]] == sizes[taps[-2]]:
+        del taps[-1]  # one position: both poolings are the same
+    limit = max_memory or psutil.virtual_memory().available // 2
+    # The features in float16, and their encoded copy.
+    needed = {tap: n_images * sizes[tap] * 4 for tap in taps}
+    dropped = {
+        tap: f"{n_images} × {sizes[tap]} features take {needed[tap] / 1e9:.1f} GB of {limit / 1e9:.1f} GB"
+        for tap in taps
+        if needed[tap] > limit
+    }
+    if len(dropped) == len(taps):
+        raise ResourceError(
+            f"{dropped[taps[0]]}: name another pooling, cut or image size, or raise max_memory."
+        )
+    for tap, reason in dropped.items():
+        logger.warning("%s %s is left out: %s.", tap.cut, tap.pool, reason)
+    return [tap for tap in taps if tap not in dropped], dropped

@@ -1,0 +1,60 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lightprobe.head import OpticalRidge, Shares
+
+
+def rows(n: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, classes, n)
+    X = rng.normal(size=(n, 8)).astype(np.float32)
+    X[np.arange(n), y] += 2
+    return X, y
+
+
+HEADS: list[dict[str, Any]] = [{}, {"kernel": "linear"}, {"components": 30}, {"components": 200}]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("how", HEADS, ids=str)
+def test_shares_and_base_sum_to_the_score(classes: int, weighted: bool, how: dict[str, Any]) -> None:
+    X, y = rows(60, classes)
+    weights = {label: 1.0 + label for label in range(classes)} if weighted else None
+    head = OpticalRidge(alpha=0.1, device="cpu", class_weight=weights, random_state=0, **how).fit(X, y)
+    shares = Shares(head, X, y)
+    new = rows(9, classes, seed=5)[0]
+    asked = np.arange(9) % classes
+    scores = head.class_scores(new)[np.arange(9), asked]
+    np.testing.assert_allclose(shares(new, asked).sum(axis=1) + shares.base[asked], scores, atol=1e-5)
+    if not weighted:
+        targets = np.where(y[:, None] == np.arange(classes), 1.0, -1.0)
+        np.testing.assert_allclose(shares.base, targets.mean(axis=0), atol=1e-5)
+
+
+def test_shares_are_coefficients_times_the_kernel_between_centred_features() -> None:
+    """The optical kernel's features are |x|² and all products of two coordinates."""
+    X, y = rows(40, 3)
+    head = OpticalRidge(alpha=0.1, device="cpu").fit(X, y)
+    new = rows(4, 3, seed=2)[0]
+
+    def features(Z: np.ndarray) -> np.ndarray:
+        Z = Z.astype(float)
+        pairs = (Z[:, :, None] * Z[:, None, :]).reshape(len(Z), -1)
+        return np.hstack([(Z**2).sum(axis=1, keepdims=True), pairs])
+
+    mean = features(X).mean(axis=0)
+    kernel = (features(new) - mean) @ (features(X) - mean).T
+    np.testing.assert_allclose(
+        Shares(head, X, y)(new, np.full(4, 1)), kernel * head.dual_coef_[:, 1], rtol=1e-5, atol=1e-6
+    )
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = rows(50, 3)
+    head = OpticalRidge(alpha=0.1, device="cpu").fit(X, y)
+    whole = Shares(head, X, y)(X, y)
+    monkeypatch.setattr("lightprobe.head.shares.BLOCK_ROWS", 7)
+    np.testing.assert_allclose(Shares(head, X, y)(X, y), whole, atol=1e-5)
