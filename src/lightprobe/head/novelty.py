@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-NEIGHBOUR: Final = 10
+NEIGHBOUR: Final = 5
 BLOCK_ROWS: Final = 1024
 LEAST_SPREAD: Final = 1e-12
 QUANTILES: Final = 1001
