@@ -253,7 +253,7 @@ def test_an_answer_is_explained_by_training_photos_whose_shares_sum_to_its_score
     toy_folder: Path, tmp_path: Path
 ) -> None:
     model = toy_classifier(pool="avg", encode="l2", kernel="optical").fit(toy_folder)
-    model = load(model.save(tmp_path / "model"))
+    model = ImageClassifier.load(model.save(tmp_path / "model"))
     photo = toy_folder / "test" / "disc" / "disc 100.png"
     (why,) = model.explain([photo], k=36)
     assert why.label == "disc"
@@ -281,7 +281,7 @@ def test_a_photo_of_another_thing_is_called_unknown(toy_folder: Path, tmp_path: 
     shutil.move(toy_folder / "train" / "noise", tmp_path / "noise")
     shutil.rmtree(toy_folder / "test" / "noise")
     model = toy_classifier().fit(toy_folder)
-    model = load(model.save(tmp_path / "model"))
+    model = ImageClassifier.load(model.save(tmp_path / "model"))
     strange = list(model.iter_predictions([tmp_path / "noise"], unknown=0.1))
     known = list(model.iter_predictions([toy_folder / "test"], unknown=0.1))
     assert all(answer.unknown for answer in strange)

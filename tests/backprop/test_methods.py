@@ -273,3 +273,10 @@ def test_a_model_of_an_unknown_method_is_refused(train_toys: Toys, tmp_path: Pat
         load(folder)
     with pytest.raises(OptionError):
         scratch().set_params(recipe="nowhere").fit(*train_toys)
+
+
+def test_what_only_the_closed_form_can_say_is_refused(train_toys: Toys) -> None:
+    model = scratch(recipe=replace(PLAIN, epochs=1)).fit(*train_toys)
+    for asked in ({"unknown": 0.05}, {"why": 2}):
+        with pytest.raises(OptionError, match="--method optical"):
+            next(model.iter_predictions(train_toys[0][:1], **asked))

@@ -16,6 +16,7 @@ from lightprobe.answers import Prediction, Tested
 from lightprobe.backbones import Backbone, Runner, Tap
 from lightprobe.classifier.answering import in_order
 from lightprobe.classifier.network import Network
+from lightprobe.errors import OptionError
 from lightprobe.features import Chunk, FeatureCache, Features, extract, stream
 from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled
 from lightprobe.paths import cache_folder
@@ -114,7 +115,9 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
         kept = images.select(features.kept)
         return Tested(kept.paths, kept.labels, probabilities, features.skipped + images.skipped, seconds)
 
-    def iter_predictions(self, data: Any, *, top: int = 1) -> Iterator[Prediction]:
+    def iter_predictions(
+        self, data: Any, *, top: int = 1, unknown: float | None = None, why: int = 0
+    ) -> Iterator[Prediction]:
         """Answer photo by photo, in their order, with a few batches in memory at a time.
 
         Parameters
@@ -123,12 +126,25 @@ class SoftmaxClassifier(ClassifierMixin, BaseEstimator):
             Photos, folders of photos, zips.
         top : int
             How many classes an answer names.
+        unknown, why
+            As for ImageClassifier, which has the training photos' leave-one-out scores and features; here
+            they are refused.
 
         Yields
         ------
         Prediction
             A photo that cannot be decoded gets an answer too: its `error`.
+
+        Raises
+        ------
+        OptionError
+            If `unknown` or `why` is asked for.
         """
+        if unknown is not None or why:
+            raise OptionError(
+                "Only the closed form can say unknown or why, and this model was trained by gradients: "
+                "train with --method optical for that."
+            )
         check_is_fitted(self)
         images = open_unlabelled(data)
         chunks = stream(

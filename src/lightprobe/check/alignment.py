@@ -22,6 +22,9 @@ SMALLEST_PART: Final = 0.5  # of the other's side, in the direction in which the
 COARSE_SIDE, FINE_SIDE = 48, 128
 COARSE_SCALES: Final = np.geomspace(SMALLEST_PART, 1.0, 9)
 WORTH_REFINING: Final = 0.65
+# Of thumbnails: crops to 70 % and copies at half the size of flowers have 0.64 and more, 19 of 20 pairs of
+# nearest neighbours that are none have 0.22 and less.
+WORTH_OPENING: Final = 0.35
 FLAT: Final = 2.0  # grey values spread by less: nothing to recognise
 NOTHING: Final = (-1.0, 1.0, -1.0)  # where no window is left
 
@@ -73,7 +76,11 @@ def hints(first: Grey, second: Grey) -> list[Hint]:
         for mirrored in (False, True):
             window = np.fliplr(part) if mirrored else part
             correlation, scale, _ = max(_search(whole, window, COARSE_SIDE, COARSE_SCALES), default=NOTHING)
-            if correlation >= WORTH_REFINING:
+            if correlation < WORTH_REFINING:
+                continue
+            near = np.unique(np.minimum(scale * np.linspace(0.955, 1.045, 7), 1.0))
+            correlation, scale, detail = max(_search(whole, window, COARSE_SIDE, near), default=NOTHING)
+            if detail >= WORTH_OPENING:
                 found.append(Hint(correlation, scale, second_is_whole, mirrored))
     best = max((hint.correlation for hint in found), default=0.0)
     return [hint for hint in found if hint.correlation >= best - 0.1]
@@ -93,7 +100,7 @@ def match(first: Grey, second: Grey, ways: Sequence[Hint]) -> Match:
     for way in ways:
         whole, part = (second, first) if way.second_is_whole else (first, second)
         window = np.fliplr(part) if way.mirrored else part
-        near = np.minimum(way.scale * np.linspace(0.95, 1.05, 11), 1.0)
+        near = np.minimum(way.scale * np.linspace(0.97, 1.03, 7), 1.0)
         correlation, scale, detail = max(_search(whole, window, FINE_SIDE, np.unique(near)), default=NOTHING)
         if correlation > best.correlation:
             best = Match(correlation, detail, scale, way.mirrored)
