@@ -9,7 +9,11 @@ Y = np.where(np.arange(20)[:, None] % 2 == np.arange(2), 1.0, -1.0)
 
 
 def search(
-    best_relative: float, scale: float = 7.0, solvable_from: float = 0.0, guess: float | None = None
+    best_relative: float,
+    scale: float = 7.0,
+    solvable_from: float = 0.0,
+    guess: float | None = None,
+    settled: bool = False,
 ) -> tuple[RidgeFit, int]:
     """Left-out scores whose error grows with the distance from the best penalty, in decades."""
     calls = 0
@@ -22,7 +26,7 @@ def search(
         distance = abs(np.log10(alpha / scale / best_relative))
         return Solution(np.array([[alpha]]), np.zeros(2), Y * (1 + distance))
 
-    return choose_alpha(solve, scale, Y, np.ones(len(Y)), None, guess), calls
+    return choose_alpha(solve, scale, Y, np.ones(len(Y)), None, guess, settled=settled), calls
 
 
 @pytest.mark.parametrize("exponent", np.arange(-6, 4.5, 0.5))
@@ -74,3 +78,10 @@ def test_penalties_that_cannot_be_solved_are_passed_over() -> None:
     assert fit.alpha_relative == pytest.approx(0.1)
     with pytest.raises(IllConditionedError, match="No penalty"):
         search(1.0, solvable_from=1e9)
+
+
+def test_a_settled_guess_is_taken_or_the_first_larger_one_that_can_be_solved() -> None:
+    fit, calls = search(0.1, guess=0.01, settled=True)
+    assert (fit.alpha_relative, calls) == (0.01, 1)
+    fit, _ = search(0.1, guess=0.01, settled=True, solvable_from=0.5)
+    assert fit.alpha_relative == 1.0

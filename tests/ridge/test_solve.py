@@ -165,18 +165,21 @@ def test_batches_and_sampling_leave_the_primal_scores_alone(
     np.testing.assert_allclose(sampled.loo_scores, again.loo_scores, atol=1e-12)
 
 
+@pytest.mark.parametrize("settled", [False, True])
 @pytest.mark.parametrize("grouped", [False, True])
-def test_a_guess_from_a_quarter_of_the_rows_saves_fits_and_changes_no_score(
-    grouped: bool, monkeypatch: pytest.MonkeyPatch
+def test_a_part_of_the_rows_saves_fits_and_changes_no_score(
+    grouped: bool, settled: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, C, 300)
     X = rng.standard_normal((300, 60)) + 0.4 * targets(labels) @ rng.standard_normal((C, 60))
     options: dict[str, Any] = {"groups": np.arange(300) // 2 if grouped else None}
     cold = solve_dual(X @ X.T, targets(labels), **options)
-    monkeypatch.setattr(solve_module, "WARM_ROWS", 200)
+    monkeypatch.setattr(solve_module, "WARM_ROWS", 120)
+    monkeypatch.setattr(solve_module, "SETTLED_ROWS", 300 if settled else 301)
     warm = solve_dual(X @ X.T, targets(labels), **options)
     assert len(warm.path) < len(cold.path)
+    assert len(warm.path) == 1 or not settled
     assert abs(np.log10(warm.alpha_relative / cold.alpha_relative)) <= 0.5
     again = solve_dual(X @ X.T, targets(labels), alpha_relative=warm.alpha_relative, **options)
     np.testing.assert_array_equal(warm.loo_scores, again.loo_scores)
@@ -234,3 +237,12 @@ def test_impossible_weights_and_groups_are_refused(
 
 def fit_with(solver: str, X: Floats, Y: Floats, **options: Any) -> RidgeFit:
     return solve_module.SOLVERS[solver](X @ X.T if solver == "dual" else X, Y, **options)
+
+
+def test_a_group_of_nearly_all_rows_is_searched_whole(
+    monkeypatch: pytest.MonkeyPatch, X: Floats, Y: Floats
+) -> None:
+    groups = np.minimum(np.arange(N), 3)  # three rows alone, and all others together
+    cold = solve_dual(X @ X.T, Y, groups=groups)
+    monkeypatch.setattr(solve_module, "WARM_ROWS", 10)
+    assert solve_dual(X @ X.T, Y, groups=groups).path == cold.path

@@ -20,7 +20,7 @@ from lightprobe.ridge.statistics import BLOCK_ROWS
 PRODUCT_RATES = {"uint8": 2e12, "float": 1e11}  # products a second
 SOLVE_RATE = 8e10  # double-precision operations a second
 PROJECT_SECONDS = 1e-8  # a row and component (or column, whichever are more), structured
-DUAL_PENALTIES, PRIMAL_PENALTIES = 3, 5  # tried as a rule
+DUAL_PENALTIES, PRIMAL_PENALTIES = 1.5, 5  # tried as a rule; in the dual three on half of the rows and one
 PATIENCE = 300.0  # seconds, or twice those of random features: what the exact kernel may take
 MAX_COMPONENTS = 16_384  # beyond, the k³ of the solve outweighs what more features bring
 MIN_COMPONENTS = 64
@@ -91,8 +91,8 @@ def plan_fit(n: int, m: int, *, linear: bool, components: str | int, budget: int
 
 
 def dual_bytes(n: int) -> int:
-    """Bytes of solving n rows in the dual: the kernel, in whose memory it is factored, and blocks."""
-    return 8 * n * n + 10 * 8 * BLOCK_ROWS * n
+    """Bytes of solving n rows in the dual: the kernel, factored in its own memory, half's, and blocks."""
+    return 10 * n * n + 10 * 8 * BLOCK_ROWS * n
 
 
 def primal_bytes(k: int) -> int:

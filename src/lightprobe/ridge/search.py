@@ -76,13 +76,16 @@ def choose_alpha(
     weights: Floats,
     alpha_relative: float | None,
     guess: float | None = None,
+    *,
+    settled: bool = False,
 ) -> RidgeFit:
     """Solve at the penalty asked for, or at the one that leave-one-out prefers.
 
     The search tries 1, 0.1 and 0.01 times `scale`, moves on by decades while the best stands at an end,
-    then tries the half decades beside it. With a guess it starts there and moves by half decades. Best is
-    the highest accuracy of the left-out scores, ties broken by their squared error, and where that is level
-    too, the penalty tried first. Penalties too small to solve are passed over.
+    then tries the half decades beside it. With a guess it starts there and moves by half decades; with a
+    settled one it takes it, or the first larger one that can be solved. Best is the highest accuracy of the
+    left-out scores, ties broken by their squared error, and where that is level too, the penalty tried
+    first. Penalties too small to solve are passed over.
 
     Parameters
     ----------
@@ -96,6 +99,8 @@ def choose_alpha(
         A penalty to use as it is; None searches.
     guess
         A relative penalty near which to search.
+    settled
+        Whether the guess needs no search around it.
     """
     tried: dict[float, AlphaPoint | None] = {}  # None where it could not be solved
     best: tuple[AlphaPoint, Solution] | None = None
@@ -128,6 +133,12 @@ def choose_alpha(
 
     if alpha_relative is not None:
         attempt(alpha_relative)
+    elif guess is not None and settled:
+        step = _step(guess)
+        while best is None and step <= HIGHEST_STEP:
+            with suppress(IllConditionedError):
+                attempt(_relative(step))
+            step += 1
     elif guess is not None:
         walk([_step(guess)], stride=1)
     else:
