@@ -145,6 +145,18 @@ def comparison(outcome: Mapping[str, Any]) -> None:
     _line(f"figure                  {outcome['figure']}")
 
 
+def looked(seen: Mapping[str, Any], picture: object) -> None:
+    """Print what a model made of a photo, and its layers."""
+    if "layers" in seen:
+        how = {"exact": "exactly", "covering": "by covering parts of the photo"}[seen["evidence"]]
+        _line(f"{seen['label']}, {seen['probability']:.1%}; the evidence is located {how}")
+        _line()
+        layers = [{**layer, "shape": " × ".join(map(str, layer["shape"]))} for layer in seen["layers"]]
+        table(layers)
+        _line()
+    _line(f"picture {picture}")
+
+
 def after_training(row: Mapping[str, Any]) -> None:
     """Print what to type after a training."""
     _line()

@@ -1,0 +1,45 @@
+"""`lightprobe look`: inside a model, at one photo; or at photos of a data set."""
+
+import argparse
+from pathlib import Path
+
+from lightprobe.cli.options import DATA_HELP
+from lightprobe.errors import OptionError
+
+HELP = "what a model sees in a photo and where its evidence lies; or a page of photos by class"
+USAGE = "MODEL IMAGE --out PNG | DATA --out PNG"
+EXAMPLE = "lightprobe look run/model new.jpg --out inside.png"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("what", metavar="MODEL|DATA", help=f"folder that train wrote, or {DATA_HELP}")
+    parser.add_argument("image", metavar="IMAGE", nargs="?", help="the photo to show to the model")
+    parser.add_argument("--out", required=True, metavar="PNG", type=Path, help="the picture")
+    parser.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw, and say what is seen."""
+    from lightprobe.cli import output
+    from lightprobe.images import open_images
+    from lightprobe.look import draw_data, draw_model
+    from lightprobe.model_file import is_model
+    from lightprobe.models import load
+    from lightprobe.paths import cache_folder
+
+    if is_model(Path(args.what)):
+        if args.image is None:
+            raise OptionError("A model needs a photo to look at: lightprobe look MODEL IMAGE --out PNG.")
+        seen = draw_model(load(args.what).set_params(device=args.device), args.image, args.out)
+    else:
+        if args.image is not None:
+            raise OptionError(f"{args.what} is no model: name the folder that train wrote, RUN/model.")
+        images = open_images(args.what, root=args.root or cache_folder() / "datasets")
+        draw_data(images, args.out, random_state=args.seed)
+        seen = {"images": len(images), "classes": list(images.classes)}
+    if args.json:
+        output.as_json({**seen, "picture": str(args.out)})
+    else:
+        output.looked(seen, args.out)
+    return 0

@@ -1,0 +1,134 @@
+"""One picture of a model at work: kernels, feature maps from layer to layer, and where the evidence lies."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from lightprobe.backbones import Backbone
+from lightprobe.images import open_unlabelled
+from lightprobe.images.decode import decode
+from lightprobe.look.evidence import covered_evidence, exact_evidence
+from lightprobe.models import Model
+
+STEPS, CHANNELS, KERNELS = 6, 6, 64
+
+
+def draw_model(model: Model, image: str | Path, path: Path) -> dict[str, Any]:
+    """Draw what a model makes of a photo.
+
+    Parameters
+    ----------
+    model : a fitted classifier of any method
+    image : path
+        The photo.
+    path : Path
+        The picture, a PNG.
+
+    Returns
+    -------
+    dict
+        `label` and `probability`; `evidence`, "exact" or "covering"; `layers`, each with its name, the shape
+        of its output and the parameters up to it.
+
+    Raises
+    ------
+    ImageError
+        The photo cannot be decoded.
+    """
+    backbone = model.network_.backbone
+    pixels = backbone.preprocessing.prepare(decode(open_unlabelled(image).read(0)))
+    shown = pixels.permute(1, 2, 0).numpy()
+    probabilities = model.predict_proba([str(image)])[0]
+    which = int(probabilities.argmax())
+    infos = backbone.describe()
+    outputs = _outputs(backbone, pixels)
+    last = outputs[backbone.cut]
+    evidence = exact_evidence(model, last, which) if last.ndim == 3 else None
+    how = "covering" if evidence is None else "exact"
+    if evidence is None:
+        evidence = covered_evidence(model, shown, which)
+    figure = Figure(figsize=(15, 10), facecolor="white", layout="constrained")
+    FigureCanvasAgg(figure)
+    parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.7))
+    top, bottom = parts
+    label, probability = str(model.classes_[which]), float(probabilities[which])
+    _draw_answer(top, shown, evidence, f"{label}, {probability:.0%}")
+    _draw_kernels(top.axes[2], backbone)
+    _draw_maps(bottom, {name: maps for name, maps in outputs.items() if maps.ndim == 3}, infos)
+    figure.savefig(path, dpi=110)
+    layers = [{"name": i.name, "shape": list(i.shape), "parameters": i.parameters} for i in infos]
+    return {"label": label, "probability": probability, "evidence": how, "layers": layers}
+
+
+def _outputs(backbone: Backbone, pixels: torch.Tensor) -> dict[str, NDArray[np.float64]]:
+    """Run one photo; what some of the layers give, the last one among them, without the axis of batches."""
+    cuts = backbone.cuts
+    chosen = sorted({round(i) for i in np.linspace(0, len(cuts) - 1, min(STEPS, len(cuts)))})
+    mean, std = (
+        torch.tensor(v).view(3, 1, 1) for v in (backbone.preprocessing.mean, backbone.preprocessing.std)
+    )
+    network = backbone.network([cuts[i].name for i in chosen])
+    with torch.inference_mode():
+        outputs = network(((pixels / 255 - mean) / std)[None])
+    found = {}
+    for i in chosen:
+        output = outputs[cuts[i].name][0].double().numpy()
+        found[cuts[i].name] = output.transpose(2, 0, 1) if cuts[i].layout == "nhwc" else output
+    return found
+
+
+def _draw_answer(figure: Any, shown: NDArray[np.uint8], evidence: NDArray[np.float64], answer: str) -> None:
+    photo, where, _ = figure.subplots(1, 3)
+    photo.imshow(shown)
+    photo.set_title("what the network is shown", loc="left")
+    side = shown.shape[:2]
+    smooth = functional.interpolate(torch.from_numpy(evidence)[None, None], side, mode="bicubic")[
+        0, 0
+    ].numpy()
+    limit = float(np.abs(smooth).max()) or 1.0
+    where.imshow(shown.mean(axis=2), cmap="gray")
+    where.imshow(smooth, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.55)
+    where.set_title(f"{answer}: red speaks for it, blue against", loc="left")
+    for axes in (photo, where):
+        axes.set_axis_off()
+
+
+def _draw_kernels(axes: Any, backbone: Backbone) -> None:
+    first = next((t for t in backbone.state.values() if t.ndim == 4 and t.shape[1] == 3), None)
+    axes.set_axis_off()
+    if first is None:
+        return
+    kernels = first[:KERNELS].permute(0, 2, 3, 1).numpy()
+    low, high = (f(kernels, axis=(1, 2, 3), keepdims=True) for f in (np.min, np.max))
+    kernels = np.pad(
+        (kernels - low) / np.maximum(high - low, 1e-12), ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=1
+    )
+    columns = int(np.ceil(np.sqrt(len(kernels))))
+    missing = -len(kernels) % columns
+    kernels = np.concatenate([kernels, np.ones((missing, *kernels.shape[1:]))])
+    rows, side = len(kernels) // columns, kernels.shape[1]
+    mosaic = (
+        kernels.reshape(rows, columns, side, side, 3).swapaxes(1, 2).reshape(rows * side, columns * side, 3)
+    )
+    axes.imshow(mosaic, interpolation="nearest")
+    axes.set_title(f"first layer: {len(first)} kernels of {first.shape[2]} × {first.shape[3]}", loc="left")
+
+
+def _draw_maps(figure: Any, outputs: dict[str, NDArray[np.float64]], infos: Any) -> None:
+    """Draw a column a layer: its strongest channels, the strongest on top."""
+    facts = {info.name: info for info in infos}
+    grid = figure.subplots(CHANNELS, max(1, len(outputs)), squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for column, (name, maps) in zip(grid.T, outputs.items(), strict=False):
+        order = np.argsort(-maps.var(axis=(1, 2)), kind="stable")[:CHANNELS]
+        for axes, channel in zip(column, order, strict=False):
+            axes.imshow(maps[channel], cmap="magma")
+        shape = " × ".join(map(str, facts[name].shape))
+        column[0].set_title(f"{name}\n{shape}\n{facts[name].parameters:,} parameters", fontsize=9)

@@ -1,0 +1,106 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from tests.toys import CLASSES, toy_image
+
+from lightprobe import ImageClassifier
+from lightprobe.cli import main
+from lightprobe.images import open_images
+from lightprobe.look import draw_data
+from lightprobe.look.evidence import PARTS, covered_evidence, exact_evidence
+from lightprobe.look.model import _outputs
+
+CPU: dict[str, Any] = {"image_size": 64, "device": "cpu", "engine": "eager", "precision": "fp32"}
+
+
+@pytest.fixture(scope="module")
+def photos() -> tuple[NDArray[Any], list[str]]:
+    pictures = [toy_image(kind, seed, 64) for kind in CLASSES for seed in range(10)]
+    return np.stack(pictures), [kind for kind in CLASSES for _ in range(10)]
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("kernel", ["linear", "optical"])
+@pytest.mark.parametrize("encode", ["l2", "none"])
+def test_evidence_over_all_positions_adds_up_to_the_score(
+    photos: tuple[NDArray[Any], list[str]], kernel: str, encode: str, classes: int
+) -> None:
+    keep = slice(0, 10 * classes)
+    clf = ImageClassifier(pool="avg", kernel=kernel, encode=encode, **CPU)
+    clf.fit(photos[0][keep], photos[1][keep])
+    scores = clf.decision_function(photos[0][:1])[0] - clf.head_.intercept_
+    scores = np.array([-scores.item(), scores.item()]) if classes == 2 else scores
+    pixels = clf.network_.backbone.preprocessing.prepare(_tensor(photos[0][0]))
+    maps = _outputs(clf.network_.backbone, pixels)[clf.network_.backbone.cut]
+    for which in range(classes):
+        evidence = exact_evidence(clf, maps, which)
+        assert evidence is not None
+        assert evidence.shape == maps.shape[1:]
+        # float16 features: a few parts in a thousand.
+        assert evidence.sum() == pytest.approx(scores[which] - scores.mean(), rel=2e-2, abs=2e-2)
+
+
+def _tensor(pixels: NDArray[Any]) -> torch.Tensor:
+
+    return torch.from_numpy(pixels).permute(2, 0, 1)
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    with Image.open(picture) as image:
+        return image.size
+
+
+def test_bits_have_no_exact_evidence_and_covering_finds_the_part_that_decides(
+    photos: tuple[NDArray[Any], list[str]],
+) -> None:
+    clf = ImageClassifier(pool="flatten", encode="sign", kernel="linear", **CPU).fit(*photos)
+    maps = np.zeros((440, 2, 2))
+    assert exact_evidence(clf, maps, 0) is None
+
+    class Corner(ImageClassifier):
+        """Calls it class 0 as long as the top left corner is white."""
+
+        def predict_proba(self, data: Any) -> NDArray[Any]:
+            sure = data[:, :4, :4].mean(axis=(1, 2, 3)) / 255
+            return np.stack([sure, 1 - sure], axis=1)
+
+    photo = np.zeros((64, 64, 3), np.uint8)
+    photo[:8, :8] = 255
+    evidence = covered_evidence(Corner(), photo, 0)
+    assert evidence.shape == (PARTS, PARTS)
+    assert evidence.argmax() == 0
+    assert evidence[0, 0] > 0.9
+    assert np.abs(evidence.flat[1:]).max() < 1e-9
+
+
+def test_look_draws_a_model_of_either_kind_at_work(
+    toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = str(toy_folder / "test" / "disc" / "disc 100.png")
+    small = ["--image-size", "64", "--device", "cpu", "--engine", "eager", "--precision", "fp32", "-q"]
+    method = ["--method", "linear-probe", "--epochs", "2", "--lr", "0.1"]
+    for name, options in (("light", ["--pool", "flatten"]), ("probe", method)):
+        run = str(tmp_path / name)
+        assert main(["train", str(toy_folder), "--out", run, *small, *options]) == 0
+        capsys.readouterr()
+        picture = tmp_path / f"{name}.png"
+        assert main(["look", f"{run}/model", photo, "--out", str(picture), "--json", "--device", "cpu"]) == 0
+        seen = json.loads(capsys.readouterr().out)
+        assert seen["evidence"] == ("covering" if name == "light" else "exact")
+        assert seen["layers"][-1]["shape"] == [440, 2, 2]
+        assert size_of(picture) == (1650, 1100)
+    assert main(["look", f"{run}/model", "--out", str(tmp_path / "x.png")]) == 2
+    assert "needs a photo" in capsys.readouterr().err
+
+
+def test_a_page_of_photos_passes_over_damaged_ones(toy_folder: Path, tmp_path: Path) -> None:
+    (toy_folder / "train" / "disc" / "disc 3.png").write_bytes(b"")
+    draw_data(open_images(toy_folder), tmp_path / "page.png")
+    assert size_of(tmp_path / "page.png")[0] > 1000
+    assert main(["look", str(toy_folder), "--out", str(tmp_path / "again.png"), "-q"]) == 0
