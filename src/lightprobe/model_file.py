@@ -109,9 +109,9 @@ def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise ModelFileError(f"{folder / TENSORS} cannot be read ({error}): train the model again.") from None
 
 
-def model_digest(folder: Path) -> str:
-    """Digest of a model: of its configuration, which holds that of the numbers."""
-    return _sha256(folder / CONFIG)
+def model_digest(model: Path) -> str:
+    """Digest of a model: of its configuration, which holds that of the numbers, or of an exported file."""
+    return _sha256(model / CONFIG if model.is_dir() else model)
 
 
 def model_bytes(folder: Path) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lightprobe.classifier import ImageClassifier
+    from lightprobe.export import ExportedClassifier
     from lightprobe.images import ImageSet
 
 METHODS = ("optical", "linear-probe", "fine-tune", "scratch")
@@ -166,6 +167,14 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         random_state=args.seed,
         verbose=not args.quiet,
     )
+
+
+def open_model(path: Path) -> "ImageClassifier | ExportedClassifier":
+    """Open a model's folder, or a file that it was exported to."""
+    from lightprobe.classifier import load
+    from lightprobe.export import ExportedClassifier, format_of
+
+    return load(path) if format_of(path) is None else ExportedClassifier.load(path)
 
 
 def open_data(args: argparse.Namespace) -> "ImageSet":

@@ -181,6 +181,17 @@ def update(row: Mapping[str, Any]) -> None:
     _line(f"seconds                 {row['seconds']:.1f}")
 
 
+def export(info: Mapping[str, Any]) -> None:
+    """Print what was written and how faithful it is."""
+    parity, size = info["parity"], info["preprocessing"]["crop"]
+    _line(f"{info['file']} ({info['file_bytes'] / 1e6:.1f} MB)")
+    _line(f"from {size} × {size} pixels to the probabilities of {len(info['classes'])} classes")
+    _line(
+        f"beside the model, on {parity['n']} pictures ({parity['photos']}): {parity['top1_agreement']:.2%} "
+        f"same answers, probabilities within {parity['max_probability_difference']:.1e}"
+    )
+
+
 def backbone(info: "BackboneInfo") -> None:
     """Print a network's facts and its cut points."""
     facts = [f"{info.image_size} px", f"weights {info.weights}", f"{info.megabytes:.0f} MB"]

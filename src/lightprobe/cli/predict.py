@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lightprobe.cli.options import fraction, positive_int
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from lightprobe.answers import Prediction
     from lightprobe.images import ImageSet
@@ -21,7 +21,7 @@ EXAMPLE = "lightprobe predict run/model new.jpg holiday/ --csv answers.csv"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="RUN/model, or a file that export wrote")
     parser.add_argument(
         "images",
         metavar="IMAGE|DIR|ZIP|PATTERN|-",
@@ -50,11 +50,13 @@ def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
     from lightprobe.bulk import FORMS, as_record, photo_blocks, write_rows, write_table
     from lightprobe.cli import output
+    from lightprobe.cli.options import open_model
     from lightprobe.model_file import model_digest
-    from lightprobe.models import load
 
-    model = load(args.model).set_params(device=args.device, workers=args.workers, verbose=not args.quiet)
-    answer: partial[Iterable[Prediction]] = partial(
+    model = open_model(args.model).set_params(
+        device=args.device, workers=args.workers, verbose=not args.quiet
+    )
+    answer: Callable[[ImageSet], Iterable[Prediction]] = partial(
         model.iter_predictions, top=args.top, unknown=args.unknown, why=args.why
     )
     blocks: Iterable[ImageSet] = photo_blocks(args.images, sys.stdin.buffer)

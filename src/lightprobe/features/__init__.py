@@ -4,15 +4,17 @@ from lightprobe.features.cache import FeatureCache, image_digest
 from lightprobe.features.compiling import compile_for
 from lightprobe.features.extract import Features, extract, provenance
 from lightprobe.features.sample import sample_pixels
-from lightprobe.features.stream import Chunk, stream
+from lightprobe.features.stream import Chunk, Prepared, prepared, stream
 
 __all__ = [
     "Chunk",
     "FeatureCache",
     "Features",
+    "Prepared",
     "compile_for",
     "extract",
     "image_digest",
+    "prepared",
     "provenance",
     "sample_pixels",
     "stream",

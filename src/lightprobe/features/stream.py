@@ -237,6 +237,39 @@ def _look(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """One photo of an image set as a network wants it, or the reason why it cannot be had."""
+
+    index: int
+    pixels: torch.Tensor | None
+    reason: str
+
+
+def prepared(
+    images: ImageSet, preprocessing: Preprocessing, *, ahead: int, workers: int | None = None
+) -> Iterator[Prepared]:
+    """Decode and resize photos in threads, for who runs a network of their own.
+
+    Parameters
+    ----------
+    images : ImageSet
+    preprocessing : Preprocessing
+    ahead : int
+        Photos that may be ready before they are asked for.
+    workers : int, optional
+        Decoding threads; half the cores without it.
+
+    Yields
+    ------
+    Prepared
+        In the order of the photos.
+    """
+    workers = workers or max(1, (os.cpu_count() or 2) // 2)
+    for looked in _look(images, preprocessing, ahead, workers, {}, digests=False):
+        yield Prepared(looked.index, looked.pixels, looked.reason or "")
+
+
 def _as_float16(values: torch.Tensor) -> NDArray[np.float16]:
     """Clip to float16's range: activations beyond 65,504 keep their sign and stay the largest."""
     return values.clamp(-FLOAT16_MAX, FLOAT16_MAX).to(torch.float16).cpu().numpy()

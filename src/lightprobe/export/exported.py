@@ -1,0 +1,123 @@
+"""A graph in a file as a classifier: photos in, answers out, without the network it was made from."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from lightprobe.answers import Prediction
+from lightprobe.backbones import Preprocessing
+from lightprobe.errors import DataError, ModelFileError, OptionError
+from lightprobe.export.formats import FORMATS, Info, Run, format_of
+from lightprobe.features import Prepared, prepared
+from lightprobe.images import ImageSet, open_unlabelled
+
+BATCH = 32
+
+
+class ExportedClassifier:
+    """What `lightprobe export` wrote, ready to answer.
+
+    Parameters
+    ----------
+    run : callable
+        From pixels, uint8 (n, 3, s, s), to probabilities (n, c).
+    info : dict
+        What travels inside the file: classes, preprocessing, parity and the model's facts.
+
+    Attributes
+    ----------
+    classes_ : ndarray of str, shape (n_classes,)
+    info_ : dict
+    """
+
+    def __init__(self, run: Run, info: Info) -> None:
+        self._run = run
+        self.info_ = info
+        self.classes_ = np.array(info["classes"])
+        self.preprocessing = Preprocessing.from_config(info["preprocessing"])
+        self.workers: int | None = None
+        self.verbose = False
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Open an exported file.
+
+        Raises
+        ------
+        ModelFileError
+            If it is not one, or is damaged.
+        MissingExtraError
+            If what runs it is not installed.
+        """
+        path = Path(path)
+        form = format_of(path)
+        if form is None or not path.is_file():
+            suffixes = " or ".join(entry.suffix for entry in FORMATS.values())
+            raise ModelFileError(f"{path} is not an exported model: name a {suffixes} file that is there.")
+        return cls(*form.open(path))
+
+    def set_params(self, *, device: str = "auto", workers: int | None = None, verbose: bool = False) -> Self:
+        """Set what predicting takes; exported graphs run on the CPU."""
+        if device not in ("auto", "cpu"):
+            raise OptionError(f"Exported files are run on the CPU here, and not on {device}.")
+        self.workers, self.verbose = workers, verbose
+        return self
+
+    def iter_predictions(self, data: Any, *, top: int = 1) -> Iterator[Prediction]:
+        """Answer photo by photo, in their order; a photo that cannot be decoded gets its error."""
+        images = open_unlabelled(data)
+        with tqdm(total=len(images), unit="image", desc="Predicting", disable=not self.verbose) as bar:
+            for photos in _in_batches(images, self.preprocessing, self.workers):
+                yield from self._answers(images, photos, top)
+                bar.update(len(photos))
+
+    def predict_proba(self, data: Any) -> "np.typing.NDArray[np.float64]":
+        """Probabilities, shape (n, n_classes).
+
+        Raises
+        ------
+        DataError
+            If a photo cannot be decoded; `iter_predictions` goes on instead.
+        """
+        images = open_unlabelled(data)
+        rows = []
+        for photos in _in_batches(images, self.preprocessing, self.workers):
+            for photo in photos:
+                if photo.pixels is None:
+                    raise DataError(f"{images.paths[photo.index]} {photo.reason}: remove or replace it.")
+            rows.append(self._probabilities(photos))
+        return np.concatenate(rows)
+
+    def _probabilities(self, photos: list[Prepared]) -> "np.typing.NDArray[np.float64]":
+        pixels = torch.stack([photo.pixels for photo in photos if photo.pixels is not None])
+        return np.asarray(self._run(pixels.numpy()), dtype=np.float64)
+
+    def _answers(self, images: ImageSet, photos: list[Prepared], top: int) -> Iterator[Prediction]:
+        good = [photo for photo in photos if photo.pixels is not None]
+        rows = iter(self._probabilities(good)) if good else iter(())
+        for photo in photos:
+            path = images.paths[photo.index]
+            if photo.pixels is None:
+                yield Prediction(path, error=photo.reason)
+                continue
+            row = next(rows)
+            order = np.argsort(-row, kind="stable")[:top]
+            yield Prediction(path, tuple(self.classes_[order].tolist()), tuple(row[order].tolist()))
+
+
+def _in_batches(
+    images: ImageSet, preprocessing: Preprocessing, workers: int | None
+) -> Iterator[list[Prepared]]:
+    batch: list[Prepared] = []
+    for photo in prepared(images, preprocessing, ahead=2 * BATCH, workers=workers):
+        batch.append(photo)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

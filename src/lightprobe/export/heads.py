@@ -1,0 +1,184 @@
+"""From features to scores as torch modules that can be exported: the same arithmetic as the head's own.
+
+    linear            W e(f) + b
+    random features   W φ(e(f)) + b, φ(x) = |xR|²/√k
+    exact, optical    Σ_i c_i (|x_i|²|x|² + (x_i·x)²) + b, the training features x_i inside the graph
+
+Features pass through float16, as they do on their way through the cache, and inner products are float32 with
+everything behind them in float64, as in `optics`, so that what is exported answers as its original does.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from lightprobe.errors import OptionError
+from lightprobe.head import OpticalRidge
+from lightprobe.optics import OpticalFeatures
+from lightprobe.optics.dense import complex_gaussian
+from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
+from lightprobe.optics.structured import Layout, diagonal_bits
+
+FLOAT16_MAX = 65_504.0
+# What a file of one piece, as ONNX is, can hold: 2 GiB, less the network.
+MAX_BYTES = 3 * 2**29
+
+
+class Encode(nn.Module):
+    """Features (n, m), rounded to float16, to what the kernel takes, float32.
+
+    Parameters
+    ----------
+    encoding : {"none", "l2", "sign"}
+
+    Raises
+    ------
+    OptionError
+        If a graph has no operation for the encoding.
+    """
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        if encoding not in ("none", "l2", "sign"):
+            raise OptionError(
+                f"The encoding {encoding} takes numbers apart, for which graphs have no operation: "
+                "export a model with another one (none, l2 or sign)."
+            )
+        self.encoding = encoding
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Encode a batch."""
+        x = features.clamp(-FLOAT16_MAX, FLOAT16_MAX).half().float()
+        if self.encoding == "sign":
+            return (x > 0).float()
+        if self.encoding == "l2":
+            x = x / x.abs().amax(1, keepdim=True).clamp(min=1e-30)  # so that squares do not overflow
+            x = (x / x.square().sum(1, keepdim=True).sqrt().clamp(min=1e-30)).half().float()
+        return x
+
+
+class ExactOptical(nn.Module):
+    """Scores by the exact optical kernel; bits and half floats are stored as such."""
+
+    def __init__(self, head: OpticalRidge) -> None:
+        super().__init__()
+        rows = torch.from_numpy(head.X_fit_)
+        _require_size(rows.nbytes, f"The training features of this model ({len(rows)} × {rows.shape[1]})")
+        self.rows: Tensor
+        self.register_buffer("rows", rows)
+        self.lengths: Tensor
+        self.register_buffer("lengths", rows.double().square().sum(1))
+        self.coef: Tensor
+        self.register_buffer("coef", torch.from_numpy(head.dual_coef_))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score a batch, without the intercept."""
+        products = (x @ self.rows.float().T).double()
+        lengths = x.double().square().sum(1, keepdim=True)
+        return (lengths * self.lengths + products * products) @ self.coef
+
+
+class Linear(nn.Module):
+    """Scores by a linear map, in float64."""
+
+    def __init__(self, head: OpticalRidge) -> None:
+        super().__init__()
+        self.coef: Tensor
+        self.register_buffer("coef", torch.from_numpy(head.coef_.T.copy()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score a batch, without the intercept."""
+        return x.double() @ self.coef
+
+
+class Structured(nn.Module):
+    """φ(x) by Hadamard matrices and signs; see `lightprobe.optics.structured`."""
+
+    def __init__(self, features: OpticalFeatures) -> None:
+        super().__init__()
+        self.k = int(features.n_components)
+        self.layout = layout = Layout.of(features.n_features_in_)
+        self.length = layout.n_blocks * layout.size
+        self.stacks = -(-self.k // (layout.n_mixed * layout.size))
+        n_diagonals = 2 + 2 * self.stacks
+        bits = torch.from_numpy(diagonal_bits(self.length, n_diagonals, features.seed_).copy())
+        signs = [(bits[d // 8] >> d % 8) & 1 for d in range(n_diagonals)]
+        self.signs: Tensor
+        self.register_buffer("signs", torch.stack(signs).float() * 2 - 1)
+        across = hadamard_matrix(layout.n_mixed)[:, : layout.n_blocks]
+        self.across: Tensor
+        self.register_buffer("across", across)
+        segment = torch.arange(layout.segments)
+        source = (torch.arange(layout.n_blocks)[:, None] - segment) % layout.n_blocks
+        self.source: Tensor
+        self.register_buffer("source", (source * layout.segments + segment).flatten())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project a batch (n, m) to (n, k)."""
+        size, n_blocks, n_mixed, segments = self.layout
+        x = nn.functional.pad(x, (0, self.length - x.shape[1])) * self.signs[0]
+        w = walsh_hadamard(x.reshape(-1, n_blocks, size))
+        parts = w.reshape(-1, n_blocks * segments, size // segments)
+        moved = parts[:, self.source].reshape(-1, n_blocks, size)
+        z = walsh_hadamard(moved * self.signs[1].reshape(n_blocks, size))
+        stacks = []
+        for stack in range(self.stacks):
+            real, imag = (
+                walsh_hadamard(self.across @ (z * self.signs[2 + 2 * stack + plane].reshape(n_blocks, size)))
+                for plane in range(2)
+            )
+            stacks.append((real.square() + imag.square()).reshape(-1, n_mixed * size))
+        scale = self.k**-0.5 / (2.0 * size**2)
+        features: Tensor = torch.cat(stacks, 1)[:, : self.k] * scale
+        return features
+
+
+class Dense(nn.Module):
+    """φ(x) by a random matrix, which has to be in the graph; see `lightprobe.optics.dense`."""
+
+    def __init__(self, features: OpticalFeatures) -> None:
+        super().__init__()
+        k, m = int(features.n_components), features.n_features_in_
+        _require_size(8 * k * m, f"The random matrix of this model ({m} × {k})")
+        self.k = k
+        self.matrix: Tensor
+        self.register_buffer("matrix", complex_gaussian(m, 0, k, features.seed_))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Project a batch (n, m) to (n, k)."""
+        real, imag = x @ self.matrix[0].T, x @ self.matrix[1].T
+        features: Tensor = (real.square() + imag.square()) * self.k**-0.5
+        return features
+
+
+class Head(nn.Module):
+    """Features to calibrated probabilities (n, c), float32."""
+
+    def __init__(self, encoding: str, head: OpticalRidge) -> None:
+        super().__init__()
+        parts: list[nn.Module] = [Encode(encoding)]
+        if hasattr(head, "X_fit_"):
+            parts.append(ExactOptical(head))
+        else:
+            if head.n_components_ is not None:
+                project = Structured if head.projection == "structured" else Dense
+                parts.append(project(head.features_))
+            parts.append(Linear(head))
+        self.scores = nn.Sequential(*parts)
+        self.intercept: Tensor
+        self.register_buffer("intercept", torch.from_numpy(head.intercept_))
+        self.scale = head.calibration_.scale
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Answer a batch."""
+        scores = self.scores(features) + self.intercept
+        if scores.shape[1] == 1:
+            scores = torch.cat([-scores, scores], 1)
+        return torch.softmax(self.scale * scores, 1).float()
+
+
+def _require_size(size: int, what: str) -> None:
+    if size > MAX_BYTES:
+        raise OptionError(
+            f"{what} would take {size / 1e9:.1f} GB of the {MAX_BYTES / 1e9:.1f} GB that one file can hold: "
+            "export a model with a linear kernel or structured components (--kernel linear, --components N)."
+        )

@@ -1,0 +1,59 @@
+"""How faithful an exported file is: its answers beside the original's, on the same photos."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from lightprobe.classifier import ImageClassifier
+from lightprobe.errors import DataError
+from lightprobe.export.exported import ExportedClassifier
+from lightprobe.images import ImageSet, open_unlabelled
+
+SYNTHETIC = 64
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Two models on the same photos.
+
+    Attributes
+    ----------
+    n : int
+        Photos.
+    photos : str
+        Where they come from.
+    top1_agreement : float
+        Share of photos with the same most probable class.
+    max_probability_difference : float
+        Largest difference of any probability.
+    """
+
+    n: int
+    photos: str
+    top1_agreement: float
+    max_probability_difference: float
+
+
+def measure(original: ImageClassifier, exported: ExportedClassifier, images: ImageSet, photos: str) -> Parity:
+    """Ask both about the photos, of which those that cannot be decoded are left out."""
+    good = [not answer.error for answer in exported.iter_predictions(images)]
+    if not any(good):
+        raise DataError(
+            f"None of the photos in {photos} can be decoded, so parity cannot be measured: give others."
+        )
+    images = images.select(np.array(good))
+    ours, theirs = exported.predict_proba(images), original.predict_proba(images)
+    same = ours.argmax(axis=1) == theirs.argmax(axis=1)
+    return Parity(len(ours), photos, float(same.mean()), float(np.abs(ours - theirs).max()))
+
+
+def synthetic_photos(side: int, seed: int = 0) -> ImageSet:
+    """Make pictures to compare on where there are no photos: blurred noise, some coarse, some fine."""
+    rng = np.random.default_rng(seed)
+    pictures = []
+    for place in range(SYNTHETIC):
+        cells = 2 ** (1 + place % 5)
+        coarse = rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8)
+        pictures.append(np.asarray(Image.fromarray(coarse).resize((side, side), Image.Resampling.BICUBIC)))
+    return open_unlabelled(pictures)

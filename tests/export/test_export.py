@@ -1,0 +1,113 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from lightprobe import ImageClassifier
+from lightprobe.cli import main
+from lightprobe.errors import ModelFileError, OptionError
+from lightprobe.export import FORMATS, ExportedClassifier, export
+from lightprobe.export.graph import Graph
+from lightprobe.features import prepared
+from lightprobe.images import open_unlabelled
+
+HEADS: list[dict[str, Any]] = [
+    {"pool": "avg", "encode": "l2", "kernel": "optical"},
+    {"pool": "flatten", "encode": "sign", "kernel": "optical"},
+    {"pool": "avg", "encode": "none", "kernel": "linear"},
+    {"pool": "flatten", "encode": "l2", "components": 300},
+    {
+        "pool": "avg",
+        "encode": "l2",
+        "components": 48,
+        "projection": "dense",
+        "class_map": "noise=noise,other=*",
+    },
+]
+
+
+def toy_classifier(**parameters: Any) -> ImageClassifier:
+    fixed = {"image_size": 64, "precision": "fp32", "engine": "eager", "device": "cpu"}
+    return ImageClassifier(**{**fixed, **parameters})
+
+
+@pytest.mark.parametrize("how", HEADS)
+def test_the_graph_answers_as_the_model_for_every_kind_of_head(toy_folder: Path, how: dict[str, Any]) -> None:
+    model = toy_classifier(**how).fit(toy_folder)
+    images = open_unlabelled(toy_folder / "test")
+    ready = prepared(images, model.network_.backbone.preprocessing, ahead=8)
+    with torch.no_grad():
+        answers = Graph(model)(torch.stack([photo.pixels for photo in ready if photo.pixels is not None]))
+    np.testing.assert_allclose(answers, model.predict_proba(toy_folder / "test"), atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("form", "how"),
+    [
+        ("openvino", HEADS[0]),
+        pytest.param("onnx", HEADS[0], marks=pytest.mark.slow),
+        *(pytest.param(form, how, marks=pytest.mark.slow) for form in FORMATS for how in HEADS[1:]),
+    ],
+)
+def test_an_exported_file_answers_as_its_model(
+    toy_folder: Path, tmp_path: Path, form: str, how: dict[str, Any]
+) -> None:
+    if form == "onnx":
+        pytest.importorskip("onnxscript", reason="the extra export is not installed")
+    model = toy_classifier(**how).fit(toy_folder)
+    photos, out = toy_folder / "test", tmp_path / f"toys{FORMATS[form].suffix}"
+    info = export(model, form, out, str(photos))
+    assert info["parity"]["n"] == 12
+    assert info["parity"]["top1_agreement"] == 1.0
+    assert info["parity"]["max_probability_difference"] < 2e-3
+    exported = ExportedClassifier.load(out)
+    assert exported.info_["parity"] == info["parity"]
+    assert exported.classes_.tolist() == model.classes_.tolist()
+    np.testing.assert_allclose(exported.predict_proba(photos), model.predict_proba(photos), atol=2e-3)
+    many = [str(photos)] * 4
+    assert len(list(exported.iter_predictions(many))) == 48, "batches of any size"
+    assert sorted(p.name for p in tmp_path.glob("*toys.*")) == sorted(
+        [out.name] + (["toys.bin"] if form == "openvino" else [])
+    )
+
+
+def test_predict_takes_an_exported_file(
+    toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = toy_classifier(**HEADS[0]).fit(toy_folder).save(tmp_path / "model")
+    out = tmp_path / "toys.xml"
+    assert main(["export", str(model), "--format", "openvino", "--out", str(out), "-q"]) == 0
+    assert "made-up pictures" in capsys.readouterr().out
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"broken")
+    asked = [str(bad), str(toy_folder / "test")]
+    answers = []
+    for name in (out, model):
+        assert main(["predict", str(name), *asked, "--json", "--top", "2", "-q"]) == 0
+        answers.append(json.loads(capsys.readouterr().out)["predictions"])
+    for ours, theirs in zip(*answers, strict=True):
+        assert (ours["path"], ours["label"], ours["error"]) == (
+            theirs["path"],
+            theirs["label"],
+            theirs["error"],
+        )
+    assert main(["predict", str(out), *asked, "--csv", str(tmp_path / "a.csv"), "-q"]) == 0
+
+
+def test_what_cannot_be_exported_is_said_in_one_sentence(toy_folder: Path, tmp_path: Path) -> None:
+    model = toy_classifier(pool="avg", encode="float32", kernel="linear").fit(toy_folder)
+    with pytest.raises(OptionError, match="float32 takes numbers apart"):
+        export(model, "onnx", tmp_path / "a.onnx")
+    with pytest.raises(OptionError, match=r"does not end in \.xml"):
+        export(model, "openvino", tmp_path / "a.onnx")
+    (tmp_path / "a.onnx").write_bytes(b"no graph")
+    (tmp_path / "b.xml").write_text("<net></net>", encoding="utf-8")
+    for name in ("a.onnx", "b.xml"):
+        with pytest.raises(ModelFileError, match="not a file that `lightprobe export` wrote"):
+            ExportedClassifier.load(tmp_path / name)
+    with pytest.raises(ModelFileError, match="name a"):
+        ExportedClassifier.load(tmp_path / "gone.onnx")
+    assert sorted(p.name for p in tmp_path.glob("*.*")) == ["a.onnx", "b.xml"]
