@@ -1,6 +1,7 @@
 """What a model says of photos."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,3 +106,19 @@ class Tested:
     probabilities: NDArray[np.float64]
     skipped: tuple[Skipped, ...]
     seconds: float
+
+
+def as_record(answer: Prediction) -> dict[str, Any]:
+    """Return an answer as JSON values."""
+    top = [{"label": c, "probability": p} for c, p in zip(answer.labels, answer.probabilities, strict=True)]
+    first = top[0] if top else {"label": None, "probability": None}
+    why = {} if answer.why is None else {"why": asdict(answer.why)}
+    return {
+        "path": answer.path,
+        **first,
+        "top": top,
+        "novelty": answer.novelty,
+        "unknown": answer.unknown,
+        **why,
+        "error": answer.error,
+    }

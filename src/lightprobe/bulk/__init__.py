@@ -1,7 +1,7 @@
 """Predicting at length: any number of photos in, one row each out, in flat memory, resumable."""
 
 from lightprobe.bulk.photos import photo_blocks
-from lightprobe.bulk.rows import FORMS, CsvForm, Form, JsonLinesForm, as_record
+from lightprobe.bulk.rows import FORMS, CsvForm, Form, JsonLinesForm
 from lightprobe.bulk.table import Written, write_rows, write_table
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "Form",
     "JsonLinesForm",
     "Written",
-    "as_record",
     "photo_blocks",
     "write_rows",
     "write_table",

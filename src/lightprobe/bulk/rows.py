@@ -4,10 +4,9 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from typing import Any, Protocol
 
-from lightprobe.answers import Prediction
+from lightprobe.answers import Prediction, as_record
 
 
 class Form(Protocol):
@@ -88,22 +87,6 @@ class JsonLinesForm:
 
 
 FORMS: dict[str, Callable[[int, bool], Form]] = {"csv": CsvForm, "jsonl": lambda *_: JsonLinesForm()}
-
-
-def as_record(answer: Prediction) -> dict[str, Any]:
-    """Return an answer as JSON values."""
-    top = [{"label": c, "probability": p} for c, p in zip(answer.labels, answer.probabilities, strict=True)]
-    first = top[0] if top else {"label": None, "probability": None}
-    why = {} if answer.why is None else {"why": asdict(answer.why)}
-    return {
-        "path": answer.path,
-        **first,
-        "top": top,
-        "novelty": answer.novelty,
-        "unknown": answer.unknown,
-        **why,
-        "error": answer.error,
-    }
 
 
 def to_json(value: Any) -> str:

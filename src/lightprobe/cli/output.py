@@ -192,6 +192,11 @@ def export(info: Mapping[str, Any]) -> None:
     )
 
 
+def serving(address: str) -> None:
+    """Say where a server is; on stderr, as it is no result."""
+    sys.stderr.write(f"Serving at {address}, documented at {address}/docs; Ctrl-C stops it.\n")
+
+
 def backbone(info: "BackboneInfo") -> None:
     """Print a network's facts and its cut points."""
     facts = [f"{info.image_size} px", f"weights {info.weights}", f"{info.megabytes:.0f} MB"]

@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
-    from lightprobe.bulk import FORMS, as_record, photo_blocks, write_rows, write_table
+    from lightprobe.answers import as_record
+    from lightprobe.bulk import FORMS, photo_blocks, write_rows, write_table
     from lightprobe.cli import output
     from lightprobe.cli.options import open_model
     from lightprobe.model_file import model_digest

@@ -170,7 +170,7 @@ class _Batch:
     def run(self) -> Chunk:
         """Run the network over the buffer and empty it."""
         outputs = self._runner(self._pixels)
-        features = {tap: _as_float16(values[: self.filled]) for tap, values in outputs.items()}
+        features = {tap: as_float16(values[: self.filled]) for tap, values in outputs.items()}
         now = time.perf_counter()
         seconds, self._clock = now - self._clock, now
         chunk = Chunk(
@@ -270,6 +270,6 @@ def prepared(
         yield Prepared(looked.index, looked.pixels, looked.reason or "")
 
 
-def _as_float16(values: torch.Tensor) -> NDArray[np.float16]:
+def as_float16(values: torch.Tensor) -> NDArray[np.float16]:
     """Clip to float16's range: activations beyond 65,504 keep their sign and stay the largest."""
     return values.clamp(-FLOAT16_MAX, FLOAT16_MAX).to(torch.float16).cpu().numpy()

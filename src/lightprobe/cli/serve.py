@@ -1,0 +1,39 @@
+"""`lightprobe serve`: a model over HTTP on this machine."""
+
+import argparse
+from pathlib import Path
+
+from lightprobe.cli.options import positive_int
+
+HELP = "answer over HTTP: POST photos to /predict; documented at /docs"
+USAGE = "MODEL"
+EXAMPLE = "lightprobe serve run/model --allow-teaching"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+    parser.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="address to listen on; this machine only without it"
+    )
+    parser.add_argument(
+        "--port", type=positive_int, default=7860, metavar="N", help="port to listen on (7860)"
+    )
+    parser.add_argument(
+        "--allow-teaching",
+        action="store_true",
+        help="let visitors correct and add photos, and save the model",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until Ctrl-C."""
+    from lightprobe.classifier import load
+    from lightprobe.cli import output
+    from lightprobe.serve import Service, create_app
+    from lightprobe.serve.server import serve
+
+    service = Service(load(args.model).set_params(device=args.device), args.model)
+    app = create_app(service, allow_teaching=args.allow_teaching)
+    serve(app, args.host, args.port, ready=output.serving)
+    return 0

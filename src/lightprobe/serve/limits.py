@@ -1,0 +1,27 @@
+"""What one request may ask for, so that none can take the server down."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of a request.
+
+    Attributes
+    ----------
+    files : int
+        Photos.
+    file_bytes : int
+        Of one photo.
+    pixels : int
+        Of one photo, once it is decoded; told by its header.
+    """
+
+    files: int = 64
+    file_bytes: int = 20 * 2**20
+    pixels: int = 50_000_000
+
+    @property
+    def body_bytes(self) -> int:
+        """Of a whole request: every photo, and as much as their names and seams can take."""
+        return self.files * (self.file_bytes + 2**12)

@@ -1,0 +1,45 @@
+"""The HTTP server under the application."""
+
+import socket
+from collections.abc import Callable
+
+import torch
+from fastapi import FastAPI
+
+from lightprobe.errors import MissingExtraError, OptionError
+
+
+def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -> None:
+    """Serve until the process is told to stop.
+
+    Parameters
+    ----------
+    app : FastAPI
+    host, port
+        Where to listen.
+    ready : callable
+        Told the address once connections are taken.
+
+    Raises
+    ------
+    OptionError
+        If the address is not to be had.
+    """
+    try:
+        import uvicorn
+    except ImportError:
+        raise MissingExtraError("uvicorn", "web", "serving") from None
+    # Requests decode in threads of their own, and the engine has its own, too: torch's would only spin.
+    torch.set_num_threads(1)
+    try:
+        listening = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+    except OSError as error:
+        raise OptionError(
+            f"{host}:{port} cannot be listened on ({error.strerror or error}): name another --host or --port."
+        ) from None
+    with listening:
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+        server.run(sockets=[listening])

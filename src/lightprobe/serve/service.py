@@ -1,0 +1,198 @@
+"""A model in memory that many threads ask at once: their photos go through the network together.
+
+A thread of its own runs the network over whatever is waiting, so that a request alone is answered at once and
+many share batches. What it answers with is one value, replaced as a whole when the model has been taught:
+nobody waits for that, and no answer mixes two models.
+"""
+
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightprobe.answers import Prediction
+from lightprobe.classifier import ImageClassifier
+from lightprobe.errors import DataError, ImageError
+from lightprobe.features import as_float16, image_digest
+from lightprobe.head import OpticalRidge
+from lightprobe.images import ImageSet
+from lightprobe.images.decode import decode
+from lightprobe.optics import ENCODERS
+from lightprobe.serve.limits import Limits
+
+if TYPE_CHECKING:
+    from lightprobe.backbones import Runner
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class _Answering:
+    """What answers are made with."""
+
+    head: OpticalRidge
+    classes: NDArray[np.str_]
+    encode: str
+
+
+@dataclass(frozen=True)
+class _Asked:
+    pixels: torch.Tensor
+    answer: "Future[tuple[_Answering, NDArray[np.float64]]]"
+
+
+class Service:
+    """Answers and teaching for many threads.
+
+    Parameters
+    ----------
+    model : ImageClassifier
+        Fitted; from here on the service's own.
+    folder : Path
+        Where `save` puts it.
+    limits : Limits
+    """
+
+    def __init__(self, model: ImageClassifier, folder: Path, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self._model, self._folder = model, folder
+        self._runner: Runner = model.network_.compiled([model.choice_.tap], model.device)
+        self._answering = _answering(model)
+        self._facts = _facts(model)
+        self._teaching = threading.Lock()
+        self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="lightprobe-network", daemon=True)
+        self._thread.start()
+
+    def predict(self, photos: Sequence[tuple[str, bytes]], top: int = 1) -> list[Prediction]:
+        """Answer photos, given by name and bytes; one that cannot be decoded gets its error."""
+        asked: list[_Asked | str] = [self._ask(content) for _, content in photos]
+        return [
+            Prediction(name, error=one) if isinstance(one, str) else _prediction(name, one, top)
+            for (name, _), one in zip(photos, asked, strict=True)
+        ]
+
+    def teach(self, name: str, content: bytes, label: str) -> dict[str, Any]:
+        """Correct a photo that the model knows, or add one that it does not; its class may be new.
+
+        Returns
+        -------
+        facts : dict
+            As `facts`, of the model that has learnt.
+
+        Raises
+        ------
+        DataError
+            If the photo cannot be decoded or the class has no name.
+        """
+        if not label.strip():
+            raise DataError("The class has no name: give one in `label`.")
+        try:
+            self._prepare(content)
+        except ImageError as error:
+            raise DataError(f"{name} {error.reason}: send another photo.") from None
+        with self._teaching:
+            kept = self._model.kept_
+            key = image_digest(content)
+            known = [n for n, k in zip(kept.names, kept.keys(), strict=True) if k == key] if kept else []
+            if known:
+                self._model.update(relabel=dict.fromkeys(known, label.strip()))
+            else:
+                photo = ImageSet.from_names([name], [label.strip()], _InMemory(content))
+                self._model.update(photo)
+            self._answering, self._facts = _answering(self._model), _facts(self._model)
+            return self._facts
+
+    def save(self) -> Path:
+        """Write the model where it came from; what was taught outlives the service."""
+        with self._teaching:
+            return self._model.save(self._folder)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the model is: JSON values."""
+        return self._facts
+
+    def close(self) -> None:
+        """Stop the network's thread, after what is waiting has been answered."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _ask(self, content: bytes) -> _Asked | str:
+        try:
+            asked = _Asked(self._prepare(content), Future())
+        except ImageError as error:
+            return error.reason
+        self._waiting.put(asked)
+        return asked
+
+    def _prepare(self, content: bytes) -> torch.Tensor:
+        if len(content) > self.limits.file_bytes:
+            raise ImageError(f"has {len(content)} bytes, and {self.limits.file_bytes} are allowed")
+        preprocessing = self._model.network_.backbone.preprocessing
+        pixels = decode(content, max_pixels=self.limits.pixels, at_least=preprocessing.resize)
+        return preprocessing.prepare(pixels)
+
+    def _run(self) -> None:
+        while (first := self._waiting.get()) is not None:
+            batch = [first]
+            while len(batch) < BATCH and not self._waiting.empty():
+                following = self._waiting.get()
+                if following is None:
+                    self._waiting.put(None)
+                    break
+                batch.append(following)
+            try:
+                answering, rows = self._probabilities(torch.stack([asked.pixels for asked in batch]))
+            except Exception as error:  # whatever it is belongs to those who asked, not to this thread
+                for asked in batch:
+                    asked.answer.set_exception(error)
+            else:
+                for asked, row in zip(batch, rows, strict=True):
+                    asked.answer.set_result((answering, row))
+
+    def _probabilities(self, pixels: torch.Tensor) -> tuple[_Answering, NDArray[np.float64]]:
+        answering = self._answering
+        (features,) = self._runner(pixels).values()
+        return answering, answering.head.predict_proba(ENCODERS[answering.encode](as_float16(features)))
+
+
+class _InMemory:
+    """One photo's bytes as a source."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def read(self, _index: int) -> bytes:
+        """Return them."""
+        return self._content
+
+
+def _answering(model: ImageClassifier) -> _Answering:
+    return _Answering(model.head_, model.classes_, model.choice_.encode)
+
+
+def _prediction(name: str, asked: _Asked, top: int) -> Prediction:
+    answering, row = asked.answer.result()
+    order = np.argsort(-row, kind="stable")[:top]
+    return Prediction(name, tuple(answering.classes[order].tolist()), tuple(row[order].tolist()))
+
+
+def _facts(model: ImageClassifier) -> dict[str, Any]:
+    return {
+        "classes": model.classes_.tolist(),
+        "n_train": model.n_train_,
+        "loo_accuracy": model.loo_accuracy_,
+        "backbone": model.network_.backbone.name,
+        "image_size": model.network_.backbone.preprocessing.crop,
+        "precision": model.network_.precision,
+        "engine": model.network_.engine,
+        **model.choice_.to_config(),
+    }
