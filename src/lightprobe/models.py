@@ -7,7 +7,7 @@ from typing import Final
 
 from lightprobe.backprop import FineTune, LinearProbe, Scratch
 from lightprobe.classifier import ImageClassifier
-from lightprobe.errors import ModelFileError
+from lightprobe.errors import ModelFileError, OptionError
 from lightprobe.model_file import CONFIG, is_model
 
 Model = ImageClassifier | LinearProbe | FineTune | Scratch
@@ -41,3 +41,22 @@ def load(folder: str | os.PathLike[str]) -> Model:
             "use the lightprobe that wrote it."
         )
     return METHODS[method].load(path)
+
+
+def load_optical(folder: str | os.PathLike[str], what: str) -> ImageClassifier:
+    """Read a saved model for something that only closed-form models can do.
+
+    Raises
+    ------
+    OptionError
+        If it was trained by gradients.
+    ModelFileError
+        As `load`.
+    """
+    model = load(folder)
+    if not isinstance(model, ImageClassifier):
+        raise OptionError(
+            f"{folder} was trained by gradients, and {what} is for models in closed form: "
+            "train one with --method optical."
+        )
+    return model

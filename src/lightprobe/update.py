@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import DataError, OptionError
+from lightprobe.models import load_optical
 
 # A save that was killed leaves its folder, or the old model, under such a name.
 LEFT_OVER = r"\.{name}\.[0-9a-f]{{32}}"
@@ -47,7 +47,7 @@ def update_saved(
     """
     if add is None and not remove and not relabel and not reselect:
         raise OptionError("There is nothing to update: give --add, --remove, --relabel or --reselect.")
-    model = ImageClassifier.load(folder)
+    model = load_optical(folder, "updating")
     own = {name: model.get_params()[name] for name in settings}
     before = model.loo_accuracy_
     model.set_params(**settings).update(add, remove=remove, relabel=relabel, reselect=reselect)

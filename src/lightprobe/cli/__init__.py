@@ -15,9 +15,8 @@ from lightprobe.errors import LightprobeError
 from lightprobe.paths import cache_folder
 
 VERBS = (
-    "demo", "train", "compare", "check", "evaluate", "predict", "look", "update", "export", "serve", "extract",
-    "report", "runs",
-    "backbones", "datasets",
+    "demo", "train", "compare", "check", "evaluate", "predict", "look", "update", "export", "serve",
+    "extract", "report", "runs", "backbones", "datasets",
 )  # fmt: skip
 
 DESCRIPTION = """\

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from lightprobe.classifier import ImageClassifier
     from lightprobe.export import ExportedClassifier
     from lightprobe.images import ImageSet
+    from lightprobe.models import Model
 
 METHODS = ("optical", "linear-probe", "fine-tune", "scratch")
 METHODS_HELP = f"{', '.join(METHODS)} (their options: --help-gradients)"
@@ -169,10 +170,10 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
     )
 
 
-def open_model(path: Path) -> "ImageClassifier | ExportedClassifier":
+def open_model(path: Path) -> "Model | ExportedClassifier":
     """Open a model's folder, or a file that it was exported to."""
-    from lightprobe.classifier import load
     from lightprobe.export import ExportedClassifier, format_of
+    from lightprobe.models import load
 
     return load(path) if format_of(path) is None else ExportedClassifier.load(path)
 

@@ -28,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
-    from lightprobe.classifier import load
     from lightprobe.cli import output
+    from lightprobe.models import load_optical
     from lightprobe.serve import Service, create_app
     from lightprobe.serve.server import serve
 
-    service = Service(load(args.model).set_params(device=args.device), args.model)
+    service = Service(load_optical(args.model, "serving").set_params(device=args.device), args.model)
     app = create_app(service, allow_teaching=args.allow_teaching)
     serve(app, args.host, args.port, ready=output.serving)
     return 0
