@@ -68,8 +68,20 @@ class ExportedClassifier:
         self.workers, self.verbose = workers, verbose
         return self
 
-    def iter_predictions(self, data: Any, *, top: int = 1) -> Iterator[Prediction]:
-        """Answer photo by photo, in their order; a photo that cannot be decoded gets its error."""
+    def iter_predictions(
+        self, data: Any, *, top: int = 1, unknown: float | None = None, why: int = 0
+    ) -> Iterator[Prediction]:
+        """Answer photo by photo, in their order; a photo that cannot be decoded gets its error.
+
+        Raises
+        ------
+        OptionError
+            If `unknown` or `why` is asked for: a graph gives probabilities and nothing else.
+        """
+        if unknown is not None or why:
+            raise OptionError(
+                "An exported file gives probabilities only: ask the model it came from to say unknown or why."
+            )
         images = open_unlabelled(data)
         with tqdm(total=len(images), unit="image", desc="Predicting", disable=not self.verbose) as bar:
             for photos in _in_batches(images, self.preprocessing, self.workers):
