@@ -15,7 +15,7 @@ from lightprobe.errors import LightprobeError
 from lightprobe.paths import cache_folder
 
 VERBS = (
-    "demo", "train", "compare", "check", "evaluate", "predict", "look", "update", "export", "serve",
+    "demo", "train", "compare", "study", "check", "evaluate", "predict", "look", "update", "export", "serve",
     "extract", "report", "runs", "backbones", "datasets",
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from lightprobe.bulk.rows import to_json
 
 if TYPE_CHECKING:
     from lightprobe.backbones import BackboneInfo
+    from lightprobe.report.page import Section
 
 STRONGER = ("resnet18", "efficientnet_b0", "convnext_tiny")
 
@@ -106,6 +108,18 @@ def _outcome(row: Mapping[str, Any]) -> None:
 def report(path: str) -> None:
     """Print where a run's page lies."""
     _line(f"report                  {path}")
+
+
+def section(said: "Section") -> None:
+    """Print what a study says, and its tables."""
+    _line(said.title)
+    for sentence in said.sentences:
+        _line()
+        _line(textwrap.fill(sentence, 100))
+    for block in said.tables:
+        _line()
+        table([dict(zip(block.columns, row, strict=True)) for row in block.rows])
+    _line()
 
 
 def demo(row: Mapping[str, Any]) -> None:

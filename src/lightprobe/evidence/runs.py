@@ -56,8 +56,7 @@ def train(
     row : dict
         JSON values, the same as in `rows.jsonl`.
     """
-    make_run_folder(out)
-    with _log_to(out / LOG):
+    with open_run(out):
         if isinstance(classifier, GradientClassifier):
             log = EpochLog(out, classifier.method, resume=classifier.resume)
             classifier.set_params(checkpoint=out / "checkpoint", on_epoch=log)
@@ -130,6 +129,14 @@ def make_run_folder(out: Path) -> None:
     if out.is_dir() and any(out.iterdir()) and not (out / LOG).exists():
         raise OptionError(f"{out} holds other things than a run: name a new folder with --out.")
     out.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def open_run(out: Path) -> Iterator[None]:
+    """Make a run's folder, or go on in one, and log there what the package says."""
+    make_run_folder(out)
+    with _log_to(out / LOG):
+        yield
 
 
 def append_row(run: Path, row: Row) -> None:

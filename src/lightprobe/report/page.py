@@ -81,6 +81,8 @@ class Section:
     Attributes
     ----------
     title : str
+    figures : sequence of Drawing
+        What is seen first.
     sentences : sequence of str
         Paragraphs, the finding first.
     blocks : sequence of Drawing, Table or Gallery
@@ -95,6 +97,12 @@ class Section:
     blocks: Sequence[Block] = ()
     notes: Sequence[str] = ()
     code: Sequence[str] = ()
+    figures: Sequence[Drawing] = ()
+
+    @property
+    def tables(self) -> list[Table]:
+        """The blocks that are tables."""
+        return [block for block in self.blocks if isinstance(block, Table)]
 
 
 @dataclass(frozen=True)

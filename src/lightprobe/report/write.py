@@ -10,6 +10,7 @@ from lightprobe.report.comparison import comparison_page, comparison_section
 from lightprobe.report.model import model_page
 from lightprobe.report.page import Page
 from lightprobe.report.render import write_page
+from lightprobe.report.studies import study_page, study_sections
 
 REPORT = "report.html"
 
@@ -34,13 +35,18 @@ def write_report(run: Path) -> Path:
 
 def page_of(run: Path) -> Page:
     """Say what a run's rows say."""
-    rows = read_rows(run)
-    if not rows:
+    every = read_rows(run)
+    if not every:
         raise DataError(f"{run} holds no finished run: train into it first.")
+    studied = [row for row in every if "study" in row]
+    rows = [row for row in every if "study" not in row]
+    if not rows:
+        return study_page(studied)
     evidence = read_evidence(run)
-    if evidence is None and len(rows) > 1:
-        return comparison_page(rows)
-    page = model_page(run, rows[-1], evidence)
-    if len(rows) > 1:
-        page = replace(page, sections=[*page.sections, comparison_section(rows)])
-    return page
+    several = len(rows) > 1
+    if evidence is None and several:
+        page = comparison_page(rows)
+    else:
+        page = model_page(run, rows[-1], evidence)
+        page = replace(page, sections=[*page.sections, *([comparison_section(rows)] if several else [])])
+    return replace(page, sections=[*page.sections, *study_sections(studied)])

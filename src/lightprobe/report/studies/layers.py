@@ -1,0 +1,105 @@
+"""Layers: accuracy and training time against the size of the model."""
+
+from collections.abc import Sequence
+
+from lightprobe.report.drawing import MUTED, SERIES, as_svg, label_ends, log_axis, new_figure, percent_axis
+from lightprobe.report.page import Drawing, Section, Table
+from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, grouped, mean, scored
+from lightprobe.report.words import megabytes, percent, points, seconds
+
+
+def section(rows: Sequence[Row]) -> Section:
+    """Say how small the network may be."""
+    usable = scored(rows)
+    best = max(usable, key=accuracy)
+    within = float(usable[0]["within"])
+    enough = [row for row in usable if accuracy(row) >= accuracy(best) - within]
+    small = min(enough, key=lambda row: int(row["model_bytes"]))
+    sentences = [
+        f"The best model ends at {best['cut']} ({best['kernel']} kernel): {percent(accuracy(best))} with "
+        f"{megabytes(best['model_bytes'])}. The smallest within {100 * within:.3g} points of it ends at "
+        f"{small['cut']} ({small['kernel']} kernel): {percent(accuracy(small))} with "
+        f"{megabytes(small['model_bytes'])}, {percent(small['parameters'] / best['parameters'], 0)} of the "
+        f"parameters and {percent(small['seconds']['total'] / best['seconds']['total'], 0)} of the training "
+        "time.",
+        *_kernels(usable),
+    ]
+    drawings = [_accuracy_drawing(usable), _time_drawing(usable)]
+    return Section("Layers taken off", sentences, [_table(rows, small)], figures=drawings)
+
+
+def _kernels(rows: Sequence[Row]) -> list[str]:
+    """Compare the kernels layer by layer, the deeper half of the layers against the shallower."""
+    by_cut = grouped(rows, lambda row: row["cut"])
+    gains = [
+        accuracy(pair["optical"]) - accuracy(pair["linear"])
+        for pair in ({row["kernel"]: row for row in of_cut} for of_cut in by_cut.values())
+        if len(pair) == 2
+    ]
+    if len(gains) < 2:
+        return []
+    half = len(gains) // 2
+    return [
+        f"The optical kernel is ahead of the linear one at {sum(gain > 0 for gain in gains)} of {len(gains)} "
+        f"layers: by {points(mean(gains[:half]))} on average in the deeper half, "
+        f"{points(mean(gains[half:]))} in the rest."
+    ]
+
+
+def _accuracy_drawing(rows: Sequence[Row]) -> Drawing:
+    figure, (axes,) = new_figure()
+    ends, said = [], []
+    for colour, (kernel, of_kernel) in zip(
+        SERIES, grouped(rows, lambda row: row["kernel"]).items(), strict=False
+    ):
+        line = sorted(of_kernel, key=lambda row: int(row["parameters"]))
+        sizes = [row["model_bytes"] / 1e6 for row in line]
+        axes.plot(sizes, [accuracy(row) for row in line], color=colour, marker="o")
+        ends.append((sizes[-1], accuracy(line[-1]), kernel, colour))
+        said.append(f"{kernel} kernel from {percent(accuracy(line[0]))} to {percent(accuracy(line[-1]))}")
+    log_axis(axes)
+    percent_axis(axes)
+    axes.set(xlabel="size of the model, MB (network and head, fp32)", ylabel=accuracy_name(rows))
+    axes.set_xlim(right=axes.get_xlim()[1] * 1.6)
+    label_ends(axes, ends)
+    return as_svg(figure, f"Accuracy against the size of the model, a point a layer: {'; '.join(said)}.")
+
+
+def _time_drawing(rows: Sequence[Row]) -> Drawing:
+    figure, (axes,) = new_figure(6.0, 3.0)
+    ends = []
+    for colour, (kernel, of_kernel) in zip(
+        SERIES, grouped(rows, lambda row: row["kernel"]).items(), strict=False
+    ):
+        line = sorted(of_kernel, key=lambda row: int(row["parameters"]))
+        sizes = [row["model_bytes"] / 1e6 for row in line]
+        axes.plot(sizes, [row["seconds"]["total"] for row in line], color=colour, marker="o")
+        ends.append((sizes[-1], line[-1]["seconds"]["total"], kernel, colour))
+    log_axis(axes)
+    axes.set(xlabel="size of the model, MB", ylabel="seconds of training")
+    axes.set_ylim(bottom=0)
+    axes.set_xlim(right=axes.get_xlim()[1] * 1.6)
+    label_ends(axes, ends)
+    axes.tick_params(colors=MUTED)
+    low, high = (f(row["seconds"]["total"] for row in rows) for f in (min, max))
+    return as_svg(figure, f"Training takes {seconds(low)} to {seconds(high)}, by size of the model.",
+                  "Decoding, the network up to the layer (timed by itself), and the fit.")  # fmt: skip
+
+
+def _table(rows: Sequence[Row], small: Row) -> Table:
+    columns = ["ends at", "kernel", "parameters", "fp32", "fp16", "int8", "left out", "test", "training"]
+    cells = []
+    for row in rows:
+        if row.get("dropped"):
+            cells.append([row["cut"], row["kernel"], f"{row['parameters']:,}", *["–"] * 5, "no fit"])
+            continue
+        sizes = [megabytes(row["bytes"][name]) for name in ("fp32", "fp16", "int8")]
+        scores = [percent(row["loo_accuracy"]), percent(row["test_accuracy"])]
+        total = seconds(row["seconds"]["total"])
+        cells.append([row["cut"], row["kernel"], f"{row['parameters']:,}", *sizes, *scores, total])
+    return Table(
+        "Every layer, the deepest first; sizes are of network and head, the network at each precision",
+        columns,
+        cells,
+        emphasised=list(rows).index(small),
+    )

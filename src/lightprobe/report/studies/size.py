@@ -1,0 +1,173 @@
+"""Size: accuracy against the number of training photos, and what more of them would bring."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lightprobe.report.drawing import (
+    MUTED,
+    SERIES,
+    as_svg,
+    error_bars,
+    label_ends,
+    log_axis,
+    new_figure,
+    percent_axis,
+)  # fmt: skip
+from lightprobe.report.page import Drawing, Section, Table
+from lightprobe.report.studies.curve import Curve, fit_curve
+from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, grouped, mean
+from lightprobe.report.words import count, percent, points
+
+AHEAD = 4  # times the photos there are, that the curve is drawn to
+
+
+def section(rows: Sequence[Row]) -> Section:
+    """Say what more photos would bring and, with groups, how many views of a thing suffice."""
+    shares = [row for row in rows if "share" in row["configuration"]]
+    views = [row for row in rows if "views" in row["configuration"]]
+    curve = _curve(shares)
+    sentences = [_start(shares), *_ahead(curve)]
+    drawings = [_drawing(shares, curve)]
+    tables = [
+        _table(shares, "share", "Subsets of the photos: means over the draws, and the range of the draws")
+    ]
+    if views:
+        sentences.append(_views(views))
+        drawings.append(_views_drawing(views))
+        tables.append(_table(views, "views", "Photos of each thing: means over the draws, and their range"))
+    return Section("How many photos", sentences, tables, figures=drawings)
+
+
+def _by_n(rows: Sequence[Row]) -> dict[float, list[Row]]:
+    """Rows of one share differ by a photo or two in number: they count as of their mean."""
+    by_share = grouped(rows, lambda row: row["configuration"]["share"])
+    return {mean(row["n_train"] for row in same): same for _, same in sorted(by_share.items())}
+
+
+def _curve(rows: Sequence[Row]) -> Curve | None:
+    asked = rows[0]["n_test"] or max(row["n_train"] for row in rows)
+    return fit_curve({n: [1 - accuracy(row) for row in same] for n, same in _by_n(rows).items()}, asked)
+
+
+def _start(rows: Sequence[Row]) -> str:
+    by_n = _by_n(rows)
+    least, most = min(by_n), max(by_n)
+    unit = " (whole groups are drawn)" if rows[0].get("n_groups") else ""
+    return (
+        f"{least:,.0f} photos give {percent(mean(map(accuracy, by_n[least])))}, all {most:,.0f} give "
+        f"{percent(mean(map(accuracy, by_n[most])))}{unit}."
+    )
+
+
+def _ahead(curve: Curve | None) -> list[str]:
+    if curve is None:
+        return []
+    said = []
+    for times, word in ((2, "Twice"), (4, "four times")):
+        gain, low, high = curve.gain(times * curve.largest)
+        said.append(
+            f"{word} as many would bring {points(gain)} (95 % interval {points(low)} to {points(high)})"
+        )
+    a, b, c = curve.parameters
+    return [
+        f"{'; '.join(said)}, if they are of the same kind. Fitted: error = {100 * a:.2g} % + {100 * b:.2g} % "
+        f"· (n / {curve.largest:,.0f})^−{c:.2g}; the interval says how far the draws agree, not whether the "
+        "curve holds beyond them."
+    ]
+
+
+def _drawing(rows: Sequence[Row], curve: Curve | None) -> Drawing:
+    figure, (axes,) = new_figure(6.2, 4.2)
+    by_n = _by_n(rows)
+    numbers = list(by_n)
+    ends, said = [], []
+    tested = rows[0]["test_accuracy"] is not None
+    lines = [("left out", "loo_accuracy"), *([("test", "test_accuracy")] if tested else [])]
+    for colour, (name, key) in zip((SERIES[0], SERIES[1]), lines, strict=False):
+        scores = [[row[key] for row in same] for same in by_n.values()]
+        centre = [mean(score) for score in scores]
+        error_bars(
+            axes, numbers, centre, [min(s) for s in scores], [max(s) for s in scores], colour,
+            ls="" if curve is not None and key == lines[-1][1] else "-",
+        )  # fmt: skip
+        ends.append((numbers[-1], centre[-1], name, colour))
+        said.append(f"{name} from {percent(centre[0])} to {percent(centre[-1])}")
+    if curve is not None:
+        colour = SERIES[len(lines) - 1]
+        along = np.geomspace(numbers[0], AHEAD * numbers[-1], 80)
+        low, high = curve.band(along)
+        beyond = along >= numbers[-1]
+        axes.plot(along[~beyond], 1 - curve.error(along[~beyond]), color=colour)
+        axes.plot(along[beyond], 1 - curve.error(along[beyond]), color=colour, linestyle=":")
+        axes.fill_between(along, 1 - high, 1 - low, color=colour, alpha=0.16, linewidth=0)
+        axes.axvline(numbers[-1], color=MUTED, linewidth=1, linestyle=":")
+    log_axis(
+        axes,
+        ticks=[
+            n
+            for n in (10, 30, 100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5)
+            if numbers[0] / 2 < n < 5 * numbers[-1]
+        ],
+    )
+    percent_axis(axes)
+    axes.set(xlabel="training photos", ylabel="accuracy")
+    label_ends(axes, ends)
+    return as_svg(
+        figure,
+        f"Accuracy against {numbers[0]:,.0f} to {numbers[-1]:,.0f} training photos: {'; '.join(said)}.",
+        "Bars span the draws. The curve is fitted, its band a 95 % interval; dotted where no photos are.",
+    )
+
+
+def _views(rows: Sequence[Row]) -> str:
+    by_views = {n: mean(map(accuracy, same)) for n, same in sorted(_views_of(rows).items())}
+    most = max(by_views)
+    enough = next(n for n, score in by_views.items() if score >= by_views[most] - 0.01)
+    each = ", ".join(f"{n}: {percent(score)}" for n, score in by_views.items())
+    return (
+        f"By photos of each thing, {each}. {count(enough, 'photo')} of each "
+        f"{'comes' if enough == 1 else 'come'} within a point of all {most}."
+    )
+
+
+def _views_of(rows: Sequence[Row]) -> dict[int, list[Row]]:
+    return grouped(rows, lambda row: row["configuration"]["views"])
+
+
+def _views_drawing(rows: Sequence[Row]) -> Drawing:
+    figure, (axes,) = new_figure(5.6, 3.6)
+    by_views = sorted(_views_of(rows).items())
+    scores = [[accuracy(row) for row in same] for _, same in by_views]
+    numbers = [n for n, _ in by_views]
+    error_bars(
+        axes,
+        numbers,
+        [mean(s) for s in scores],
+        [min(s) for s in scores],
+        [max(s) for s in scores],
+        SERIES[0],
+    )
+    axes.set_xticks(numbers)
+    percent_axis(axes)
+    axes.set(xlabel="photos of each thing", ylabel=accuracy_name(rows))
+    said = ", ".join(f"{n}: {percent(mean(s))}" for n, s in zip(numbers, scores, strict=True))
+    return as_svg(figure, f"Accuracy by photos of each thing: {said}.", "Bars span the draws.")
+
+
+def _table(rows: Sequence[Row], key: str, caption: str) -> Table:
+    cells = []
+    for value, same in grouped(rows, lambda row: row["configuration"][key]).items():
+        scores = [accuracy(row) for row in same]
+        tests = [row["test_accuracy"] for row in same if row["test_accuracy"] is not None]
+        cells.append(
+            [
+                percent(value, 0) if key == "share" else str(value),
+                f"{mean(row['n_train'] for row in same):,.0f}",
+                str(len(same)),
+                percent(mean(row["loo_accuracy"] for row in same)),
+                percent(mean(tests) if tests else None),
+                f"{100 * min(scores):.1f} to {percent(max(scores))}",
+            ]
+        )
+    return Table(caption, [key, "photos", "draws", "left out", "test", "range"], cells)
