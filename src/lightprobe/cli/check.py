@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 
-from lightprobe.cli.options import add_backbone_options, add_data_options, open_data
+from lightprobe.cli.options import BATCH_SIZE, add_backbone_options, add_data_options, open_data
 
 HELP = "find bad files, copies, leaks between splits and labels that look wrong"
 USAGE = "DATA --out DIR"
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         precision=args.precision,
         engine=args.engine,
         device=args.device,
-        batch_size=args.batch_size,
+        batch_size=args.batch_size or BATCH_SIZE,
         workers=args.workers,
         strict=args.strict,
         random_state=args.seed,
