@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lightprobe.backbones.engines.conversion import import_openvino
+from lightprobe.backbones.engines.conversion import compile_on_cpu, import_openvino
 from lightprobe.errors import MissingExtraError, ModelFileError
 
 INPUT, OUTPUT, KEY = "pixels", "probabilities", "lightprobe"
@@ -98,14 +98,13 @@ def _save_openvino(model: Any, info: Info, path: Path) -> None:
 
 
 def _open_openvino(path: Path) -> tuple[Run, Info]:
-    core = import_openvino().Core()
     try:
-        model = core.read_model(path)
+        model = import_openvino().Core().read_model(path)
         info = json.loads(model.get_rt_info(KEY).value)
     except Exception as error:  # OpenVINO raises RuntimeError, or worse, for whatever it cannot read
         raise _foreign(path) from error
     # Its default would be bf16 where the processor has it, which is not what parity was measured with.
-    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1})
+    compiled = compile_on_cpu(model, {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1})
     return lambda pixels: compiled([pixels])[OUTPUT], info
 
 

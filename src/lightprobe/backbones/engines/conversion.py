@@ -1,7 +1,7 @@
 """Backbones as OpenVINO models."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from math import prod
 from types import ModuleType
@@ -12,6 +12,7 @@ import torch
 from lightprobe.backbones.architecture import one_line
 from lightprobe.backbones.backbone import Backbone
 from lightprobe.backbones.engines.protocol import TappedNetwork
+from lightprobe.backbones.engines.signal_stack import same_signal_stack
 from lightprobe.backbones.taps import Pool, Tap
 from lightprobe.errors import BackboneError
 
@@ -19,6 +20,12 @@ from lightprobe.errors import BackboneError
 def import_openvino() -> ModuleType:
     """Import OpenVINO, without its telemetry."""
     return import_without_telemetry("openvino")
+
+
+def compile_on_cpu(model: Any, options: Mapping[str, Any]) -> Any:
+    """Compile a model of OpenVINO's for the CPU, leaving this thread's signal stack alone."""
+    with same_signal_stack():
+        return import_openvino().Core().compile_model(model, "CPU", dict(options))
 
 
 def import_without_telemetry(name: str) -> ModuleType:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines.conversion import convert, import_openvino, keep_outputs, weight_bytes
+from lightprobe.backbones.engines.conversion import compile_on_cpu, convert, keep_outputs, weight_bytes
 from lightprobe.backbones.engines.devices import (
     available_precisions,
     has_int8,
@@ -73,7 +73,7 @@ class OpenVinoRunner:
         # One stream (OpenVINO's own choice): with several, some compilations of an int8 network return wrong
         # numbers (OpenVINO 2026.4, cosine 0.9 with what one stream returns), and none is faster here.
         options = {"INFERENCE_PRECISION_HINT": hint, "NUM_STREAMS": 1, "ENABLE_CPU_PINNING": False}
-        compiled = import_openvino().Core().compile_model(model, "CPU", options)
+        compiled = compile_on_cpu(model, options)
         if (got := compiled.get_property("INFERENCE_PRECISION_HINT").to_string()) != hint:
             raise BackboneError(
                 f"OpenVINO would run {backbone.name} in {got} and not in {hint}: use --engine eager."

@@ -24,6 +24,7 @@ from lightprobe.backbones.engines.conversion import (
     import_without_telemetry,
     keep_outputs,
 )
+from lightprobe.backbones.engines.signal_stack import same_signal_stack
 from lightprobe.backbones.taps import Tap
 from lightprobe.errors import BackboneError, MissingExtraError, WeightsError
 
@@ -72,13 +73,14 @@ def quantize(model: Any, pixels: Tensor, *, attention: bool) -> Any:
         logging.getLogger("nncf").setLevel(logging.ERROR)
         photos = [photo[None].numpy() for photo in pixels]
         try:
-            quantized = nncf.quantize(
-                model,
-                nncf.Dataset(photos),
-                subset_size=len(photos),
-                preset=nncf.QuantizationPreset.MIXED,
-                model_type=nncf.ModelType.TRANSFORMER if attention else None,
-            )
+            with same_signal_stack():
+                quantized = nncf.quantize(
+                    model,
+                    nncf.Dataset(photos),
+                    subset_size=len(photos),
+                    preset=nncf.QuantizationPreset.MIXED,
+                    model_type=nncf.ModelType.TRANSFORMER if attention else None,
+                )
         except Exception as error:  # NNCF raises whatever it likes
             raise BackboneError(
                 f"The network cannot be quantised ({one_line(error)}): use another --precision."
