@@ -174,7 +174,8 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     def predict_proba(self, X: NDArray[Any]) -> Floats:
         """Probabilities (n, c), calibrated on the leave-one-out scores."""
-        return self.calibration_.probabilities(self.class_scores(X))
+        scores = self.class_scores(X)
+        return self.calibration_.probabilities(scores)
 
     def class_scores(self, X: NDArray[Any]) -> Floats:
         """Scores (n, c), one a class of two classes, too: there each other's negative."""
