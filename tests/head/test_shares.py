@@ -42,6 +42,16 @@ def test_shares_and_base_sum_to_the_score(
         np.testing.assert_allclose(shares.base, targets.mean(axis=0), atol=near)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_linear_heads_shares_sum_exactly_in_double_precision(classes: int) -> None:
+    X, y = rows(60, classes)
+    head = OpticalRidge(kernel="linear", alpha=0.1, device="cpu").fit(X.astype(np.float64), y)
+    shares = Shares(head, X.astype(np.float64), y)
+    new, asked = rows(9, classes, seed=5)[0].astype(np.float64), np.arange(9) % classes
+    scores = head.class_scores(new)[np.arange(9), asked]
+    np.testing.assert_allclose(shares(new, asked).sum(axis=1) + shares.base[asked], scores, atol=1e-10)
+
+
 def test_shares_are_coefficients_times_the_kernel_between_centred_features() -> None:
     """The optical kernel's features are |x|² and all products of two coordinates."""
     X, y = rows(40, 3)
