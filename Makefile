@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 INSTALL = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --constraint requirements.lock
 
-.PHONY: demo test check lint types bench lock clean
+.PHONY: demo test check lint types docs bench lock clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/lightprobe demo
@@ -14,7 +14,7 @@ demo: $(VENV)/run.stamp
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
 
-check: lint types test
+check: lint types docs test
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -22,6 +22,9 @@ lint: $(VENV)/dev.stamp
 
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy
+
+docs: $(VENV)/dev.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/dev.stamp
 	for claim in projection fit scaling extraction; do $(BIN)/python benchmarks/$$claim.py || exit 1; done
@@ -31,7 +34,7 @@ lock: $(VENV)/bin/python
 	$(UV) pip compile --quiet --universal --no-annotate --no-header --all-extras --upgrade pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lightprobe needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'

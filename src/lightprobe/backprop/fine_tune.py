@@ -16,6 +16,8 @@ class FineTune(GradientClassifier):
     The head learns at the recipe's rate, and each stage before it `lr_decay` times as fast as the one
     behind. With `cut`, the network is shortened first.
 
+    Parameters and attributes that are not named here are those of `GradientClassifier`.
+
     Parameters
     ----------
     backbone : str
@@ -23,8 +25,6 @@ class FineTune(GradientClassifier):
     unfreeze : "all", "head" or int
         What of it learns: everything, the head alone, or the last so many stages beside it. Frozen parts
         keep their tensors to the bit, batch norms' running statistics included.
-
-    Other parameters and attributes are those of `GradientClassifier`.
 
     Examples
     --------

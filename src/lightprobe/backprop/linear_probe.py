@@ -26,12 +26,12 @@ class LinearProbe(GradientClassifier):
     min over W, b of Σ −log softmax(W f(x_i) + b)[y_i], stopped where validation is best. Each photo is looked
     at once, so epochs cost next to nothing; it sees no augmented photos.
 
+    Parameters and attributes that are not named here are those of `GradientClassifier`.
+
     Parameters
     ----------
     backbone : str
         As for `ImageClassifier`, like `weights` and `cut`.
-
-    Other parameters and attributes are those of `GradientClassifier`.
 
     Examples
     --------

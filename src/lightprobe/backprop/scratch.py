@@ -13,6 +13,8 @@ from lightprobe.errors import OptionError
 class Scratch(GradientClassifier):
     """A network trained from random weights on augmented photos.
 
+    Parameters and attributes that are not named here are those of `GradientClassifier`.
+
     Parameters
     ----------
     network : str, optional
@@ -25,8 +27,6 @@ class Scratch(GradientClassifier):
     pooling : {"max", "avg", "stride"}
     init : {"kaiming", "xavier", "orthogonal", "default"}
         How weights are drawn; `default` is torch's own way.
-
-    Other parameters and attributes are those of `GradientClassifier`.
 
     Examples
     --------

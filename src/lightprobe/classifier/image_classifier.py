@@ -51,7 +51,7 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
     pool : {"auto", "avg", "flatten"}
     encode : {"auto", "none", "l2", "sign", "float32"}
     kernel : {"auto", "linear", "optical"}
-    components : {"auto", "exact"} or int
+    components : "auto", "exact" or int
         Random features for the optical kernel; "exact" is its closed form.
     projection : {"structured", "dense"}
         How random features are made.

@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
             verb,
             help=module.HELP,
             usage=f"lightprobe {verb} {module.USAGE} [options]".replace("  ", " "),
-            description=f"{module.HELP.capitalize()}.\nExample: {module.EXAMPLE}",
+            description=f"{module.HELP[0].upper()}{module.HELP[1:]}.\nExample: {module.EXAMPLE}",
             formatter_class=_formatter,
         )
         module.add_arguments(sub)

@@ -4,7 +4,7 @@ import argparse
 
 from lightprobe.cli.options import positive_int
 
-HELP = "list networks, or one network's cut points"
+HELP = "list networks, or the layers at which one can be cut"
 USAGE = "[NAME]"
 EXAMPLE = "lightprobe backbones densenet169"
 

@@ -12,7 +12,7 @@ EXAMPLE = "lightprobe check photos/ --out checked"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_data_options(parser, out="folder for check.csv and check.html")
+    add_data_options(parser, out="folder for check.csv and check.html", metavar="DIR")
     add_backbone_options(parser)
 
 

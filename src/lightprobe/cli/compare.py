@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     data = add_data_options(parser, out="folder for rows, the figure, and a run of each method")
     data.add_argument("--methods", type=_methods, default=METHODS, metavar="a,b", help=METHODS_HELP)
-    data.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
+    data.add_argument(
+        "--test-fraction", type=fraction, metavar="F", help="share of each class set aside for test, as 0.2"
+    )
     add_backbone_options(parser)
     add_head_options(parser, method=False)
     add_gradient_options(parser)

@@ -11,7 +11,11 @@ EXAMPLE = "lightprobe demo --out demo"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path("lightprobe-demo"), help="folder for the run"
+        "--out",
+        metavar="DIR",
+        type=Path,
+        default=Path("lightprobe-demo"),
+        help="folder for the run (lightprobe-demo)",
     )
 
 

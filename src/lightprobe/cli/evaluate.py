@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
     parser.add_argument("data", metavar="DATA", help=f"{DATA_HELP}; its test split, or all of it without one")
     parser.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
 
 
 def run(args: argparse.Namespace) -> int:

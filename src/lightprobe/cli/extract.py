@@ -12,10 +12,14 @@ EXAMPLE = "lightprobe extract photos/ --out features.npz"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_data_options(parser, out="features.npz or features.parquet")
+    add_data_options(parser, out="features.npz or features.parquet", metavar="FILE")
     add_backbone_options(parser)
     parser.add_argument(
-        "--pool", default="avg", choices=("avg", "flatten", "both"), metavar="P", help="avg, flatten or both"
+        "--pool",
+        default="avg",
+        choices=("avg", "flatten", "both"),
+        metavar="P",
+        help="positions in the photo: avg (averaged), flatten (kept apart) or both",
     )
 
 

@@ -223,4 +223,5 @@ class _ShowGradientOptions(argparse.Action):
             add_help=False,
         )
         _declare(shown, hidden=False)
-        parser.exit(0, shown.format_help())
+        shown.print_help()
+        parser.exit()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 METHODS = ("optical", "linear-probe", "fine-tune", "scratch")
 METHODS_HELP = f"{', '.join(METHODS)} (their options: --help-gradients)"
 BATCH_SIZE = 32  # of looking
-DATA_HELP = "folder of class folders (or of train/, test/), zip, .csv, data set name"
+DATA_HELP = "folder with a folder a class (or train/ and test/ of such), zip, .csv, data set name"
 
 
 def number_or(*words: str, kind: type[int] | type[float]) -> "argparse._ActionType":
@@ -53,15 +53,23 @@ def fraction(text: str) -> float:
     return value
 
 
-def add_data_options(parser: argparse.ArgumentParser, out: str) -> "argparse._ArgumentGroup":
+def add_data_options(
+    parser: argparse.ArgumentParser, out: str, metavar: str = "RUN"
+) -> "argparse._ArgumentGroup":
     """Add what says which photos are meant, and where `out` is written."""
     group = parser.add_argument_group("data")
     group.add_argument("data", metavar="DATA", help=DATA_HELP)
-    group.add_argument("--out", required=True, metavar="RUN", type=Path, help=out)
-    group.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
-    group.add_argument("--class-map", metavar="MAP", help='merge or drop classes: "plastic=plastic,other=*"')
+    group.add_argument("--out", required=True, metavar=metavar, type=Path, help=out)
+    group.add_argument("--root", metavar="DIR", help="where named data sets lie, or are downloaded to")
     group.add_argument(
-        "--group", metavar="G", help="pattern that finds a photo's group in its path, or the table's column"
+        "--class-map",
+        metavar="MAP",
+        help='NEW=OLD,...: merge, rename and drop classes, as "plastic=plastic,other=*"',
+    )
+    group.add_argument(
+        "--group",
+        metavar="G",
+        help="photos of one thing stay together: a regular expression on paths, or a table's column",
     )
     group.add_argument("--strict", action="store_true", help="stop at the first file that cannot be decoded")
     return group
@@ -71,54 +79,64 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
     """Add what says which network looks at the photos, and how."""
     group = parser.add_argument_group("backbone")
     group.add_argument(
-        "--backbone", default="starter", metavar="NAME", help="network (see: lightprobe backbones)"
+        "--backbone",
+        default="starter",
+        metavar="NAME",
+        help="network that looks at the photos (starter; lightprobe backbones lists all)",
     )
     group.add_argument(
-        "--weights", metavar="FILE", help=".safetensors or .pth instead of the published weights"
+        "--weights", metavar="FILE", help="its weights, .safetensors or .pth, instead of the published ones"
     )
     group.add_argument(
         "--cut",
         metavar="LAYER",
-        help="stop there (lightprobe backbones NAME lists them); auto compares all stages",
+        help="where it stops: a layer that lightprobe backbones NAME lists; auto compares all stages",
     )
     group.add_argument(
-        "--image-size", type=positive_int, metavar="N", help="side of the network's input in pixels"
+        "--image-size", type=positive_int, metavar="N", help="side of its input in pixels (the network's own)"
     )
     group.add_argument(
         "--precision",
         default="auto",
         choices=("auto", "fp32", "bf16", "fp16", "int8"),
         metavar="P",
-        help="auto, fp32, bf16, fp16 or int8",
+        help="its arithmetic: auto (what the machine is fast at), fp32, bf16, fp16 or int8",
     )
     group.add_argument(
         "--engine",
         default="auto",
         choices=("auto", "eager", "openvino"),
         metavar="E",
-        help="auto, eager (torch) or openvino",
+        help="what runs it: auto, eager (torch) or openvino (fast on CPUs)",
     )
     group.add_argument("--batch-size", type=positive_int, metavar="N", help="photos a batch (32)")
-    group.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
+    group.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
 
 
 def add_head_options(parser: argparse.ArgumentParser, *, method: bool = True) -> None:
     """Add what says how features become a classifier."""
-    group = parser.add_argument_group("head")
+    group = parser.add_argument_group("head (what is auto is chosen by leave-one-out on the training photos)")
     if method:
         group.add_argument(
             "--method", default="optical", choices=METHODS, metavar="M",
             help=METHODS_HELP,
         )  # fmt: skip
     group.add_argument(
-        "--pool", default="auto", choices=("auto", "avg", "flatten"), metavar="P", help="auto, avg or flatten"
-    )
+        "--pool", default="auto", choices=("auto", "avg", "flatten"), metavar="P",
+        help="positions in the photo: avg (averaged), flatten (kept apart) or auto",
+    )  # fmt: skip
     encodings, kernels = ("auto", "none", "l2", "sign", "float32"), ("auto", "linear", "optical")
-    group.add_argument("--encode", default="auto", choices=encodings, metavar="E", help=", ".join(encodings))
-    group.add_argument("--kernel", default="auto", choices=kernels, metavar="K", help=", ".join(kernels))
+    group.add_argument(
+        "--encode", default="auto", choices=encodings, metavar="E",
+        help="features: l2 (scaled to length one), sign (a bit each), float32 (bits), none or auto",
+    )  # fmt: skip
+    group.add_argument(
+        "--kernel", default="auto", choices=kernels, metavar="K",
+        help="optical (random features of light), linear (features as they are) or auto",
+    )  # fmt: skip
     group.add_argument(
         "--components", default="auto", metavar="N", type=number_or("auto", "exact", kind=int),
-        help="random features: auto, exact (their limit) or a number",
+        help="random features: a number, exact (the limit of infinitely many) or auto",
     )  # fmt: skip
     group.add_argument(
         "--projection", default="structured", choices=("structured", "dense"), metavar="P",
@@ -129,14 +147,17 @@ def add_head_options(parser: argparse.ArgumentParser, *, method: bool = True) ->
         default="auto",
         metavar="A",
         type=number_or("auto", kind=float),
-        help="penalty relative to tr(Kc)/n",
+        help="ridge penalty, 1 being as large as the kernel's mean diagonal tr(Kc)/n, or auto",
     )
     group.add_argument(
         "--keep", default="features", choices=("features", "nothing"), metavar="K",
-        help="of training photos: features (for update) or nothing",
+        help="what the model keeps of its photos: features (update needs them) or nothing",
     )  # fmt: skip
     group.add_argument(
-        "--class-weight", choices=("balanced",), metavar="W", help="balanced: classes weigh alike"
+        "--class-weight",
+        choices=("balanced",),
+        metavar="W",
+        help="balanced: classes weigh alike, however many photos they have",
     )
 
 

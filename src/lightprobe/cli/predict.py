@@ -30,20 +30,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     target = parser.add_mutually_exclusive_group()
     target.add_argument(
-        "--csv", metavar="FILE", type=Path, help="write the table there; if stopped, the same command goes on"
+        "--csv",
+        metavar="FILE",
+        type=Path,
+        help="write the table there, not on the screen; if stopped, the same command goes on",
     )
     target.add_argument("--jsonl", metavar="FILE", type=Path, help="the same as JSON Lines")
-    parser.add_argument("--top", metavar="K", type=positive_int, default=1, help="how many classes a photo")
+    parser.add_argument(
+        "--top", metavar="K", type=positive_int, default=1, help="name the K likeliest classes (1)"
+    )
     parser.add_argument(
         "--unknown",
         metavar="RATE",
         type=fraction,
-        help="call photos of other things unknown, and RATE of known ones by mistake",
+        help="call photos of other things unknown; that share of known ones is, too (such as 0.05)",
     )
     parser.add_argument(
-        "--why", metavar="K", type=positive_int, default=0, help="name K training photos for and against"
+        "--why",
+        metavar="K",
+        type=positive_int,
+        default=0,
+        help="name the K training photos that argued most for and against",
     )
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -27,13 +27,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data = add_data_options(
         parser, out="folder for the rows, the log and report.html; an interrupted study goes on"
     )
-    data.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
+    data.add_argument(
+        "--test-fraction", type=fraction, metavar="F", help="share of each class set aside for test, as 0.2"
+    )
     data.add_argument(
         "--within", type=fraction, default=0.01, metavar="F",
         help="layers: accuracy that the smallest network may lose (0.01)",
     )  # fmt: skip
     data.add_argument(
-        "--draws", type=positive_int, default=5, metavar="N", help="random subsets, or seeds, each (5)"
+        "--draws", type=positive_int, default=5, metavar="N", help="random subsets, or seeds, of each (5)"
     )
     data.add_argument(
         "--networks", type=networks, default=(), metavar="A,B=FILE", help="backbones: their names and weights"

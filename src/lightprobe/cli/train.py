@@ -19,9 +19,11 @@ EXAMPLE = "lightprobe train photos/ --out run"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     data = add_data_options(
-        parser, out="folder for the model, its row, the log and the list of skipped files"
+        parser, out="folder for the model, its report, its row, the log and the list of skipped files"
     )
-    data.add_argument("--test-fraction", type=fraction, metavar="F", help="keep a stratified share for test")
+    data.add_argument(
+        "--test-fraction", type=fraction, metavar="F", help="share of each class set aside for test, as 0.2"
+    )
     add_backbone_options(parser)
     add_head_options(parser)
     add_gradient_options(parser)

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reselect", action="store_true", help="choose pooling, encoding and kernel again, too"
     )
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="decoding threads")
+    parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
 
 
 def run(args: argparse.Namespace) -> int:

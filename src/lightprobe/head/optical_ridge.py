@@ -46,7 +46,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     Parameters
     ----------
     kernel : {"optical", "linear"}
-    components : {"auto", "exact"} or int
+    components : "auto", "exact" or int
         Random features to draw; "exact" uses the kernel they converge to; "auto" does so while it fits
         in memory.
     projection : {"structured", "dense"}
