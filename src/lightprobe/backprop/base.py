@@ -137,7 +137,7 @@ class GradientClassifier(SoftmaxClassifier):
         KeyboardInterrupt
             Ctrl-C before the first epoch was over; later, the best so far is kept.
         """
-        recipe = find_recipe(self.method, self.recipe)
+        recipe = self.chosen_recipe()
         split = self._split(self._open(data, y, group=self.group))
         learned = self._learn(split, recipe)
         self.classes_ = np.array(split.train.classes)
@@ -158,6 +158,16 @@ class GradientClassifier(SoftmaxClassifier):
         self.n_train_, self.n_validation_ = learned.n_train, learned.n_validation
         self.skipped_ = learned.skipped + split.train.skipped
         return self
+
+    def chosen_recipe(self) -> Recipe:
+        """Return the recipe that `fit` trains by.
+
+        Raises
+        ------
+        OptionError
+            There is none of that name, or its file cannot be used.
+        """
+        return find_recipe(self.method, self.recipe)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.

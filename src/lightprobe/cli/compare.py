@@ -10,6 +10,7 @@ from lightprobe.cli.options import (
     add_data_options,
     add_head_options,
     fraction,
+    methods,
 )
 
 HELP = "methods side by side on the same photos: accuracy, time, memory"
@@ -20,7 +21,7 @@ EXAMPLE = "lightprobe compare photos/ --methods optical,fine-tune --out comparis
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     data = add_data_options(parser, out="folder for rows, the figure, and a run of each method")
-    data.add_argument("--methods", type=_methods, default=METHODS, metavar="a,b", help=METHODS_HELP)
+    data.add_argument("--methods", type=methods, default=METHODS, metavar="a,b", help=METHODS_HELP)
     data.add_argument(
         "--test-fraction", type=fraction, metavar="F", help="share of each class set aside for test, as 0.2"
     )
@@ -44,10 +45,3 @@ def run(args: argparse.Namespace) -> int:
         output.comparison(comparison)
         output.report(report)
     return 0
-
-
-def _methods(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(text.split(",")))
-    if unknown := [name for name in names if name not in METHODS]:
-        raise argparse.ArgumentTypeError(f"got {', '.join(unknown)}, allowed are {', '.join(METHODS)}")
-    return names

@@ -10,6 +10,7 @@ from lightprobe.errors import OptionError
 
 if TYPE_CHECKING:
     from lightprobe.backprop import Recipe
+    from lightprobe.backprop.base import GradientClassifier
     from lightprobe.models import Model
 
 # Options that only some methods take: their names and what they are when they are not given.
@@ -66,8 +67,11 @@ def build_classifier(args: argparse.Namespace, method: str) -> "Model":
         An option was given that the method does not take.
     """
     _refuse_foreign(args, method)
-    if method == "optical":
-        return classifier(args)
+    return classifier(args) if method == "optical" else build_learner(args, method)
+
+
+def build_learner(args: argparse.Namespace, method: str) -> "GradientClassifier":
+    """Build the unfitted classifier of a method by gradients; options of other methods are not read."""
     from lightprobe import backprop
 
     shared: dict[str, Any] = {
@@ -85,7 +89,6 @@ def build_classifier(args: argparse.Namespace, method: str) -> "Model":
         "group": args.group,
         "strict": args.strict,
         "resume": args.resume,
-        "watch_test": True,
         "random_state": args.seed,
         "verbose": not args.quiet,
     }

@@ -53,6 +53,14 @@ def fraction(text: str) -> float:
     return value
 
 
+def methods(text: str) -> tuple[str, ...]:
+    """Parse names of methods with commas between."""
+    names = tuple(dict.fromkeys(text.split(",")))
+    if unknown := [name for name in names if name not in METHODS]:
+        raise argparse.ArgumentTypeError(f"got {', '.join(unknown)}, allowed are {', '.join(METHODS)}")
+    return names
+
+
 def add_data_options(
     parser: argparse.ArgumentParser, out: str, metavar: str = "RUN"
 ) -> "argparse._ArgumentGroup":

@@ -2,18 +2,22 @@
 
 import argparse
 
+from lightprobe.cli.gradient_options import add_gradient_options, build_learner
 from lightprobe.cli.options import (
     add_backbone_options,
     add_data_options,
     add_head_options,
     classifier,
     fraction,
+    methods,
     open_data,
     positive_int,
 )
+from lightprobe.errors import OptionError
 
 # As `STUDIES` has them: known here without importing what they compute with.
 NAMES = ("layers", "precision", "size", "projection", "backbones", "sensitivity")
+WITH_METHODS = ("layers", "size")
 
 HELP = f"answer a question on your photos: {', '.join(NAMES)}"
 USAGE = "NAME DATA --out RUN"
@@ -40,8 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_argument(
         "--networks", type=networks, default=(), metavar="A,B=FILE", help="backbones: their names and weights"
     )
+    data.add_argument(
+        "--methods", type=methods, default=("optical",), metavar="a,b",
+        help="layers, size: set methods by gradients beside (their options: --help-gradients)",
+    )  # fmt: skip
     add_backbone_options(parser)
     add_head_options(parser, method=False)
+    add_gradient_options(parser)
 
 
 def networks(text: str) -> tuple[tuple[str, str | None], ...]:
@@ -60,7 +69,15 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.report import study_sections, write_report
 
     images = with_test_split(open_data(args), args.test_fraction, args.seed)
-    options = Options(args.within, args.draws, args.networks)
+    if args.methods != ("optical",) and args.study not in WITH_METHODS:
+        raise OptionError(
+            f"--methods is an option of the studies {' and '.join(WITH_METHODS)}: "
+            f"leave it out for {args.study}."
+        )
+    if args.network is None:
+        args.network = args.backbone  # from scratch it is the same architecture that learns
+    learners = {method: build_learner(args, method) for method in args.methods if method != "optical"}
+    options = Options(args.within, args.draws, args.networks, learners)
     rows = run_study(
         args.study, STUDIES[args.study], images, classifier(args), args.out, options, args.command
     )

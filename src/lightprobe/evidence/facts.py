@@ -1,5 +1,6 @@
 """What a row says of a model beyond what came of it: how it looks and how it was fitted."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lightprobe.backprop.base import GradientClassifier
@@ -66,3 +67,8 @@ def _network_facts(network: Network) -> dict[str, Any]:
         "weight_bytes": network.weight_bytes,
         "agreement": network.agreement,
     }
+
+
+def with_total(stages: Mapping[str, float]) -> dict[str, float]:
+    """Add the total to a method's stages; `to_99` is a point in time and no stage."""
+    return {**stages, "total": sum(value for stage, value in stages.items() if stage != "to_99")}

@@ -5,7 +5,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from lightprobe.backprop.base import GradientClassifier
 from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import OptionError
 from lightprobe.evidence.epochs import CURVES, EpochLog, draw_curves
-from lightprobe.evidence.facts import facts
+from lightprobe.evidence.facts import facts, with_total
 from lightprobe.evidence.kept import LEFT_OUT, TEST, Answer, answers_of, keep
 from lightprobe.evidence.metrics import evaluation
 from lightprobe.images import ImageSet, Skipped, holdout_mask
@@ -59,7 +59,7 @@ def train(
     with open_run(out):
         if isinstance(classifier, GradientClassifier):
             log = EpochLog(out, classifier.method, resume=classifier.resume)
-            classifier.set_params(checkpoint=out / "checkpoint", on_epoch=log)
+            classifier.set_params(checkpoint=out / "checkpoint", watch_test=True, on_epoch=log)
         start = time.perf_counter()
         classifier.fit(images)
         watched = classifier.watched_seconds_ if isinstance(classifier, GradientClassifier) else 0.0
@@ -92,7 +92,7 @@ def train(
             "version": __version__,
             "model": str(model),
             "train_seconds": train_seconds,
-            "seconds": _seconds(classifier.seconds_, tested.seconds if tested else 0.0),
+            "seconds": with_total({**classifier.seconds_, "predict": tested.seconds if tested else 0.0}),
         }
         append_row(out, row)
         answers = _left_out_answers(images, classifier) + (
@@ -100,12 +100,6 @@ def train(
         )
         keep(out, images, answers, classifier.classes_.tolist(), command, repr(classifier))
     return row
-
-
-def _seconds(stages: Mapping[str, float], predict: float) -> dict[str, float]:
-    """Add prediction and the total to a method's stages; `to_99` is a point in time and no stage."""
-    stages = {**stages, "predict": predict}
-    return {**stages, "total": sum(value for stage, value in stages.items() if stage != "to_99")}
 
 
 def _left_out_answers(images: ImageSet, classifier: ImageClassifier | GradientClassifier) -> list[Answer]:

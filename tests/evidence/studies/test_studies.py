@@ -7,6 +7,7 @@ import pytest
 from tests.toys import toy_image
 
 from lightprobe import ImageClassifier
+from lightprobe.backprop import LinearProbe, Recipe
 from lightprobe.errors import OptionError
 from lightprobe.evidence.rows import read_rows
 from lightprobe.evidence.studies import STUDIES, Options, Study, projection, run_study, sensitivity, size
@@ -117,6 +118,38 @@ def test_one_look_at_the_photos_serves_all_layers(
     run_study("layers", STUDIES["layers"], images, settings(), tmp_path, Options())
     # Once for the digest, once for the features.
     assert len(looks) == 2 * len(images)
+
+
+@pytest.mark.parametrize("name", ["layers", "size"])
+def test_methods_by_gradients_stand_beside_the_closed_form_on_the_same_photos(
+    name: str, images: ImageSet, tmp_path: Path
+) -> None:
+    learner = LinearProbe(
+        image_size=64, cut="trunk_output.block1", precision="fp32", engine="eager", device="cpu",
+        recipe=Recipe(epochs=3, lr=0.1, batch_size=8),
+    )  # fmt: skip
+    options = Options(draws=1, learners={"linear-probe": learner})
+    arguments = (name, STUDIES[name], images, settings(), tmp_path, options)
+    rows = run_study(*arguments)
+    learned = [row for row in rows if row["method"] == "linear-probe"]
+    by_place = {str(row["configuration"].get("share", row["cut"])): row for row in rows[: -len(learned)]}
+    for row in learned:
+        beside = by_place[str(row["configuration"].get("share", row["cut"]))]
+        assert row["n_train"] + row["n_validation"] == beside["n_train"]
+        assert row["n_test"] == 8
+    run_study(*arguments)
+    assert len(read_rows(tmp_path)) == len(rows), "nothing is trained twice"
+    options.learners["linear-probe"].set_params(recipe=Recipe(epochs=2, lr=0.1, batch_size=8))
+    again = run_study(*arguments)
+    assert {row["epochs"] for row in again if row["method"] == "linear-probe"} == {2}
+    (section,) = study_sections(rows)
+    assert any("linear-probe takes" in sentence for sentence in section.sentences)
+
+
+def test_methods_are_compared_on_test_photos_only(images: ImageSet, tmp_path: Path) -> None:
+    options = Options(learners={"linear-probe": LinearProbe()})
+    with pytest.raises(OptionError, match="--test-fraction"):
+        run_study("size", STUDIES["size"], images.training, settings(), tmp_path, options)
 
 
 class _Look:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.errors import DataError
+from lightprobe.evidence.studies.learning import arms, learn
 from lightprobe.evidence.studies.study import Configuration, Options, Study
 from lightprobe.evidence.studies.workbench import Look, Row, Workbench, smaller
 
@@ -29,6 +30,7 @@ def configurations(bench: Workbench, options: Options) -> list[Configuration]:
         if share >= least
         for draw in range(1 if share == 1 else options.draws)
     ]
+    wanted += [{**drawn, **arm} for arm in arms(bench) for drawn in wanted]
     if images.groups is not None:
         most = int(np.unique(images.groups, return_counts=True)[1].max())
         views = [n for n in range(1, most) if n <= MOST_VIEWS]
@@ -47,8 +49,10 @@ def measure(bench: Workbench, configuration: Configuration) -> Row:
         which = nested_subset(whole, configuration["share"], seed)
     else:
         which = views_of_each(whole, configuration["views"], seed)
-    look = smaller(whole, which)
-    return bench.run(look, choice)
+    if "method" in configuration:
+        given = bench.images.training.select(whole.train.kept[which])
+        return learn(bench, configuration["method"], given)
+    return bench.run(smaller(whole, which), choice)
 
 
 def nested_subset(look: Look, share: float, seed: list[int]) -> NDArray[np.intp]:

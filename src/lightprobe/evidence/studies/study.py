@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from lightprobe._version import __version__
+from lightprobe.backprop.base import GradientClassifier
 from lightprobe.classifier import ImageClassifier
 from lightprobe.evidence.rows import ROWS, read_rows
 from lightprobe.evidence.runs import append_row, open_run
@@ -37,11 +38,14 @@ class Options:
         size: random subsets of each size; projection, sensitivity: seeds of R.
     networks : tuple of (name, weights or None)
         backbones: the networks.
+    learners : mapping of str to LinearProbe, FineTune or Scratch
+        layers, size: methods by gradients, unfitted, to set beside the closed form.
     """
 
     within: float = 0.01
     draws: int = 5
-    networks: tuple[tuple[str, str | None], ...] = field(default=())
+    networks: tuple[tuple[str, str | None], ...] = ()
+    learners: Mapping[str, GradientClassifier] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def run_study(
         The command line that asked for this.
     """
     with open_run(out):
-        bench = Workbench(images, settings)
+        bench = Workbench(images, settings, options.learners)
         identity = _identity(name, bench)
         rows = [row for row in _rows_of(out) if row.get("identity") == identity]
         done = {_key(row["configuration"]) for row in rows}

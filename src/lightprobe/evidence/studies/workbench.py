@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 
 from lightprobe._version import __version__
 from lightprobe.backbones import Backbone, Pool, Runner, Tap, create_backbone
+from lightprobe.backprop.base import GradientClassifier
 from lightprobe.classifier import ImageClassifier
 from lightprobe.classifier.network import Network
-from lightprobe.errors import ImageError
+from lightprobe.errors import ImageError, OptionError
 from lightprobe.evidence.metrics import wilson_interval
 from lightprobe.evidence.runs import peak_rss_mb
 from lightprobe.features import FeatureCache, Features, extract
@@ -78,11 +80,27 @@ class Workbench:
         Training photos and, if it has them, test photos.
     settings : ImageClassifier
         Unfitted; what its parameters say holds for every run, but for what the study varies.
+    learners : mapping of str to LinearProbe, FineTune or Scratch, optional
+        Methods by gradients, unfitted.
+
+    Raises
+    ------
+    OptionError
+        There are learners and no test photos, which alone compare them with the closed form.
     """
 
-    def __init__(self, images: ImageSet, settings: ImageClassifier) -> None:
+    def __init__(
+        self,
+        images: ImageSet,
+        settings: ImageClassifier,
+        learners: Mapping[str, GradientClassifier] | None = None,
+    ) -> None:
         require_every_class(images.training, "training photos")
-        self.images, self.settings = images, settings
+        if learners and images.test is None:
+            raise OptionError(
+                "There are no test photos to compare methods on: keep some with --test-fraction 0.2."
+            )
+        self.images, self.settings, self.learners = images, settings, dict(learners or {})
         self._looks: dict[str, Look] = {}
         self._forward: dict[tuple[str, Tap], float] = {}
 

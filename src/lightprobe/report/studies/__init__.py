@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lightprobe.report.page import Page, Section
 from lightprobe.report.studies import backbones, layers, precision, projection, sensitivity, size
-from lightprobe.report.studies.rows import Row, grouped
+from lightprobe.report.studies.rows import Row, given, grouped
 from lightprobe.report.words import count
 
 _SECTIONS: Mapping[str, Callable[[Sequence[Row]], Section]] = {
@@ -40,7 +40,7 @@ def study_page(rows: Sequence[Row]) -> Page:
     names = ", ".join(dict.fromkeys(row["study"] for row in rows))
     photos = ""
     if "n_train" in first:
-        most = max(row.get("n_train", 0) for row in rows)
+        most = max(given(row) for row in rows if not row.get("dropped"))
         photos = f"{count(most, 'training photo')}, {count(first['n_classes'], 'class', 'classes')}"
         photos += f", {count(first['n_test'], 'test photo')}." if first["n_test"] else ", no test photos."
     return Page(f"What {'studies' if len(sections) > 1 else 'a study'} of {names} says", photos, (), sections)

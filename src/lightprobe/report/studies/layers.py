@@ -4,13 +4,23 @@ from collections.abc import Sequence
 
 from lightprobe.report.drawing import MUTED, SERIES, as_svg, label_ends, log_axis, new_figure, percent_axis
 from lightprobe.report.page import Drawing, Section, Table
-from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, grouped, mean, scored
+from lightprobe.report.studies.rows import (
+    Row,
+    accuracy,
+    accuracy_name,
+    arm,
+    closed_form,
+    grouped,
+    mean,
+    scored,
+)
 from lightprobe.report.words import megabytes, percent, points, seconds
 
 
 def section(rows: Sequence[Row]) -> Section:
     """Say how small the network may be."""
-    usable = scored(rows)
+    everything = scored(rows)
+    usable = closed_form(everything)
     best = max(usable, key=accuracy)
     within = float(usable[0]["within"])
     enough = [row for row in usable if accuracy(row) >= accuracy(best) - within]
@@ -23,8 +33,9 @@ def section(rows: Sequence[Row]) -> Section:
         f"parameters and {percent(small['seconds']['total'] / best['seconds']['total'], 0)} of the training "
         "time.",
         *_kernels(usable),
+        *_methods(everything),
     ]
-    drawings = [_accuracy_drawing(usable), _time_drawing(usable)]
+    drawings = [_accuracy_drawing(everything), _time_drawing(everything)]
     return Section("Layers taken off", sentences, [_table(rows, small)], figures=drawings)
 
 
@@ -46,17 +57,38 @@ def _kernels(rows: Sequence[Row]) -> list[str]:
     ]
 
 
+def _methods(rows: Sequence[Row]) -> list[str]:
+    """Compare each method by gradients with the closed form, cut by cut."""
+    closed: dict[str, Row] = {}
+    for row in closed_form(rows):
+        if row["kernel"] == closed.get(row["cut"], row)["kernel"] or row["kernel"] == "optical":
+            closed[row["cut"]] = row
+    said = []
+    for method, same in grouped((row for row in rows if row["method"] != "optical"), arm).items():
+        pairs = [(closed[row["cut"]], row) for row in same if row["cut"] in closed]
+        if not pairs:
+            continue
+        gains = [accuracy(ours) - accuracy(theirs) for ours, theirs in pairs]
+        times = [theirs["seconds"]["total"] / ours["seconds"]["total"] for ours, theirs in pairs]
+        cuts = ", ".join(
+            f"{theirs['cut']} {points(gain)}" for gain, (_, theirs) in zip(gains, pairs, strict=True)
+        )
+        said.append(
+            f"The {arm(pairs[0][0])} against {method} on the same layers, the deepest first: {cuts}; "
+            f"{method} takes {min(times):.3g} to {max(times):.3g} times as long."
+        )
+    return said
+
+
 def _accuracy_drawing(rows: Sequence[Row]) -> Drawing:
     figure, (axes,) = new_figure()
     ends, said = [], []
-    for colour, (kernel, of_kernel) in zip(
-        SERIES, grouped(rows, lambda row: row["kernel"]).items(), strict=False
-    ):
-        line = sorted(of_kernel, key=lambda row: int(row["parameters"]))
+    for colour, (name, of_arm) in zip(SERIES, grouped(rows, arm).items(), strict=False):
+        line = sorted(of_arm, key=lambda row: int(row["parameters"]))
         sizes = [row["model_bytes"] / 1e6 for row in line]
         axes.plot(sizes, [accuracy(row) for row in line], color=colour, marker="o")
-        ends.append((sizes[-1], accuracy(line[-1]), kernel, colour))
-        said.append(f"{kernel} kernel from {percent(accuracy(line[0]))} to {percent(accuracy(line[-1]))}")
+        ends.append((sizes[-1], accuracy(line[-1]), name, colour))
+        said.append(f"{name} from {percent(accuracy(line[0]))} to {percent(accuracy(line[-1]))}")
     log_axis(axes)
     percent_axis(axes)
     axes.set(xlabel="size of the model, MB (network and head, fp32)", ylabel=accuracy_name(rows))
@@ -68,16 +100,17 @@ def _accuracy_drawing(rows: Sequence[Row]) -> Drawing:
 def _time_drawing(rows: Sequence[Row]) -> Drawing:
     figure, (axes,) = new_figure(6.0, 3.0)
     ends = []
-    for colour, (kernel, of_kernel) in zip(
-        SERIES, grouped(rows, lambda row: row["kernel"]).items(), strict=False
-    ):
-        line = sorted(of_kernel, key=lambda row: int(row["parameters"]))
+    for colour, (name, of_arm) in zip(SERIES, grouped(rows, arm).items(), strict=False):
+        line = sorted(of_arm, key=lambda row: int(row["parameters"]))
         sizes = [row["model_bytes"] / 1e6 for row in line]
         axes.plot(sizes, [row["seconds"]["total"] for row in line], color=colour, marker="o")
-        ends.append((sizes[-1], line[-1]["seconds"]["total"], kernel, colour))
+        ends.append((sizes[-1], line[-1]["seconds"]["total"], name, colour))
     log_axis(axes)
     axes.set(xlabel="size of the model, MB", ylabel="seconds of training")
-    axes.set_ylim(bottom=0)
+    if any(row["method"] != "optical" for row in rows):
+        log_axis(axes, "y")
+    else:
+        axes.set_ylim(bottom=0)
     axes.set_xlim(right=axes.get_xlim()[1] * 1.6)
     label_ends(axes, ends)
     axes.tick_params(colors=MUTED)
@@ -87,16 +120,16 @@ def _time_drawing(rows: Sequence[Row]) -> Drawing:
 
 
 def _table(rows: Sequence[Row], small: Row) -> Table:
-    columns = ["ends at", "kernel", "parameters", "fp32", "fp16", "int8", "left out", "test", "training"]
+    columns = ["ends at", "with", "parameters", "fp32", "fp16", "int8", "left out", "test", "training"]
     cells = []
     for row in rows:
         if row.get("dropped"):
-            cells.append([row["cut"], row["kernel"], f"{row['parameters']:,}", *["–"] * 5, "no fit"])
+            cells.append([row["cut"], arm(row), f"{row['parameters']:,}", *["–"] * 5, "no fit"])
             continue
         sizes = [megabytes(row["bytes"][name]) for name in ("fp32", "fp16", "int8")]
         scores = [percent(row["loo_accuracy"]), percent(row["test_accuracy"])]
         total = seconds(row["seconds"]["total"])
-        cells.append([row["cut"], row["kernel"], f"{row['parameters']:,}", *sizes, *scores, total])
+        cells.append([row["cut"], arm(row), f"{row['parameters']:,}", *sizes, *scores, total])
     return Table(
         "Every layer, the deepest first; sizes are of network and head, the network at each precision",
         columns,

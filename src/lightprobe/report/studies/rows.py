@@ -1,11 +1,12 @@
 """What the studies' figures have in common: which accuracy is meant, and rows by a key."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 Row = Mapping[str, Any]
+Item = TypeVar("Item")
 
 
 def scored(rows: Iterable[Row]) -> list[Row]:
@@ -25,9 +26,9 @@ def accuracy_name(rows: Sequence[Row]) -> str:
     return "leave-group-out accuracy" if rows[0].get("n_groups") else "leave-one-out accuracy"
 
 
-def grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> dict[Any, list[Row]]:
-    """Collect rows by a key, in the order in which the keys come."""
-    groups: dict[Any, list[Row]] = {}
+def grouped(rows: Iterable[Item], key: Callable[[Item], Any]) -> dict[Any, list[Item]]:
+    """Collect rows, or pairs of them, by a key, in the order in which the keys come."""
+    groups: dict[Any, list[Item]] = {}
     for row in rows:
         groups.setdefault(key(row), []).append(row)
     return groups
@@ -36,3 +37,18 @@ def grouped(rows: Iterable[Row], key: Callable[[Row], Any]) -> dict[Any, list[Ro
 def mean(values: Iterable[float]) -> float:
     """Average."""
     return float(np.mean(list(values)))
+
+
+def arm(row: Row) -> str:
+    """Name what a row's photos were given to: a kernel of the closed form, or a method by gradients."""
+    return f"{row['kernel']} kernel" if row["method"] == "optical" else str(row["method"])
+
+
+def closed_form(rows: Iterable[Row]) -> list[Row]:
+    """Keep the rows of the closed form."""
+    return [row for row in rows if row["method"] == "optical"]
+
+
+def given(row: Row) -> int:
+    """Count the training photos that a method was given, those that it validated on among them."""
+    return int(row["n_train"] + (row.get("n_validation") or 0))

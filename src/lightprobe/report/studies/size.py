@@ -1,6 +1,6 @@
 """Size: accuracy against the number of training photos, and what more of them would bring."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +16,16 @@ from lightprobe.report.drawing import (
 )  # fmt: skip
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.curve import Curve, fit_curve
-from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, grouped, mean
+from lightprobe.report.studies.rows import (
+    Row,
+    accuracy,
+    accuracy_name,
+    arm,
+    closed_form,
+    given,
+    grouped,
+    mean,
+)
 from lightprobe.report.words import count, percent, points
 
 AHEAD = 4  # times the photos there are, that the curve is drawn to
@@ -24,14 +33,21 @@ AHEAD = 4  # times the photos there are, that the curve is drawn to
 
 def section(rows: Sequence[Row]) -> Section:
     """Say what more photos would bring and, with groups, how many views of a thing suffice."""
-    shares = [row for row in rows if "share" in row["configuration"]]
-    views = [row for row in rows if "views" in row["configuration"]]
+    closed = closed_form(rows)
+    shares = [row for row in closed if "share" in row["configuration"]]
+    views = [row for row in closed if "views" in row["configuration"]]
+    others = grouped((row for row in rows if row["method"] != "optical"), arm)
     curve = _curve(shares)
-    sentences = [_start(shares), *_ahead(curve)]
-    drawings = [_drawing(shares, curve)]
+    sentences = [_start(shares), *_ahead(curve), *_methods(rows, others)]
+    beside = {
+        method: [row for row in same if "share" in row["configuration"]] for method, same in others.items()
+    }
+    drawings = [_drawing(shares, curve, beside)]
     tables = [
         _table(shares, "share", "Subsets of the photos: means over the draws, and the range of the draws")
     ]
+    for method, same in beside.items():
+        tables.append(_table(same, "share", f"The same subsets by {method}"))
     if views:
         sentences.append(_views(views))
         drawings.append(_views_drawing(views))
@@ -42,11 +58,11 @@ def section(rows: Sequence[Row]) -> Section:
 def _by_n(rows: Sequence[Row]) -> dict[float, list[Row]]:
     """Rows of one share differ by a photo or two in number: they count as of their mean."""
     by_share = grouped(rows, lambda row: row["configuration"]["share"])
-    return {mean(row["n_train"] for row in same): same for _, same in sorted(by_share.items())}
+    return {mean(map(given, same)): same for _, same in sorted(by_share.items())}
 
 
 def _curve(rows: Sequence[Row]) -> Curve | None:
-    asked = rows[0]["n_test"] or max(row["n_train"] for row in rows)
+    asked = rows[0]["n_test"] or max(map(given, rows))
     return fit_curve({n: [1 - accuracy(row) for row in same] for n, same in _by_n(rows).items()}, asked)
 
 
@@ -77,7 +93,35 @@ def _ahead(curve: Curve | None) -> list[str]:
     ]
 
 
-def _drawing(rows: Sequence[Row], curve: Curve | None) -> Drawing:
+def _methods(rows: Sequence[Row], others: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Compare each method by gradients with the closed form on the subsets that both were given."""
+    ours = {_drawn(row): row for row in closed_form(rows)}
+    said = []
+    for method, same in others.items():
+        pairs = grouped(
+            [(ours[_drawn(row)], row) for row in same if _drawn(row) in ours],
+            lambda pair: given(pair[0]),
+        )
+        gains = ", ".join(
+            f"{points(mean(accuracy(a) - accuracy(b) for a, b in of_n))} with {n:,} photos"
+            for n, of_n in sorted(pairs.items())
+        )
+        both = [pair for of_n in pairs.values() for pair in of_n]
+        times = [b["seconds"]["total"] / a["seconds"]["total"] for a, b in both]
+        said.append(
+            f"Against {method} on the same photos the closed form is ahead by {gains}; {method} takes "
+            f"{min(times):.3g} to {max(times):.3g} times as long."
+        )
+    return said
+
+
+def _drawn(row: Row) -> str:
+    """Name the subset that a row's photos are."""
+    configuration = row["configuration"]
+    return str([configuration.get(key) for key in ("share", "views", "draw")])
+
+
+def _drawing(rows: Sequence[Row], curve: Curve | None, beside: Mapping[str, Sequence[Row]]) -> Drawing:
     figure, (axes,) = new_figure(6.2, 4.2)
     by_n = _by_n(rows)
     numbers = list(by_n)
@@ -93,6 +137,13 @@ def _drawing(rows: Sequence[Row], curve: Curve | None) -> Drawing:
         )  # fmt: skip
         ends.append((numbers[-1], centre[-1], name, colour))
         said.append(f"{name} from {percent(centre[0])} to {percent(centre[-1])}")
+    for colour, (method, same) in zip(SERIES[len(lines) :], beside.items(), strict=False):
+        scores_of = {n: list(map(accuracy, of_n)) for n, of_n in _by_n(same).items()}
+        centre = [mean(score) for score in scores_of.values()]
+        lows, highs = ([f(score) for score in scores_of.values()] for f in (min, max))
+        error_bars(axes, list(scores_of), centre, lows, highs, colour, ls="-")
+        ends.append((numbers[-1], centre[-1], f"{method}, test", colour))
+        said.append(f"{method} on test photos from {percent(centre[0])} to {percent(centre[-1])}")
     if curve is not None:
         colour = SERIES[len(lines) - 1]
         along = np.geomspace(numbers[0], AHEAD * numbers[-1], 80)
@@ -163,11 +214,16 @@ def _table(rows: Sequence[Row], key: str, caption: str) -> Table:
         cells.append(
             [
                 percent(value, 0) if key == "share" else str(value),
-                f"{mean(row['n_train'] for row in same):,.0f}",
+                f"{mean(map(given, same)):,.0f}",
                 str(len(same)),
-                percent(mean(row["loo_accuracy"] for row in same)),
+                _left_out(same),
                 percent(mean(tests) if tests else None),
                 f"{100 * min(scores):.1f} to {percent(max(scores))}",
             ]
         )
     return Table(caption, [key, "photos", "draws", "left out", "test", "range"], cells)
+
+
+def _left_out(rows: Sequence[Row]) -> str:
+    scores = [row["loo_accuracy"] for row in rows if row["loo_accuracy"] is not None]
+    return percent(mean(scores) if scores else None)

@@ -1,0 +1,64 @@
+"""Methods by gradients as arms of a study: each trains on the photos that the closed form was given."""
+
+import hashlib
+import json
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from lightprobe._version import __version__
+from lightprobe.backprop.base import GradientClassifier
+from lightprobe.evidence.facts import gradient_facts, with_total
+from lightprobe.evidence.runs import peak_rss_mb
+from lightprobe.evidence.studies.study import Configuration
+from lightprobe.evidence.studies.workbench import Row, Workbench, test_figures
+from lightprobe.images import ImageSet
+
+# Parameters of a learner that say how it runs, or that the study itself sets.
+_NO_MATTER = ("workers", "cache", "strict", "verbose", "class_map", "group", "resume", "on_epoch", "recipe")
+
+
+def arms(bench: Workbench) -> list[Configuration]:
+    """Name each learner, and what it is told, by a digest: what a configuration adds to the study's own."""
+    return [{"method": method, "training": _digest(learner)} for method, learner in bench.learners.items()]
+
+
+def learn(bench: Workbench, method: str, images: ImageSet, **changes: Any) -> Row:
+    """Train one method on some photos, its validation photos among them, and test it.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Training photos.
+    changes
+        Parameters of the learner that the study varies.
+    """
+    learner: GradientClassifier = clone(bench.learners[method]).set_params(**changes)
+    learner.fit(images)
+    asked = bench.images.test
+    tested = None if asked is None else learner.evaluate(asked)
+    skipped = {*learner.skipped_, *(tested.skipped if tested else ())}
+    facts = gradient_facts(learner)
+    head_bytes = learner.weight_.nbytes + learner.bias_.nbytes
+    return {
+        **facts,
+        **test_figures(
+            None if tested is None else np.asarray(tested.probabilities.argmax(axis=1) == tested.labels)
+        ),
+        "n_classes": len(learner.classes_),
+        "n_skipped": len(skipped),
+        "head_bytes": head_bytes,
+        "model_bytes": facts["weight_bytes"] + head_bytes,
+        "peak_rss_mb": peak_rss_mb(),
+        "seed": learner.random_state,
+        "version": __version__,
+        "model": None,
+        "seconds": with_total(learner.seconds_),
+    }
+
+
+def _digest(learner: GradientClassifier) -> str:
+    parameters = {k: str(v) for k, v in learner.get_params().items() if k not in _NO_MATTER}
+    told = json.dumps([parameters, learner.chosen_recipe().to_config()], sort_keys=True)
+    return hashlib.blake2b(told.encode(), digest_size=4).hexdigest()
