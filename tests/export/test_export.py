@@ -7,12 +7,16 @@ import pytest
 import torch
 
 from lightprobe import ImageClassifier
+from lightprobe.backprop import LinearProbe, Recipe, Scratch
 from lightprobe.cli import main
 from lightprobe.errors import ModelFileError, OptionError
 from lightprobe.export import FORMATS, ExportedClassifier, export
+from lightprobe.export.encode import Encode
 from lightprobe.export.graph import Graph
 from lightprobe.features import prepared
 from lightprobe.images import open_unlabelled
+from lightprobe.models import Model
+from lightprobe.optics import ENCODERS
 
 HEADS: list[dict[str, Any]] = [
     {"pool": "avg", "encode": "l2", "kernel": "optical"},
@@ -26,22 +30,47 @@ HEADS: list[dict[str, Any]] = [
         "projection": "dense",
         "class_map": "noise=noise,other=*",
     },
+    {"pool": "avg", "encode": "float32", "kernel": "optical"},
 ]
+CPU: dict[str, Any] = {"precision": "fp32", "engine": "eager", "device": "cpu"}
+GRADIENTS = ("linear-probe", "cnn3")
+BRIEF = Recipe(epochs=2, batch_size=12, lr=0.05, scale=(1.0, 1.0), flip=False)
 
 
 def toy_classifier(**parameters: Any) -> ImageClassifier:
-    fixed = {"image_size": 64, "precision": "fp32", "engine": "eager", "device": "cpu"}
-    return ImageClassifier(**{**fixed, **parameters})
+    return ImageClassifier(**{"image_size": 64, **CPU, **parameters})
+
+
+def by_gradients(kind: str) -> LinearProbe | Scratch:
+    if kind == "linear-probe":
+        return LinearProbe(image_size=64, recipe=BRIEF, **CPU)
+    return Scratch(kind, image_size=32, recipe=BRIEF, **CPU)
+
+
+def assert_the_graph_answers_alike(model: Model, photos: Path) -> None:
+    ready = prepared(open_unlabelled(photos), model.network_.backbone.preprocessing, ahead=8)
+    with torch.no_grad():
+        answers = Graph(model)(torch.stack([photo.pixels for photo in ready if photo.pixels is not None]))
+    np.testing.assert_allclose(answers, model.predict_proba(photos), atol=2e-3)
 
 
 @pytest.mark.parametrize("how", HEADS)
 def test_the_graph_answers_as_the_model_for_every_kind_of_head(toy_folder: Path, how: dict[str, Any]) -> None:
-    model = toy_classifier(**how).fit(toy_folder)
-    images = open_unlabelled(toy_folder / "test")
-    ready = prepared(images, model.network_.backbone.preprocessing, ahead=8)
-    with torch.no_grad():
-        answers = Graph(model)(torch.stack([photo.pixels for photo in ready if photo.pixels is not None]))
-    np.testing.assert_allclose(answers, model.predict_proba(toy_folder / "test"), atol=2e-3)
+    assert_the_graph_answers_alike(toy_classifier(**how).fit(toy_folder), toy_folder / "test")
+
+
+@pytest.mark.parametrize("kind", GRADIENTS)
+def test_the_graph_answers_as_the_model_that_was_trained_by_gradients(toy_folder: Path, kind: str) -> None:
+    assert_the_graph_answers_alike(by_gradients(kind).fit(toy_folder), toy_folder / "test")
+
+
+@pytest.mark.parametrize("encoding", ENCODERS)
+def test_the_graph_encodes_every_half_float_to_the_bit(encoding: str) -> None:
+    halves = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    rows = halves[np.isfinite(halves)].reshape(-1, 62)
+    ours = Encode(encoding)(torch.from_numpy(rows.astype(np.float32))).numpy()
+    # Lengths are sums, which are rounded in another order here and there.
+    np.testing.assert_allclose(ours, ENCODERS[encoding](rows), rtol=1e-3 if encoding == "l2" else 0)
 
 
 @pytest.mark.parametrize(
@@ -97,10 +126,48 @@ def test_predict_takes_an_exported_file(
     assert main(["predict", str(out), *asked, "--csv", str(tmp_path / "a.csv"), "-q"]) == 0
 
 
+@pytest.mark.parametrize(
+    ("form", "kind"),
+    [
+        ("openvino", "cnn2"),
+        *(
+            pytest.param(form, k, marks=pytest.mark.slow)
+            for form in FORMATS
+            for k in ("linear-probe", "cnn3")
+        ),
+    ],
+)
+def test_a_model_trained_by_gradients_is_exported_from_the_command_line(
+    toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str, kind: str
+) -> None:
+    model = by_gradients(kind).fit(toy_folder)
+    out, photos = tmp_path / f"toys{FORMATS[form].suffix}", toy_folder / "test"
+    asked = ["--format", form, "--out", str(out), "--photos", str(photos)]
+    assert main(["export", str(model.save(tmp_path / "model")), *asked, "--json", "-q"]) == 0
+    info = json.loads(capsys.readouterr().out)
+    assert (info["method"], info["parity"]["top1_agreement"]) == (model.method, 1.0)
+    np.testing.assert_allclose(
+        ExportedClassifier.load(out).predict_proba(photos), model.predict_proba(photos), atol=2e-3
+    )
+
+
+@pytest.mark.slow
+def test_an_int8_network_is_exported_as_it_was_calibrated(toy_folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    model = toy_classifier(**HEADS[0], precision="int8", engine="openvino").fit(toy_folder)
+    photos = toy_folder / "test"
+    info = export(model, "openvino", tmp_path / "toys.xml", str(photos))
+    assert info["trained_precision"] == "int8"
+    ours = ExportedClassifier.load(tmp_path / "toys.xml").predict_proba(photos)
+    np.testing.assert_allclose(ours, model.predict_proba(photos), atol=0.03)
+    with pytest.raises(OptionError, match="--format openvino"):
+        export(model, "onnx", tmp_path / "toys.onnx")
+
+
 def test_what_cannot_be_exported_is_said_in_one_sentence(toy_folder: Path, tmp_path: Path) -> None:
-    model = toy_classifier(pool="avg", encode="float32", kernel="linear").fit(toy_folder)
-    with pytest.raises(OptionError, match="float32 takes numbers apart"):
-        export(model, "onnx", tmp_path / "a.onnx")
+    with pytest.raises(OptionError, match="no operation for the encoding gray"):
+        Encode("gray")
+    model = toy_classifier(pool="avg", encode="none", kernel="linear").fit(toy_folder)
     with pytest.raises(OptionError, match=r"does not end in \.xml"):
         export(model, "openvino", tmp_path / "a.onnx")
     (tmp_path / "a.onnx").write_bytes(b"no graph")

@@ -152,6 +152,6 @@ class LinearProbe(GradientClassifier):
 
     def _samples(self, images: ImageSet, runner: Runner) -> tuple[Samples, Features]:
         features = self._look(images, runner)
-        matrix = features.matrices[self._tap].astype(np.float32)
+        matrix = features.matrices[self.tap_].astype(np.float32)
         labels = torch.from_numpy(images.labels[features.kept])
         return Samples(torch.from_numpy(matrix), labels, torch.ones(len(labels))), features

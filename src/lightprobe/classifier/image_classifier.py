@@ -1,36 +1,32 @@
 """ImageClassifier: photos in, a classifier out, in one pass and in closed form."""
 
 import os
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
-from tqdm import tqdm
 
-from lightprobe.answers import Explanation, Prediction, Tested
-from lightprobe.backbones import Pool, Runner
+from lightprobe.answers import Explanation
+from lightprobe.backbones import Pool, Tap
 from lightprobe.card import model_card
-from lightprobe.classifier.answering import Answerer, in_order
+from lightprobe.classifier.answering import Answerer
+from lightprobe.classifier.asking import Answering, PhotoClassifier
 from lightprobe.classifier.explaining import Explainer
 from lightprobe.classifier.kept import Kept
 from lightprobe.classifier.parameters import unfitted_head
 from lightprobe.classifier.state import restored, state_of
-from lightprobe.classifier.training import compare, look
+from lightprobe.classifier.training import compare
 from lightprobe.classifier.updatable import Updatable
 from lightprobe.errors import ModelFileError
-from lightprobe.features import Features, stream
-from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled, require_every_class
+from lightprobe.images import require_every_class
 from lightprobe.model_file import read_model, write_model
 from lightprobe.optics import ENCODERS
-from lightprobe.paths import cache_folder
 
 
-class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
+class ImageClassifier(Updatable, PhotoClassifier):
     """Frozen network, encoding, optical or linear kernel, ridge: fitted by looking at every photo once.
 
     scores(x) = Σ_i c_i k(e(f(x_i)), e(f(x))) + b, where f is the network up to a cut point, e an encoding,
@@ -218,58 +214,9 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
     def decision_function(self, data: Any) -> NDArray[np.float64]:
         """Scores, shape (n, n_classes), or (n,) for two classes: positive for the second.
 
-        `data` is a photo's path, a list of paths, a folder or zip of photos, or an array (n, h, w, 3).
-
-        Raises
-        ------
-        DataError
-            If a photo cannot be decoded; `iter_predictions` goes on instead.
+        `data` and errors as for `predict_proba`.
         """
-        check_is_fitted(self)
-        images = open_unlabelled(data)
-        features = self._look(images, strict=True)
-        return self.head_.decision_function(self._encoded(features.matrices[self.choice_.tap]))
-
-    def predict(self, data: Any) -> NDArray[np.str_]:
-        """Most probable class of each photo, shape (n,); `data` and errors as for `decision_function`."""
-        best = self.predict_proba(data).argmax(axis=1)
-        labels: NDArray[np.str_] = self.classes_[best]
-        return labels
-
-    def predict_proba(self, data: Any) -> NDArray[np.float64]:
-        """Probabilities, shape (n, n_classes), calibrated on leave-one-out scores; see `predict`."""
-        check_is_fitted(self)
-        images = open_unlabelled(data)
-        features = self._look(images, strict=True)
-        return self._probabilities(features.matrices[self.choice_.tap])
-
-    def score(self, data: Any, y: Sequence[str] | None = None) -> float:
-        """Accuracy on the test split of `data`, or on all of it if it has none; classes go by name."""
-        tested = self.evaluate(data, y)
-        return float(np.mean(tested.probabilities.argmax(axis=1) == tested.labels))
-
-    def evaluate(self, data: Any, y: Sequence[str] | None = None) -> Tested:
-        """Ask the model about photos whose class is known.
-
-        Parameters
-        ----------
-        data, y
-            As for `fit`; the test split, or all photos if there is none. Classes are matched by name.
-
-        Raises
-        ------
-        DataError
-            If a class is unknown to the model, or no photo can be decoded.
-        """
-        check_is_fitted(self)
-        images = self._open(data, y, unmatched=True)
-        images = (images.test or images).aligned_to(tuple(self.classes_))
-        features = self._look(images, strict=self.strict)
-        start = time.perf_counter()
-        probabilities = self._probabilities(features.matrices[self.choice_.tap])
-        seconds = features.seconds + time.perf_counter() - start
-        kept = images.select(features.kept)
-        return Tested(kept.paths, kept.labels, probabilities, features.skipped + images.skipped, seconds)
+        return self.head_.decision_function(self._encoded(self._features_of(data)))
 
     def explain(self, data: Any, k: int = 5) -> list[Explanation]:
         """Name the k training photos that argued most for and against each answer, and the k nearest.
@@ -283,49 +230,8 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
         DataError
             If a photo cannot be decoded.
         """
-        check_is_fitted(self)
-        images = open_unlabelled(data)
-        features = self._look(images, strict=True)
-        encoded = self._encoded(features.matrices[self.choice_.tap])
+        encoded = self._encoded(self._features_of(data))
         return self._explainer(k)(encoded, self.head_.class_scores(encoded).argmax(axis=1))
-
-    def iter_predictions(
-        self, data: Any, *, top: int = 1, unknown: float | None = None, why: int = 0
-    ) -> Iterator[Prediction]:
-        """Answer photo by photo, in their order, with a few batches in memory at a time.
-
-        Parameters
-        ----------
-        data : path, list of paths, or arrays
-            Photos, folders of photos, zips.
-        top : int
-            How many classes an answer names.
-        unknown : float, optional
-            Call photos unknown that are as novel as this share of the training photos, when left out.
-        why : int
-            Name so many training photos that argued for and against; see `explain`.
-
-        Yields
-        ------
-        Prediction
-            A photo that cannot be decoded gets an answer too: its `error`.
-        """
-        check_is_fitted(self)
-        images = open_unlabelled(data)
-        chunks = stream(
-            images,
-            self._compiled(),
-            self.network_.backbone.preprocessing,
-            batch_size=self.batch_size,
-            workers=self.workers,
-        )
-        answerer = Answerer(
-            self.head_, self.classes_, self.novelty_, top, unknown, self._explainer(why) if why else None
-        )
-        answers = in_order(
-            images.paths, chunks, lambda chunk: answerer(self._encoded(chunk.features[self.choice_.tap]))
-        )
-        yield from tqdm(answers, total=len(images), unit="image", desc="Predicting", disable=not self.verbose)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.
@@ -360,28 +266,21 @@ class ImageClassifier(Updatable, ClassifierMixin, BaseEstimator):
                 f"{folder} is damaged or incomplete ({error}): train the model again."
             ) from error
 
-    def _open(
-        self, data: Any, y: Sequence[str] | None, *, group: str | None = None, unmatched: bool = False
-    ) -> ImageSet:
-        """Open data and apply the class map; `unmatched` if some of its classes may be missing here."""
-        if isinstance(data, ImageSet):
-            return data
-        images = open_images(data if y is None else (data, y), root=cache_folder() / "datasets", group=group)
-        if self.class_map is None:
-            return images
-        return as_class_map(self.class_map).apply(images, allow_unmatched=unmatched)
-
-    def _look(self, images: ImageSet, *, strict: bool) -> Features:
-        return look(self, images, self.network_.backbone, self._compiled(), strict=strict)
-
-    def _compiled(self) -> Runner:
-        return self.network_.compiled([self.choice_.tap], self.device)
+    @property
+    def tap_(self) -> Tap:
+        """The features that leave-one-out preferred."""
+        return self.choice_.tap
 
     def _encoded(self, features: NDArray[np.float16]) -> NDArray[Any]:
         return ENCODERS[self.choice_.encode](features)
 
     def _probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
         return self.head_.predict_proba(self._encoded(features))
+
+    def _answering(self, top: int, unknown: float | None, why: int) -> Answering:
+        explainer = self._explainer(why) if why else None
+        answerer = Answerer(self.head_, self.classes_, self.novelty_, top, unknown, explainer)
+        return lambda features: answerer(self._encoded(features))
 
     def _explainer(self, k: int) -> Explainer:
         return Explainer(self.head_, self.classes_, self.kept_, k)

@@ -11,6 +11,7 @@ from lightprobe.images import ImageSet, require_every_class
 from lightprobe.selection import Candidate, Selection, affordable_taps, choices, select, stage_cuts
 
 if TYPE_CHECKING:
+    from lightprobe.classifier.asking import PhotoClassifier
     from lightprobe.classifier.image_classifier import ImageClassifier
 
 
@@ -93,7 +94,7 @@ def _gain_over(cut: str, candidates: list[Candidate]) -> float | None:
 
 
 def look(
-    model: "ImageClassifier", images: ImageSet, backbone: Backbone, runner: Runner, *, strict: bool
+    model: "PhotoClassifier", images: ImageSet, backbone: Backbone, runner: Runner, *, strict: bool
 ) -> Features:
     """Look at photos with a model's settings."""
     return extract(

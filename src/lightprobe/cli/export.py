@@ -26,9 +26,9 @@ def run(args: argparse.Namespace) -> int:
     """Export, measure and print."""
     from lightprobe.cli import output
     from lightprobe.export import export
-    from lightprobe.models import load_optical
+    from lightprobe.models import load
 
-    model = load_optical(args.model, "exporting").set_params(device=args.device, verbose=not args.quiet)
+    model = load(args.model).set_params(device=args.device, verbose=not args.quiet)
     info = export(model, args.format, args.out, args.photos)
     if args.json:
         output.as_json(info)

@@ -5,21 +5,22 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import OptionError
 from lightprobe.export.exported import ExportedClassifier
-from lightprobe.export.formats import FORMATS
+from lightprobe.export.formats import FORMATS, pixels_of
 from lightprobe.export.graph import Graph, described
 from lightprobe.export.parity import measure, synthetic_photos
+from lightprobe.export.quantized import quantized_graph
 from lightprobe.images import open_unlabelled
+from lightprobe.models import Model
 
 
-def export(model: ImageClassifier, form: str, out: Path, photos: str | None = None) -> dict[str, Any]:
+def export(model: Model, form: str, out: Path, photos: str | None = None) -> dict[str, Any]:
     """Write a fitted model as one graph, and measure it against the original.
 
     Parameters
     ----------
-    model : ImageClassifier
+    model : ImageClassifier, LinearProbe, FineTune or Scratch
     form : {"onnx", "openvino"}
     out : Path
         The file, with the format's suffix; OpenVINO puts a .bin of the same name beside it.
@@ -43,19 +44,22 @@ def export(model: ImageClassifier, form: str, out: Path, photos: str | None = No
         raise OptionError(
             f"{out} does not end in {target.suffix}, by which an {form} file is told: name it so."
         )
-    if model.network_.precision == "int8":
+    quantized = model.network_.precision == "int8"
+    if quantized and form != "openvino":
         raise OptionError(
-            "This model sees through an int8 network, which graphs from here would run in fp32, seeing "
-            "something else: export a model that was trained with --precision fp32 or bf16."
+            "This model sees through an int8 network of OpenVINO's, which other formats cannot hold: "
+            "use --format openvino, or export a model that was trained with --precision fp32 or bf16."
         )
-    graph, info = Graph(model), described(model)
-    preprocessing = model.network_.backbone.preprocessing
+    info, preprocessing = described(model), model.network_.backbone.preprocessing
     images = synthetic_photos(2 * preprocessing.resize) if photos is None else open_unlabelled(photos)
     said = f"{len(images)} made-up pictures" if photos is None else photos
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f".{uuid.uuid4().hex}{target.suffix}")
     try:
-        converted = target.convert(graph, preprocessing.crop)
+        if quantized:
+            converted = quantized_graph(model)
+        else:
+            converted = target.convert(Graph(model), pixels_of(preprocessing.crop))
         target.save(converted, info, partial)
         parity = measure(model, ExportedClassifier.load(partial), images, said)
         info["parity"] = asdict(parity)

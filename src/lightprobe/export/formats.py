@@ -32,7 +32,7 @@ class Format:
     suffix : str
         Of the file.
     convert : callable
-        From a module and the side of its pictures to the format's own model.
+        From a module that gives probabilities, and an input of two rows, to the format's own model.
     save : callable
         That model and what is to be known into a file.
     open : callable
@@ -40,19 +40,19 @@ class Format:
     """
 
     suffix: str
-    convert: Callable[[nn.Module, int], Any]
+    convert: Callable[[nn.Module, torch.Tensor], Any]
     save: Callable[[Any, Info, Path], None]
     open: Callable[[Path], tuple[Run, Info]]
 
 
-def _to_onnx(graph: nn.Module, side: int) -> Any:
+def _to_onnx(graph: nn.Module, example: torch.Tensor) -> Any:
     _imported("onnxscript")
     with warnings.catch_warnings():
         # The exporter warns of its own internals, which change from one torch to the next.
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             graph,
-            (_example(side),),
+            (example,),
             input_names=[INPUT],
             output_names=[OUTPUT],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=BATCH)},),
@@ -80,13 +80,14 @@ def _open_onnx(path: Path) -> tuple[Run, Info]:
     return lambda pixels: session.run([OUTPUT], {INPUT: pixels})[0], info
 
 
-def _to_openvino(graph: nn.Module, side: int) -> Any:
+def to_openvino(graph: nn.Module, example: torch.Tensor) -> Any:
+    """Convert a module that gives probabilities to OpenVINO's model, for any number of rows."""
     openvino = import_openvino()
     batch = torch.export.Dim("batch", min=1, max=BATCH)
     with torch.no_grad():
-        exported = torch.export.export(graph, (_example(side),), dynamic_shapes=({0: batch},))
+        exported = torch.export.export(graph, (example,), dynamic_shapes=({0: batch},))
         model = openvino.convert_model(exported)
-    model.reshape([-1, 3, side, side])
+    model.reshape([-1, *example.shape[1:]])
     model.inputs[0].set_names({INPUT})
     model.outputs[0].set_names({OUTPUT})
     return model
@@ -110,17 +111,18 @@ def _open_openvino(path: Path) -> tuple[Run, Info]:
 
 FORMATS = {
     "onnx": Format(".onnx", _to_onnx, _save_onnx, _open_onnx),
-    "openvino": Format(".xml", _to_openvino, _save_openvino, _open_openvino),
+    "openvino": Format(".xml", to_openvino, _save_openvino, _open_openvino),
 }
+
+
+def pixels_of(side: int) -> torch.Tensor:
+    """Make pixels for a conversion to follow: uint8 (2, 3, side, side)."""
+    return torch.zeros((2, 3, side, side), dtype=torch.uint8)
 
 
 def format_of(path: Path) -> Format | None:
     """Find the format of an exported file by its suffix; None if it is none of them."""
     return next((form for form in FORMATS.values() if form.suffix == path.suffix.lower()), None)
-
-
-def _example(side: int) -> torch.Tensor:
-    return torch.zeros((2, 3, side, side), dtype=torch.uint8)
 
 
 def _imported(package: str) -> Any:

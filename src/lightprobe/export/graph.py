@@ -1,4 +1,4 @@
-"""A fitted ImageClassifier as one torch module: pixels in, probabilities out."""
+"""A fitted model as one torch module: pixels in, probabilities out."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from lightprobe._version import __version__
 from lightprobe.backbones.engines.protocol import TappedNetwork
 from lightprobe.classifier import ImageClassifier
-from lightprobe.export.heads import Head
+from lightprobe.export.heads import RidgeHead, SoftmaxHead
+from lightprobe.models import Model
 
 
 class Graph(nn.Module):
@@ -15,14 +16,14 @@ class Graph(nn.Module):
 
     Parameters
     ----------
-    model : ImageClassifier
+    model : ImageClassifier, LinearProbe, FineTune or Scratch
         Fitted.
     """
 
-    def __init__(self, model: ImageClassifier) -> None:
+    def __init__(self, model: Model) -> None:
         super().__init__()
-        self.network = TappedNetwork(model.network_.backbone, [model.choice_.tap])
-        self.head = Head(model.choice_.encode, model.head_)
+        self.network = TappedNetwork(model.network_.backbone, [model.tap_])
+        self.head = head_of(model)
         self.eval().requires_grad_(False)
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -32,7 +33,14 @@ class Graph(nn.Module):
         return probabilities
 
 
-def described(model: ImageClassifier) -> dict[str, Any]:
+def head_of(model: Model) -> nn.Module:
+    """Return what follows the network: features (n, m), float32, to probabilities (n, c), float32."""
+    if isinstance(model, ImageClassifier):
+        return RidgeHead(model.choice_.encode, model.head_)
+    return SoftmaxHead(model)
+
+
+def described(model: Model) -> dict[str, Any]:
     """Return what a graph's user has to know: JSON values that travel inside the file."""
     return {
         "format": "lightprobe-export",
@@ -40,9 +48,19 @@ def described(model: ImageClassifier) -> dict[str, Any]:
         "classes": model.classes_.tolist(),
         "preprocessing": model.network_.backbone.preprocessing.to_config(),
         "backbone": model.network_.backbone.name,
-        **model.choice_.to_config(),
-        "components": model.head_.n_components_,
+        **_facts(model),
         "n_train": model.n_train_,
-        "loo_accuracy": model.loo_accuracy_,
         "trained_precision": model.network_.precision,
     }
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    if isinstance(model, ImageClassifier):
+        return {
+            "method": "optical",
+            **model.choice_.to_config(),
+            "components": model.head_.n_components_,
+            "loo_accuracy": model.loo_accuracy_,
+        }
+    tap = model.tap_
+    return {"method": model.method, "cut": tap.cut, "pool": tap.pool, "val_accuracy": model.val_accuracy_}

@@ -3,57 +3,26 @@
     linear            W e(f) + b
     random features   W φ(e(f)) + b, φ(x) = |xR|²/√k
     exact, optical    Σ_i c_i (|x_i|²|x|² + (x_i·x)²) + b, the training features x_i inside the graph
+    softmax           W f + b, of models that were trained by gradients
 
-Features pass through float16, as they do on their way through the cache, and inner products are float32 with
-everything behind them in float64, as in `optics`, so that what is exported answers as its original does.
+Inner products are float32 with everything behind them in float64, as in `optics`, so that what is exported
+answers as its original does.
 """
 
 import torch
 from torch import Tensor, nn
 
+from lightprobe.backprop.asking import SoftmaxClassifier
 from lightprobe.errors import OptionError
+from lightprobe.export.encode import Encode, as_cached
 from lightprobe.head import OpticalRidge
 from lightprobe.optics import OpticalFeatures
 from lightprobe.optics.dense import complex_gaussian
 from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
 from lightprobe.optics.structured import Layout, diagonal_bits
 
-FLOAT16_MAX = 65_504.0
 # What a file of one piece, as ONNX is, can hold: 2 GiB, less the network.
 MAX_BYTES = 3 * 2**29
-
-
-class Encode(nn.Module):
-    """Features (n, m), rounded to float16, to what the kernel takes, float32.
-
-    Parameters
-    ----------
-    encoding : {"none", "l2", "sign"}
-
-    Raises
-    ------
-    OptionError
-        If a graph has no operation for the encoding.
-    """
-
-    def __init__(self, encoding: str) -> None:
-        super().__init__()
-        if encoding not in ("none", "l2", "sign"):
-            raise OptionError(
-                f"The encoding {encoding} takes numbers apart, for which graphs have no operation: "
-                "export a model with another one (none, l2 or sign)."
-            )
-        self.encoding = encoding
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Encode a batch."""
-        x = features.clamp(-FLOAT16_MAX, FLOAT16_MAX).half().float()
-        if self.encoding == "sign":
-            return (x > 0).float()
-        if self.encoding == "l2":
-            x = x / x.abs().amax(1, keepdim=True).clamp(min=1e-30)  # so that squares do not overflow
-            x = (x / x.square().sum(1, keepdim=True).sqrt().clamp(min=1e-30)).half().float()
-        return x
 
 
 class ExactOptical(nn.Module):
@@ -150,7 +119,7 @@ class Dense(nn.Module):
         return features
 
 
-class Head(nn.Module):
+class RidgeHead(nn.Module):
     """Features to calibrated probabilities (n, c), float32."""
 
     def __init__(self, encoding: str, head: OpticalRidge) -> None:
@@ -174,6 +143,22 @@ class Head(nn.Module):
         if scores.shape[1] == 1:
             scores = torch.cat([-scores, scores], 1)
         return torch.softmax(self.scale * scores, 1).float()
+
+
+class SoftmaxHead(nn.Module):
+    """Features to probabilities (n, c), float32, by the head of a model that was trained by gradients."""
+
+    def __init__(self, model: SoftmaxClassifier) -> None:
+        super().__init__()
+        self.weight: Tensor
+        self.register_buffer("weight", torch.from_numpy(model.weight_))
+        self.bias: Tensor
+        self.register_buffer("bias", torch.from_numpy(model.bias_))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Answer a batch."""
+        scores = as_cached(features) @ self.weight.T + self.bias
+        return torch.softmax(scores.double(), 1).float()
 
 
 def _require_size(size: int, what: str) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import DataError
 from lightprobe.export.exported import ExportedClassifier
 from lightprobe.images import ImageSet, open_unlabelled
+from lightprobe.models import Model
 
 SYNTHETIC = 64
 
@@ -35,7 +35,7 @@ class Parity:
     max_probability_difference: float
 
 
-def measure(original: ImageClassifier, exported: ExportedClassifier, images: ImageSet, photos: str) -> Parity:
+def measure(original: Model, exported: ExportedClassifier, images: ImageSet, photos: str) -> Parity:
     """Ask both about the photos, of which those that cannot be decoded are left out."""
     good = [not answer.error for answer in exported.iter_predictions(images)]
     if not any(good):
