@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from lightprobe.answers import Prediction
 from lightprobe.errors import DataError
 from lightprobe.export.exported import ExportedClassifier
 from lightprobe.images import ImageSet, open_unlabelled
@@ -37,15 +38,22 @@ class Parity:
 
 def measure(original: Model, exported: ExportedClassifier, images: ImageSet, photos: str) -> Parity:
     """Ask both about the photos, of which those that cannot be decoded are left out."""
-    good = [not answer.error for answer in exported.iter_predictions(images)]
-    if not any(good):
+    answers = list(exported.iter_predictions(images, top=len(exported.classes_)))
+    good = np.array([not answer.error for answer in answers])
+    if not good.any():
         raise DataError(
             f"None of the photos in {photos} can be decoded, so parity cannot be measured: give others."
         )
-    images = images.select(np.array(good))
-    ours, theirs = exported.predict_proba(images), original.predict_proba(images)
+    ours = np.array([_by_class(answer, exported.classes_) for answer in answers if not answer.error])
+    theirs = original.predict_proba(images.select(good))
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     return Parity(len(ours), photos, float(same.mean()), float(np.abs(ours - theirs).max()))
+
+
+def _by_class(answer: Prediction, classes: "np.typing.NDArray[np.str_]") -> list[float]:
+    """Bring an answer that names all classes, the best first, into their own order."""
+    probability = dict(zip(answer.labels, answer.probabilities, strict=True))
+    return [probability[name] for name in classes]
 
 
 def synthetic_photos(side: int, seed: int = 0) -> ImageSet:
