@@ -11,15 +11,19 @@ from lightprobe.cli import VERBS
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def hooks() -> SimpleNamespace:
-    """docs/hooks.py as mkdocs loads it: by its path."""
-    spec = importlib.util.spec_from_file_location("hooks", ROOT / "docs" / "hooks.py")
+def script(name: str) -> SimpleNamespace:
+    """A script of docs/, as mkdocs loads it: by its path."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return SimpleNamespace(**vars(module))
+
+
+@pytest.fixture(scope="module")
+def hooks() -> SimpleNamespace:
+    return script("hooks")
 
 
 @pytest.mark.parametrize(
@@ -53,3 +57,8 @@ def test_the_command_lines_page_has_the_help_of_every_verb(hooks: SimpleNamespac
     for verb in VERBS:
         assert f"## {verb}\n\n```text\nusage: lightprobe {verb}" in text
     assert "--unfreeze" in text
+
+
+@pytest.mark.parametrize("name", ["convolution.svg", "light.svg"])
+def test_the_figures_are_what_their_script_draws(name: str) -> None:
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == script("draw").FIGURES[name]()
