@@ -16,13 +16,14 @@ from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from lightprobe.report.page import Drawing
 
 # After Okabe and Ito 2008, darkened where white would swallow them. The template gives each a light partner.
 SERIES = ("#0072b2", "#b84a00", "#00795a", "#9c4f7f", "#7a6100", "#4d4d4d")
 INK, MUTED, LINE = "#1b1d21", "#5c626b", "#d9dce1"
+FEW_DECADES = 50  # times: below, powers of ten alone are too few ticks for an axis
 _VARIABLES = {
     **{colour: f"var(--series-{number})" for number, colour in enumerate(SERIES, 1)},
     INK: "var(--ink)",
@@ -33,7 +34,7 @@ _STYLE: Any = {  # matplotlib types its keys one by one
     "text.parse_math": False,  # a class may be called a$b$
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "lightprobe",  # the same figure gives the same file
-    "font.size": 11.5,
+    "font.size": 12.5,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
     "axes.spines.top": False,
@@ -97,13 +98,16 @@ def percent_axis(axes: Axes, axis: str = "y") -> None:
 
 
 def log_axis(axes: Axes, axis: str = "x", ticks: Sequence[float] | None = None) -> None:
-    """Make an axis logarithmic, with plain numbers at `ticks`."""
+    """Make an axis logarithmic, with plain numbers at `ticks`; call it when the data is drawn."""
     which = axes.xaxis if axis == "x" else axes.yaxis
     (axes.set_xscale if axis == "x" else axes.set_yscale)("log")
     which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
     which.set_minor_formatter(NullFormatter())
+    low, high = which.get_data_interval()
     if ticks is not None:
         which.set_ticks(list(ticks))
+    elif high < FEW_DECADES * low:
+        which.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], gap: float = 14.0) -> None:

@@ -43,4 +43,5 @@ def study_page(rows: Sequence[Row]) -> Page:
         most = max(given(row) for row in rows if not row.get("dropped"))
         photos = f"{count(most, 'training photo')}, {count(first['n_classes'], 'class', 'classes')}"
         photos += f", {count(first['n_test'], 'test photo')}." if first["n_test"] else ", no test photos."
-    return Page(f"What {'studies' if len(sections) > 1 else 'a study'} of {names} says", photos, (), sections)
+    title = f"What studies of {names} say" if len(sections) > 1 else f"What a study of {names} says"
+    return Page(title, photos, (), sections)

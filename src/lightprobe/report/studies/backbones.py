@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lightprobe.report.drawing import SERIES, as_svg, error_bars, log_axis, new_figure, percent_axis
+from lightprobe.report.drawing import INK, SERIES, as_svg, new_figure, percent_axis
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name
 from lightprobe.report.words import ABSENT, megabytes, percent, points, seconds
@@ -34,25 +34,30 @@ def _gain(row: Row, name: str) -> str:
 
 
 def _drawing(rows: Sequence[Row]) -> Drawing:
-    figure, (axes,) = new_figure(6.4, 4.0)
+    """Draw accuracy and seconds side by side, a line a network or sum, the quickest on top."""
+    by_time = sorted(rows, key=lambda row: float(row["seconds"]["total"]), reverse=True)
+    figure, (left, right) = new_figure(6.2, 1.0 + 0.56 * len(rows), columns=2)
     said = []
-    for row in rows:
+    for place, row in enumerate(by_time):
         colour = SERIES[1] if "against" in row else SERIES[0]
-        x, y = row["seconds"]["total"], accuracy(row)
+        took, y = row["seconds"]["total"], accuracy(row)
         low, high = row.get("test_accuracy_ci95") or (y, y)
-        error_bars(axes, [x], [y], [low], [high], colour)
-        axes.annotate(
-            row["backbone"].replace(" + ", " +\n"), (x, y), xytext=(8, 0), textcoords="offset points",
-            color=colour, va="center", fontsize=10,
-        )  # fmt: skip
-        said.append(f"{row['backbone']} {percent(y)} in {seconds(x)}")
-    log_axis(axes)
-    percent_axis(axes)
-    axes.margins(x=0.1)
-    axes.set_xlim(right=axes.get_xlim()[1] * 1.9)
-    axes.set(xlabel="seconds of training, looking included", ylabel=accuracy_name(rows))
-    return as_svg(figure, f"Accuracy against seconds: {'; '.join(said)}.",
-                  "Blue: a network alone. Orange: kernels added. Bars are 95 % intervals.")  # fmt: skip
+        left.plot([low, high], [place, place], color=colour, linewidth=1.4)
+        left.plot([y], [place], color=colour, marker="o")
+        right.barh(place, took, color=colour, height=0.55)
+        right.text(took, place, f"  {seconds(took)}", va="center", color=INK)
+        said.append(f"{row['backbone']} {percent(y)} in {seconds(took)}")
+    left.set_yticks(range(len(by_time)), [row["backbone"].replace(" + ", " +\n") for row in by_time])
+    percent_axis(left, "x")
+    left.set_xlabel(accuracy_name(rows).replace(" on ", "\non "))
+    right.set_yticks([])
+    right.grid(visible=False)
+    right.xaxis.set_ticks([])
+    right.spines["bottom"].set_visible(False)
+    right.set_xlabel("seconds of training")
+    right.set_xlim(0, 1.25 * max(row["seconds"]["total"] for row in rows))
+    return as_svg(figure, f"Accuracy and seconds: {'; '.join(reversed(said))}.",
+                  "Blue: a network alone. Orange: kernels added. Lines are 95 % intervals.")  # fmt: skip
 
 
 def _table(rows: Sequence[Row]) -> Table:
