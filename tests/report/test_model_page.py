@@ -9,7 +9,7 @@ from lightprobe.errors import DataError
 from lightprobe.evidence.kept import FOLDER, read_evidence
 from lightprobe.evidence.runs import train
 from lightprobe.images import open_images
-from lightprobe.report import write_report
+from lightprobe.report import comparison_section, write_report
 
 CLASSES = ("daisy", "rose", "tulip")
 
@@ -136,3 +136,23 @@ def test_damaged_evidence_is_named(run: Path) -> None:
 def test_a_folder_without_rows_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"holds no rows\.jsonl"):
         write_report(tmp_path)
+
+
+def test_a_comparison_says_how_far_the_closed_form_is_from_each_method_by_gradients() -> None:
+    ours = train_row(seconds_to_99=20.0, train_seconds=20.0, search_seconds=0.0, images_per_second=400.0)
+    theirs = train_row(
+        method="fine-tune", test_accuracy=0.85, seconds_to_99=400.0, train_seconds=700.0,
+        search_seconds=120.0,
+        loo_accuracy=None, n_train=50, n_validation=10, images_per_second=200.0,
+    )  # fmt: skip
+    section = comparison_section([ours, theirs])
+    said = section.sentences[1].replace("\N{NO-BREAK SPACE}", " ")
+    assert "optical against fine-tune: −5.0 points on 30 test photos, in 5 % of the 6.7 min" in said
+    assert "2.0 min of looking for a learning rate not counted" in said
+    (table,) = section.tables
+    first = dict(zip(table.columns, table.rows[0], strict=True))
+    assert first["run"] == "fine-tune"
+    assert (first["seconds"], first["to 99 % of its best"], first["photos"]) == ("11.7 min", "6.7 min", "60")
+    untimed = comparison_section([train_row(), train_row(backbone="resnet18")])
+    assert len(untimed.sentences) == 1
+    assert "images/s" not in untimed.tables[0].columns

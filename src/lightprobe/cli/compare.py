@@ -35,13 +35,14 @@ def run(args: argparse.Namespace) -> int:
     """Compare and print a table."""
     from lightprobe.cli import output
     from lightprobe.evidence.compare import compare
-    from lightprobe.report import write_report
+    from lightprobe.report import comparison_section, write_report
 
     comparison = compare({method: train_command(args, method) for method in args.methods}, args.out)
     report = str(write_report(args.out))
     if args.json:
         output.as_json({**comparison, "report": report})
     else:
-        output.comparison(comparison)
+        output.section(comparison_section(comparison["rows"]))
+        output.figure(comparison["figure"])
         output.report(report)
     return 0

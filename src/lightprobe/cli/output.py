@@ -3,7 +3,7 @@
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lightprobe.bulk.rows import to_json
@@ -105,6 +105,11 @@ def _outcome(row: Mapping[str, Any]) -> None:
     _line(f"model                   {row['model']} ({row['model_bytes'] / 1e6:.1f} MB)")
 
 
+def figure(path: str) -> None:
+    """Print where a figure lies."""
+    _line(f"figure                  {path}")
+
+
 def report(path: str) -> None:
     """Print where a run's page lies."""
     _line(f"report                  {path}")
@@ -131,32 +136,6 @@ def demo(row: Mapping[str, Any]) -> None:
     _line(f"  lightprobe predict {row['model']} {row['test_images']}")
     _line(f"  lightprobe evaluate {row['model']} {row['test_images']}")
     _line("  lightprobe train PHOTOS --out run         PHOTOS holds a folder of photos for each class")
-
-
-def comparison(outcome: Mapping[str, Any]) -> None:
-    """Print methods side by side, and what the closed form costs of fine-tuning's time."""
-    columns: dict[str, Callable[[Mapping[str, Any]], str]] = {
-        "method": lambda row: row["method"],
-        "test": lambda row: _percent(row["test_accuracy"]),
-        "95 % interval": lambda row: " to ".join(f"{p:.1%}" for p in row["test_accuracy_ci95"]),
-        "seconds": lambda row: f"{row['train_seconds']:.1f}",
-        "to 99 % of its best": lambda row: f"{row['seconds_to_99']:.1f}",
-        "peak MB": lambda row: f"{row['peak_rss_mb']:.0f}",
-        "model MB": lambda row: f"{row['model_bytes'] / 1e6:.1f}",
-        "images/s": lambda row: f"{row['images_per_second']:.0f}",
-    }
-    table([{name: cell(row) for name, cell in columns.items()} for row in outcome["rows"]])
-    rows = {row["method"]: row for row in outcome["rows"]}
-    if "optical" in rows and "fine-tune" in rows:
-        light, tuned = rows["optical"], rows["fine-tune"]
-        points = 100 * (light["test_accuracy"] - tuned["test_accuracy"])
-        share = light["seconds_to_99"] / tuned["seconds_to_99"]
-        _line()
-        _line(
-            f"optical against fine-tune: {points:+.1f} points, in {share:.0%} of the seconds "
-            "that fine-tuning takes to 99 % of its best"
-        )
-    _line(f"figure                  {outcome['figure']}")
 
 
 def looked(seen: Mapping[str, Any], picture: object) -> None:
