@@ -18,8 +18,8 @@ LAYERS = (
     ("backprop",),
     ("models",),
     ("look",),
-    ("bulk", "check", "evidence", "export", "serve", "scale", "update"),
-    ("report",),
+    ("bulk", "check", "evidence", "export", "scale", "update"),
+    ("report", "serve"),
     ("cli",),
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lightprobe.errors import OptionError
-from lightprobe.head import Novelty, OpticalRidge, check_rate
+from lightprobe.head import Novelty, OpticalRidge, Scorer, check_rate, is_unknown
 
 
 def clusters(n: int, places: int, seed: int = 0, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -20,8 +20,8 @@ def test_what_was_never_seen_is_more_novel_than_what_was(kernel: str) -> None:
     head = OpticalRidge(kernel=kernel, device="cpu").fit(X, y)
     novelty = Novelty.of(head)
     known, other = clusters(200, 3, seed=1)[0], clusters(200, 3, seed=2, first=6)[0]
-    of_known = novelty.of_rows(head, known, head.class_scores(known))
-    of_other = novelty.of_rows(head, other, head.class_scores(other))
+    of_known = Scorer(head, novelty)(known)[1]
+    of_other = Scorer(head, novelty)(other)[1]
     assert (of_other[:, None] > of_known).mean() > 0.95
     assert ((of_known >= 0) & (of_known <= 1)).all()
 
@@ -31,7 +31,7 @@ def test_as_many_known_rows_are_rejected_as_were_asked_for() -> None:
     head = OpticalRidge(device="cpu").fit(X[:400], y[:400])
     novelty = Novelty.of(head)
     new = clusters(2000, 3, seed=3)[0]
-    of_new = novelty.of_rows(head, new, head.class_scores(new))
+    of_new = Scorer(head, novelty)(new)[1]
     for rate in (0.05, 0.2):
         assert (of_new >= 1 - rate).mean() == pytest.approx(rate, abs=0.04)
 
@@ -42,6 +42,13 @@ def test_rows_of_one_group_are_no_neighbours_of_each_other() -> None:
     head = OpticalRidge(device="cpu").fit(twice, both, groups=groups)
     alone, together = Novelty.of(head), Novelty.of(head, groups)
     assert together.centre[1] < alone.centre[1]
+
+
+def test_unknown_is_what_is_novel_beyond_the_rate() -> None:
+    assert is_unknown(0.96, 0.05)
+    assert not is_unknown(0.94, 0.05)
+    assert not is_unknown(1.0, None)
+    assert not is_unknown(None, 0.05)
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 2.0])

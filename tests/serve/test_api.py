@@ -1,99 +1,29 @@
 """The application behind a real server on loopback, asked by the standard library."""
 
-import json
 import threading
 import time
-import urllib.error
-import urllib.request
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
-from tests.toys import CLASSES, toy_image
+from tests.toys import CLASSES
 
 from lightprobe import ImageClassifier, load
 
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
 
-from lightprobe.serve import Limits, Service, create_app
+from tests.serve.servers import Server, photo
 
-
-class Server:
-    """An application on a port of its own."""
-
-    def __init__(self, service: Service, **options: Any) -> None:
-        import socket
-
-        import uvicorn
-
-        listening = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        self._server = uvicorn.Server(uvicorn.Config(create_app(service, **options), log_level="error"))
-        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]})
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
-
-    def ask(
-        self,
-        path: str,
-        files: list[tuple[str, bytes]] | None = None,
-        headers: dict[str, str] | None = None,
-        **fields: str,
-    ) -> tuple[int, Any]:
-        """GET, or POST files and fields as a browser does; status and JSON (or text)."""
-        headers = headers or {}
-        body = None
-        if files is not None or fields:
-            seam = uuid.uuid4().hex
-            headers["Content-Type"] = f"multipart/form-data; boundary={seam}"
-            field = "file" if fields else "files"
-            said = f"--{seam}\r\nContent-Disposition: form-data; name="
-            parts = [
-                f'{said}"{field}"; filename="{name}"\r\n\r\n'.encode() + content + b"\r\n"
-                for name, content in files or ()
-            ]
-            parts += [f'{said}"{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
-            body = b"".join(parts) + f"--{seam}--\r\n".encode()
-        request = urllib.request.Request(self.address + path, body, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                status, text = answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                status, text = error.code, error.read().decode()
-        return status, json.loads(text) if text.startswith("{") else text
-
-
-def photo(kind: str, seed: int) -> bytes:
-    file = BytesIO()
-    Image.fromarray(toy_image(kind, seed)).save(file, "PNG")
-    return file.getvalue()
-
-
-@pytest.fixture
-def service(toy_folder: Path, tmp_path: Path) -> Iterator[Service]:
-    fixed: dict[str, Any] = {"image_size": 64, "precision": "fp32", "engine": "eager", "device": "cpu"}
-    model = ImageClassifier(**fixed, pool="avg", encode="l2", kernel="optical").fit(toy_folder)
-    folder = model.save(tmp_path / "model")
-    service = Service(load(folder), folder, Limits(files=40, file_bytes=20_000, pixels=10_000))
-    yield service
-    service.close()
+from lightprobe.serve import Service, create_app
 
 
 @pytest.fixture
 def server(service: Service) -> Iterator[Server]:
-    server = Server(service, allow_teaching=True)
+    server = Server(create_app(service, allow_teaching=True))
     yield server
     server.close()
 
@@ -141,6 +71,45 @@ def test_what_cannot_be_answered_gets_a_status_and_a_sentence(
     assert server.ask("/healthz") == (200, {"status": "ok"})
 
 
+def test_an_answer_says_unknown_and_why_as_the_model_does(server: Server, tmp_path: Path) -> None:
+    names = [(f"{kind}.png", photo(kind, 300)) for kind in CLASSES]
+    status, answer = server.ask("/predict?unknown=0.4&why=2&top=2", names)
+    assert status == 200
+    for name, content in names:
+        (tmp_path / name).write_bytes(content)
+    model = load(tmp_path / "model")
+    expected = list(model.iter_predictions([tmp_path / name for name, _ in names], unknown=0.4, why=2))
+    for row, truth in zip(answer["predictions"], expected, strict=True):
+        assert truth.why is not None
+        assert row["unknown"] == truth.unknown
+        assert row["novelty"] == pytest.approx(truth.novelty, abs=0.03)
+        assert row["why"]["label"] == row["label"]
+        assert [one["path"] for one in row["why"]["arguments_for"]] == [
+            one.path for one in truth.why.arguments_for
+        ]
+        assert row["why"]["score"] == pytest.approx(truth.why.score, abs=1e-3)
+    assert "why" not in server.ask("/predict", names)[1]["predictions"][0]
+
+
+@pytest.mark.parametrize("asked", ["unknown=1.5", "unknown=0", "why=21", "why=-1", "top=0"])
+def test_what_cannot_be_asked_for_is_refused(server: Server, asked: str) -> None:
+    assert server.ask(f"/predict?{asked}", [("a.png", photo("disc", 1))])[0] == 422
+
+
+def test_a_model_that_keeps_nothing_says_that_it_cannot_say_why(trained: Path, tmp_path: Path) -> None:
+    model = load(trained)
+    model.kept_ = None
+    service = Service(model, tmp_path / "model")
+    server = Server(create_app(service))
+    try:
+        status, answer = server.ask("/predict?why=2", [("a.png", photo("disc", 1))])
+        assert status == 422
+        assert "keeps nothing" in answer["detail"]
+    finally:
+        server.close()
+        service.close()
+
+
 def test_a_picture_with_too_many_pixels_is_refused_by_its_header(server: Server) -> None:
     file = BytesIO()
     Image.new("L", (300, 300)).save(file, "PNG")
@@ -177,7 +146,7 @@ def test_what_is_taught_is_known_to_the_next_answer_and_saved_when_asked(
         assert answer["detail"]
 
 
-def test_answers_do_not_wait_for_teaching(
+def test_answers_do_not_wait_for_teaching_however_many_teach(
     server: Server, service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release, busy = threading.Event(), threading.Event()
@@ -187,17 +156,21 @@ def test_answers_do_not_wait_for_teaching(
         release.wait(30)
 
     monkeypatch.setattr(ImageClassifier, "update", slow)
-    with ThreadPoolExecutor(1) as teacher:
-        taught = teacher.submit(server.ask, "/teach", [("x.png", photo("disc", 9))], label="disc")
+    with ThreadPoolExecutor(60) as teachers:
+        taught = [
+            teachers.submit(server.ask, "/teach", [("x.png", photo("disc", seed))], label="disc")
+            for seed in range(200, 260)
+        ]
         assert busy.wait(30)
+        time.sleep(0.3)  # for all of them to have arrived: more than a server has threads
         assert server.ask("/predict", [("a.png", photo("disc", 8))])[0] == 200
-        assert not taught.done()
+        assert not any(one.done() for one in taught)
         release.set()
-        assert taught.result()[0] == 200
+        assert {one.result()[0] for one in taught} == {200}
 
 
 def test_teaching_has_to_be_allowed_and_other_pages_are_not_answered(service: Service) -> None:
-    server = Server(service)
+    server = Server(create_app(service))
     try:
         assert server.ask("/teach", [("x.png", b"")], label="disc")[0] == 404
         assert server.ask("/save", [])[0] == 404

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lightprobe.answers import Explanation, Prediction
 from lightprobe.classifier.explaining import Explainer
 from lightprobe.features import Chunk
-from lightprobe.head import Novelty, OpticalRidge, check_rate
+from lightprobe.head import Novelty, OpticalRidge, Scorer, check_rate, is_unknown
 
 
 class Answerer:
@@ -43,21 +43,22 @@ class Answerer:
     ) -> None:
         if unknown is not None:
             check_rate(unknown)
-        self._head, self._classes, self._novelty = head, classes, novelty
+        self._scorer, self._calibration, self._classes = Scorer(head, novelty), head.calibration_, classes
         self._top, self._unknown, self._explainer = top, unknown, explainer
 
     def __call__(self, encoded: NDArray[np.generic]) -> Iterator[Prediction]:
         """Answer for photos (n, n_features), one by one; paths are left empty."""
-        scores = self._head.class_scores(encoded)
-        probabilities = self._head.calibration_.probabilities(scores)
-        novelty = self._novelty.of_rows(self._head, encoded, scores).tolist()
+        scores, novelty = self._scorer(encoded)
+        probabilities = self._calibration.probabilities(scores)
         order = np.argsort(-probabilities, axis=1, kind="stable")
         why: list[Explanation] | list[None] = [None] * len(scores)
         if self._explainer is not None:
             why = self._explainer(encoded, order[:, 0])
-        for row, best, new, reason in zip(probabilities, order[:, : self._top], novelty, why, strict=True):
+        for row, best, new, reason in zip(
+            probabilities, order[:, : self._top], novelty.tolist(), why, strict=True
+        ):
             labels, chances = tuple(self._classes[best].tolist()), tuple(row[best].tolist())
-            unknown = self._unknown is not None and new >= 1 - self._unknown
+            unknown = is_unknown(new, self._unknown)
             yield Prediction("", labels, chances, novelty=new, unknown=unknown, why=reason)
 
 

@@ -1,11 +1,11 @@
-"""`lightprobe serve`: a model over HTTP on this machine."""
+"""`lightprobe serve`: a page for a model, and its REST API, on this machine."""
 
 import argparse
 from pathlib import Path
 
 from lightprobe.cli.options import positive_int
 
-HELP = "answer over HTTP: POST photos to /predict; documented at /docs"
+HELP = "a page to try and teach the model, and its REST API"
 USAGE = "MODEL"
 EXAMPLE = "lightprobe serve run/model --allow-teaching"
 
@@ -20,6 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=positive_int, default=7860, metavar="N", help="port to listen on (7860)"
     )
     parser.add_argument(
+        "--photos",
+        metavar="DATA",
+        help="the training photos, shown as reasons; without it, looked for where training found them",
+    )
+    parser.add_argument(
         "--allow-teaching",
         action="store_true",
         help="let visitors correct and add photos, and save the model",
@@ -30,10 +35,13 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from lightprobe.cli import output
     from lightprobe.models import load_optical
-    from lightprobe.serve import Service, create_app
+    from lightprobe.serve import Album, Desk, Service, add_page, create_app, originals
     from lightprobe.serve.server import serve
 
-    service = Service(load_optical(args.model, "serving").set_params(device=args.device), args.model)
-    app = create_app(service, allow_teaching=args.allow_teaching)
+    model = load_optical(args.model, "serving").set_params(device=args.device)
+    desk = Desk(service := Service(model, args.model), Album(originals(args.model, args.photos)))
+    report = args.model.absolute().parent / "report.html"
+    app = create_app(service, allow_teaching=args.allow_teaching, report=report)
+    add_page(app, desk, service.limits, allow_teaching=args.allow_teaching, report=report)
     serve(app, args.host, args.port, ready=output.serving)
     return 0

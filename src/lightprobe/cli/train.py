@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
 
     unfitted = build_classifier(args, args.method)
     images = with_test_split(open_data(args), args.test_fraction, args.seed)
-    row = train(images, unfitted, args.out, command=args.command)
+    row = train(images, unfitted, args.out, command=args.command, data=args.data)
     report = str(write_report(args.out))
     if args.json:
         output.as_json({**row, "report": report})

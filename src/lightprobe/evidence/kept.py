@@ -92,7 +92,7 @@ class Evidence:
     ----------
     answers : tuple of Answer
     facts : dict
-        `command`, `python`, `classes`, `versions`, `created`, `system`.
+        `command`, `python`, `data`, `classes`, `versions`, `created`, `system`.
     """
 
     answers: tuple[Answer, ...]
@@ -137,7 +137,13 @@ def least_sure(answers: Iterable[Answer], n: int = SHOWN // 2) -> list[Answer]:
 
 
 def keep(
-    run: Path, images: ImageSet, answers: Sequence[Answer], classes: Sequence[str], command: str, python: str
+    run: Path,
+    images: ImageSet,
+    answers: Sequence[Answer],
+    classes: Sequence[str],
+    command: str,
+    python: str,
+    data: str = "",
 ) -> None:
     """Write a run's evidence, replacing an earlier run's.
 
@@ -147,6 +153,8 @@ def keep(
         The photos that the answers speak of, and any others.
     command, python : str
         How the run was started, as far as it is known, and the classifier in Python.
+    data : str
+        Where the photos lie, as far as it is known.
     """
     folder = run / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
@@ -158,6 +166,7 @@ def keep(
     facts = {
         "command": command,
         "python": python,
+        "data": str(Path(data).absolute()) if data and Path(data).exists() else data,
         "classes": list(classes),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),

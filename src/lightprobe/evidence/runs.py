@@ -34,7 +34,12 @@ BACKBONE = "backbone.safetensors"
 
 
 def train(
-    images: ImageSet, classifier: ImageClassifier | GradientClassifier, out: Path, *, command: str = ""
+    images: ImageSet,
+    classifier: ImageClassifier | GradientClassifier,
+    out: Path,
+    *,
+    command: str = "",
+    data: str = "",
 ) -> Row:
     """Fit, save, test and record.
 
@@ -50,6 +55,8 @@ def train(
         `checkpoint/`, and training from scratch the network alone, `backbone.safetensors`, for `--weights`.
     command : str
         The command line that asked for this, for the report.
+    data : str
+        Where the photos lie, for those who want to see them later.
 
     Returns
     -------
@@ -98,7 +105,7 @@ def train(
         answers = _left_out_answers(images, classifier) + (
             [] if tested is None else _test_answers(tested, classifier)
         )
-        keep(out, images, answers, classifier.classes_.tolist(), command, repr(classifier))
+        keep(out, images, answers, classifier.classes_.tolist(), command, repr(classifier), data)
     return row
 
 

@@ -51,19 +51,24 @@ class Novelty:
         """Learn from a fitted head, and the groups (n,) of its rows that were left out together."""
         terms = head.loo_scores_.max(axis=1, keepdims=True)
         if hasattr(head, "X_fit_"):
-            terms = np.column_stack(
-                [terms, _neighbours(head.X_fit_, head.X_fit_, left_out=_units(head, groups))]
-            )
+            terms = np.column_stack([terms, _neighbours(head.X_fit_, _units(head, groups))])
         centre, spread = terms.mean(axis=0), np.maximum(terms.std(axis=0), LEAST_SPREAD)
         raw = -((terms - centre) / spread).sum(axis=1)
         # Quantiles rather than all values: a model must not hold a number of each photo where it keeps none.
         return cls(np.quantile(raw, np.linspace(0, 1, min(len(raw), QUANTILES))), centre, spread)
 
-    def of_rows(self, head: "OpticalRidge", X: NDArray[Any], scores: Floats) -> Floats:
-        """Return the novelty (n,), in [0, 1], of rows X (n, m) with scores (n, c)."""
+    def of_terms(self, scores: Floats, cosines: Floats | None = None) -> Floats:
+        """Return the novelty (n,), in [0, 1], of rows with these scores (n, c).
+
+        Parameters
+        ----------
+        cosines : (n, n_train), optional
+            To the training rows, for heads that keep them.
+        """
         terms = scores.max(axis=1, keepdims=True)
-        if hasattr(head, "X_fit_"):
-            terms = np.column_stack([terms, _neighbours(X, head.X_fit_)])
+        if cosines is not None:
+            k = min(NEIGHBOUR, cosines.shape[1])
+            terms = np.column_stack([terms, np.partition(cosines, -k, axis=1)[:, -k]])
         raw = -((terms - self.centre) / self.spread).sum(axis=1)
         return np.asarray(np.searchsorted(self.reference, raw) / len(self.reference))
 
@@ -77,22 +82,25 @@ def check_rate(rate: float) -> None:
         )
 
 
+def is_unknown(novelty: float | None, rate: float | None) -> bool:
+    """Whether a row is so novel that, at this rate, no class should be believed; at None none is."""
+    return novelty is not None and rate is not None and novelty >= 1 - rate
+
+
 def _units(head: "OpticalRidge", groups: NDArray[np.generic] | None) -> NDArray[np.intp]:
     units: NDArray[np.intp] = np.arange(len(head.X_fit_))
     return units if groups is None else np.unique(groups, return_inverse=True)[1]
 
 
-def _neighbours(X: NDArray[Any], Y: NDArray[Any], left_out: NDArray[np.intp] | None = None) -> Floats:
-    """Cosine (n,) of each row of X to its k-th nearest of Y; rows of its own unit do not count."""
-    fixed = _unit_rows(Y)
-    units = None if left_out is None else torch.from_numpy(left_out)
-    k = min(NEIGHBOUR, len(Y))
+def _neighbours(X: NDArray[Any], left_out: NDArray[np.intp]) -> Floats:
+    """Cosine (n,) of each row to its k-th nearest; rows of its own unit do not count."""
+    fixed, units = _unit_rows(X), torch.from_numpy(left_out)
+    k = min(NEIGHBOUR, len(X))
     nearest = np.empty(len(X))
     for start in range(0, len(X), BLOCK_ROWS):
         rows = slice(start, start + BLOCK_ROWS)
-        cosines = _unit_rows(X[rows]) @ fixed.T
-        if units is not None:
-            cosines.masked_fill_(units[rows, None] == units, -1.0)
+        cosines = fixed[rows] @ fixed.T
+        cosines.masked_fill_(units[rows, None] == units, -1.0)
         nearest[rows] = cosines.topk(k, dim=1).values[:, -1].numpy()
     return nearest
 

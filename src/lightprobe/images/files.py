@@ -29,9 +29,17 @@ class FileSource:
 
 
 class ZipSource:
-    """Members of a zip, read in place; several threads may inflate at once."""
+    """Members of a zip, read in place; several threads may inflate at once.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path : Path
+    max_bytes : int
+        Larger members are errors, by what the zip's directory says; no more than that is inflated.
+    """
+
+    def __init__(self, path: Path, max_bytes: int = MAX_FILE_BYTES) -> None:
+        self._max_bytes = max_bytes
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
@@ -45,7 +53,7 @@ class ZipSource:
     def read(self, index: int) -> bytes:
         """Return the bytes of member `index` of `names`."""
         info = self._members[index]
-        _require_size(info.file_size)
+        _require_size(info.file_size, self._max_bytes)
         try:
             # Opening and closing count the handles without a lock of their own; reading has one.
             with self._lock:
@@ -111,9 +119,9 @@ def walk_images(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(files, key=natural_key), sorted(empty, key=natural_key)
 
 
-def _require_size(n_bytes: int) -> None:
-    if n_bytes > MAX_FILE_BYTES:
-        raise ImageError(f"{n_bytes / 2**30:.1f} GiB is too large for an image file")
+def _require_size(n_bytes: int, allowed: int = MAX_FILE_BYTES) -> None:
+    if n_bytes > allowed:
+        raise ImageError(f"{n_bytes / 2**20:,.0f} MiB is too large for an image file")
 
 
 def _is_visible_image(name: str) -> bool:

@@ -35,7 +35,17 @@ class OpticalAgainst:
 
     def __call__(self, X: NDArray[Any]) -> Floats:
         """k(X, Y), (n, l) float64."""
-        return _optical(self._products(X), squared_lengths(X), self._lengths, self._degree)
+        return self._of_products(self._products(X), squared_lengths(X))
+
+    def with_cosines(self, X: NDArray[Any]) -> tuple[Floats, Floats]:
+        """k(X, Y) and x·y / |x||y|, both (n, l), from the same products; the cosine with zero is zero."""
+        products, lengths = self._products(X), squared_lengths(X)
+        norms = np.sqrt(np.outer(lengths, self._lengths))
+        cosines = np.divide(products, norms, out=np.zeros_like(products), where=norms > 0)
+        return self._of_products(products, lengths), cosines
+
+    def _of_products(self, products: Floats, lengths: Floats) -> Floats:
+        return _optical(products, lengths, self._lengths, self._degree)
 
 
 def linear_kernel(X: NDArray[Any], Y: NDArray[Any] | None = None, *, device: str = "cpu") -> Floats:

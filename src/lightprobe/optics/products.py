@@ -26,6 +26,7 @@ BLOCK_ROWS = 2048
 GRAM_ROWS = 512  # of a symmetric matrix at a time: of its lower half, only that of the blocks is computed
 FLOAT_COLUMNS = 4096
 FLOAT_ELEMENTS = 2**24  # of columns turned to single precision at a time
+PREPARED_ELEMENTS = 2**26  # of fixed rows that are kept in single precision, a quarter of a gigabyte
 # A shifted byte is within ±128 and half of another within ±64: 2¹⁷ products of them stay below 2³¹.
 BYTE_COLUMNS = 2**17
 # Products of bits above which counting repays loading its compiled loops, half a second.
@@ -53,6 +54,9 @@ class Products:
         if self._are_bits and device == "cpu" and n_rows * Y.size > COUNTING_WORK:
             self._count = _compiled_counter()
         self._words = None if self._count is None else _pack_words(Y)
+        # In the precision of the products, which every call would turn it to.
+        halves = Y.dtype == np.float16 and Y.size <= PREPARED_ELEMENTS
+        self._prepared = Y.astype(np.float32) if halves else Y
 
     def __call__(self, X: NDArray[Any], start: int = 0) -> Floats:
         """Multiply rows X (n, m) with Y[start:]: (n, l − start).
@@ -68,6 +72,7 @@ class Products:
         if bits and self._count is not None and self._words is not None:
             skipped = start % TILE
             return _counted(self._count, X, self._words[start - skipped :])[:, skipped : skipped + len(Y)]
+        Y = self._prepared[start:]
         multiply = _multiply_floats if X.dtype != np.uint8 else _multiply_bits if bits else _multiply_bytes
         products = np.empty((len(X), len(Y)))
         for i in range(0, len(X), BLOCK_ROWS):

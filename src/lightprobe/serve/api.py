@@ -4,20 +4,25 @@ The page at /docs is our own: FastAPI's loads its scripts from another machine. 
 another origin sends, which a browser would let it do to this machine, are refused.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from lightprobe.answers import as_record
 from lightprobe.errors import LightprobeError, MissingExtraError
+from lightprobe.serve.answering import MOST_REASONS
 from lightprobe.serve.service import Service
 
 try:
     from fastapi import FastAPI, File, Form, HTTPException, Query, Request, UploadFile
-    from fastapi.responses import HTMLResponse, JSONResponse
+    from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 except ImportError:
     raise MissingExtraError("fastapi", "web", "serving") from None
+
+from lightprobe.serve.guard import Guard
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>lightprobe</title>
 <style>body{{font:16px/1.5 system-ui;max-width:48em;margin:2em auto;padding:0 1em}}
@@ -26,49 +31,8 @@ pre{{background:#eee;padding:1em}}</style>
 {entries}
 <p><a href="openapi.json">openapi.json</a></p></html>"""
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
-
-class _Guard:
-    """Refuses bodies over the limit, before they are stored, and requests of foreign web pages."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], limit: int) -> None:
-        self._app, self._limit = app, limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        origin = headers.get("origin")
-        refusal = None
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-            refusal = 403, f"Requests from {origin} are not answered: ask from this machine's own pages."
-        elif int(headers.get("content-length", 0)) > self._limit:
-            refusal = 413, self._too_large()
-        if refusal is not None:
-            await JSONResponse({"detail": refusal[1]}, refusal[0])(scope, receive, send)
-            return
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._limit:
-                raise HTTPException(413, self._too_large())
-            return message
-
-        await self._app(scope, counted, send)
-
-    def _too_large(self) -> str:
-        return f"A request may have {self._limit} bytes: send fewer or smaller photos."
-
-
-def create_app(service: Service, *, allow_teaching: bool = False) -> FastAPI:
+def create_app(service: Service, *, allow_teaching: bool = False, report: Path | None = None) -> FastAPI:
     """Make the application that an ASGI server runs.
 
     Parameters
@@ -76,9 +40,11 @@ def create_app(service: Service, *, allow_teaching: bool = False) -> FastAPI:
     service : Service
     allow_teaching : bool
         Whether POST /teach and POST /save are there.
+    report : Path, optional
+        A run's report, to be had at /report if it is there.
     """
     app = FastAPI(title="lightprobe", docs_url=None, redoc_url=None)
-    app.add_middleware(_Guard, limit=service.limits.body_bytes)
+    app.add_middleware(Guard, limit=service.limits.body_bytes)
 
     @app.exception_handler(LightprobeError)
     def refuse(_request: Request, error: LightprobeError) -> JSONResponse:
@@ -93,27 +59,46 @@ def create_app(service: Service, *, allow_teaching: bool = False) -> FastAPI:
         return {**service.facts, "teaching": allow_teaching}
 
     @app.post(
-        "/predict", summary="The classes of photos: one or more `files`, and how many classes of each, `top`."
+        "/predict",
+        summary="The classes of photos: one or more `files`; how many classes of each, `top`; at which rate "
+        "of error on known ones others are called `unknown`, such as 0.05; and how many training photos "
+        "for and against to name, `why`.",
     )
-    def predict(files: list[UploadFile], top: Annotated[int, Query(ge=1)] = 1) -> dict[str, Any]:
+    def predict(
+        files: list[UploadFile],
+        top: Annotated[int, Query(ge=1)] = 1,
+        unknown: Annotated[float | None, Query(gt=0, lt=1)] = None,
+        why: Annotated[int, Query(ge=0, le=MOST_REASONS)] = 0,
+    ) -> dict[str, Any]:
         if len(files) > service.limits.files:
             raise HTTPException(
                 413, f"A request may have {service.limits.files} photos, and this has {len(files)}."
             )
-        answers = service.predict([(file.filename or "", file.file.read()) for file in files], top)
+        photos = [(file.filename or "", file.file.read()) for file in files]
+        answers = service.predict(photos, top, unknown=unknown, why=why)
         if all(answer.error for answer in answers):
             raise HTTPException(422, "; ".join(f"{answer.path} {answer.error}" for answer in answers) + ".")
         return {"predictions": [as_record(answer) for answer in answers]}
 
     if allow_teaching:
+        # One at a time, in a thread that is no other request's: those that wait hold none that answers need.
+        teacher = ThreadPoolExecutor(1, "lightprobe-teacher")
 
         @app.post("/teach", summary="This photo, `file`, is really a `label`: corrected or added, exactly.")
-        def teach(file: Annotated[UploadFile, File()], label: Annotated[str, Form()]) -> dict[str, Any]:
-            return service.teach(file.filename or "photo", file.file.read(), label)
+        async def teach(file: Annotated[UploadFile, File()], label: Annotated[str, Form()]) -> dict[str, Any]:
+            content = await file.read()
+            learn = partial(service.teach, file.filename or "photo", content, label)
+            return await asyncio.get_running_loop().run_in_executor(teacher, learn)
 
         @app.post("/save", summary="Write the model, with what it was taught, to its folder.")
-        def save() -> dict[str, str]:
-            return {"model": str(service.save())}
+        async def save() -> dict[str, str]:
+            return {"model": str(await asyncio.get_running_loop().run_in_executor(teacher, service.save))}
+
+    if report is not None and report.is_file():
+
+        @app.get("/report", summary="The report of the training, for people.")
+        def read_report() -> FileResponse:
+            return FileResponse(report, media_type="text/html")
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:

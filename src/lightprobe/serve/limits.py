@@ -15,13 +15,16 @@ class Limits:
         Of one photo.
     pixels : int
         Of one photo, once it is decoded; told by its header.
+    all_bytes : int
+        Of a whole request, its photos together.
     """
 
-    files: int = 64
+    files: int = 200
     file_bytes: int = 20 * 2**20
     pixels: int = 50_000_000
+    all_bytes: int = 2**30
 
     @property
     def body_bytes(self) -> int:
-        """Of a whole request: every photo, and as much as their names and seams can take."""
-        return self.files * (self.file_bytes + 2**12)
+        """Of a whole request: its photos, and as much as their names and seams can take."""
+        return min(self.all_bytes, self.files * self.file_bytes) + self.files * 2**12

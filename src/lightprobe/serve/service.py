@@ -13,18 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from lightprobe.answers import Prediction
 from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import DataError, ImageError
 from lightprobe.features import as_float16, image_digest
-from lightprobe.head import OpticalRidge
+from lightprobe.head import check_rate
 from lightprobe.images import ImageSet
 from lightprobe.images.decode import decode
-from lightprobe.optics import ENCODERS
+from lightprobe.serve.answering import Answered, Answering
 from lightprobe.serve.limits import Limits
 
 if TYPE_CHECKING:
@@ -34,18 +32,9 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class _Answering:
-    """What answers are made with."""
-
-    head: OpticalRidge
-    classes: NDArray[np.str_]
-    encode: str
-
-
-@dataclass(frozen=True)
 class _Asked:
     pixels: torch.Tensor
-    answer: "Future[tuple[_Answering, NDArray[np.float64]]]"
+    answer: Future[Answered]
 
 
 class Service:
@@ -64,18 +53,40 @@ class Service:
         self.limits = limits or Limits()
         self._model, self._folder = model, folder
         self._runner: Runner = model.network_.compiled([model.choice_.tap], model.device)
-        self._answering = _answering(model)
+        self._answering = Answering(model)
         self._facts = _facts(model)
         self._teaching = threading.Lock()
         self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="lightprobe-network", daemon=True)
         self._thread.start()
 
-    def predict(self, photos: Sequence[tuple[str, bytes]], top: int = 1) -> list[Prediction]:
-        """Answer photos, given by name and bytes; one that cannot be decoded gets its error."""
+    def predict(
+        self,
+        photos: Sequence[tuple[str, bytes]],
+        top: int = 1,
+        *,
+        unknown: float | None = None,
+        why: int = 0,
+    ) -> list[Prediction]:
+        """Answer photos, given by name and bytes; one that cannot be decoded gets its error.
+
+        Parameters
+        ----------
+        top, unknown, why
+            As for `ImageClassifier.iter_predictions`; at most `MOST_REASONS` training photos are named.
+
+        Raises
+        ------
+        OptionError
+            If `unknown` is not between 0 and 1, or `why` is asked of a model that keeps no training photos.
+        """
+        if unknown is not None:
+            check_rate(unknown)
         asked: list[_Asked | str] = [self._ask(content) for _, content in photos]
         return [
-            Prediction(name, error=one) if isinstance(one, str) else _prediction(name, one, top)
+            Prediction(name, error=one)
+            if isinstance(one, str)
+            else one.answer.result().prediction(name, top, unknown, why)
             for (name, _), one in zip(photos, asked, strict=True)
         ]
 
@@ -107,13 +118,22 @@ class Service:
             else:
                 photo = ImageSet.from_names([name], [label.strip()], _InMemory(content))
                 self._model.update(photo)
-            self._answering, self._facts = _answering(self._model), _facts(self._model)
+            self._answering, self._facts = self._answering.after(self._model), _facts(self._model)
             return self._facts
 
     def save(self) -> Path:
         """Write the model where it came from; what was taught outlives the service."""
         with self._teaching:
             return self._model.save(self._folder)
+
+    def known_class(self, content: bytes) -> str | None:
+        """Return the class of a photo that is among the training photos to the byte."""
+        return self._answering.labels.get(image_digest(content))
+
+    @property
+    def digests(self) -> dict[str, bytes]:
+        """Digests of the training photos' bytes by their names; empty where the model keeps none."""
+        return self._answering.digests
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -150,18 +170,14 @@ class Service:
                     break
                 batch.append(following)
             try:
-                answering, rows = self._probabilities(torch.stack([asked.pixels for asked in batch]))
+                (features,) = self._runner(torch.stack([asked.pixels for asked in batch])).values()
+                answers = self._answering(as_float16(features))
             except Exception as error:  # whatever it is belongs to those who asked, not to this thread
                 for asked in batch:
                     asked.answer.set_exception(error)
             else:
-                for asked, row in zip(batch, rows, strict=True):
-                    asked.answer.set_result((answering, row))
-
-    def _probabilities(self, pixels: torch.Tensor) -> tuple[_Answering, NDArray[np.float64]]:
-        answering = self._answering
-        (features,) = self._runner(pixels).values()
-        return answering, answering.head.predict_proba(ENCODERS[answering.encode](as_float16(features)))
+                for asked, answer in zip(batch, answers, strict=True):
+                    asked.answer.set_result(answer)
 
 
 class _InMemory:
@@ -173,16 +189,6 @@ class _InMemory:
     def read(self, _index: int) -> bytes:
         """Return them."""
         return self._content
-
-
-def _answering(model: ImageClassifier) -> _Answering:
-    return _Answering(model.head_, model.classes_, model.choice_.encode)
-
-
-def _prediction(name: str, asked: _Asked, top: int) -> Prediction:
-    answering, row = asked.answer.result()
-    order = np.argsort(-row, kind="stable")[:top]
-    return Prediction(name, tuple(answering.classes[order].tolist()), tuple(row[order].tolist()))
 
 
 def _facts(model: ImageClassifier) -> dict[str, Any]:

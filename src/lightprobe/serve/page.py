@@ -1,0 +1,231 @@
+"""The page: ask about a photo, teach it, answer many, look at the model. Gradio draws it.
+
+Gradio would call home, load a font and keep uploads for good; here it does none of that: its analytics are
+off, fonts are the system's, uploads lie in a folder that goes with the server and are deleted after an hour.
+"""
+
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import FastAPI
+
+from lightprobe.errors import LightprobeError, MissingExtraError
+from lightprobe.images.layout import IMAGE_SUFFIXES
+from lightprobe.serve import pieces
+from lightprobe.serve.desk import TOP, Desk
+from lightprobe.serve.limits import Limits
+
+if TYPE_CHECKING:
+    import gradio as gr
+
+HOUR: Final = 3600
+VISITORS: Final = 32  # of whom none waits for another one's answer to begin
+REPORT: Final = '<iframe class="lp-report" src="report" title="Report of the training"></iframe>'
+NO_REPORT: Final = "There is no report beside the model: lightprobe report RUN writes one."
+
+
+def add_page(app: FastAPI, desk: Desk, limits: Limits, *, allow_teaching: bool, report: Path) -> None:
+    """Put the page at / of an application whose other addresses stay as they are.
+
+    Parameters
+    ----------
+    app : FastAPI
+    desk : Desk
+    limits : Limits
+        What one upload may have.
+    allow_teaching : bool
+        Whether there is anything to teach and save with.
+    report : Path
+        The run's report, if there is one.
+    """
+    uploads = Path(tempfile.mkdtemp(prefix="lightprobe-uploads-"))
+    weakref.finalize(app, shutil.rmtree, uploads, ignore_errors=True)
+    with _environment(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(uploads)):
+        try:
+            import gradio as gr
+        except ImportError:
+            raise MissingExtraError("gradio", "web", "the page") from None
+
+        blocks = _blocks(gr, desk, uploads, allow_teaching=allow_teaching, report=report)
+        gr.mount_gradio_app(
+            app,
+            blocks,
+            path="/",
+            footer_links=[],
+            run_history=False,
+            show_error=True,
+            max_file_size=limits.body_bytes,
+            enable_monitoring=False,
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+            theme=_theme(gr),
+            css=(files("lightprobe.serve") / "page.css").read_text(encoding="utf-8"),
+        )
+
+
+def _blocks(gr: Any, desk: Desk, uploads: Path, *, allow_teaching: bool, report: Path) -> "gr.Blocks":
+    with gr.Blocks(title="lightprobe", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as blocks:
+        heading = gr.HTML(pieces.heading(desk.facts), **_PLAIN)
+        with gr.Tab("One photo"):
+            _one_photo(gr, desk, heading, allow_teaching=allow_teaching)
+        with gr.Tab("Many photos"):
+            _many_photos(gr, desk, uploads)
+        with gr.Tab("Model") as tab:
+            facts = gr.HTML(pieces.model(desk.facts), **_PLAIN)
+            gr.HTML(REPORT if report.is_file() else pieces.notice(NO_REPORT), **_PLAIN)
+        # Others may have taught since the page was made, and since this visitor came.
+        blocks.load(lambda: pieces.heading(desk.facts), outputs=heading, **_QUIET)
+        tab.select(lambda: pieces.model(desk.facts), outputs=facts, **_QUIET)
+    blocks.queue(default_concurrency_limit=VISITORS)
+    return blocks
+
+
+_PLAIN: Final[dict[str, Any]] = {"apply_default_css": False, "padding": False}
+_QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def _one_photo(gr: Any, desk: Desk, heading: Any, *, allow_teaching: bool) -> None:
+    with gr.Row(equal_height=False):
+        photo = gr.Image(
+            label="Photo",
+            type="filepath",
+            image_mode=None,
+            sources=["upload", "webcam", "clipboard"],
+            buttons=["fullscreen"],
+            height=360,
+            placeholder="Drop a photo here, or click to choose one",
+            alt_text="The photo that is asked about",
+            elem_id="photo",
+        )
+        _take_as_it_is(photo)
+        with gr.Column(elem_id="answers"):
+            answer = gr.HTML(elem_id="answer", **_PLAIN)
+            shares = gr.Label(
+                num_top_classes=TOP,
+                show_label=False,
+                show_heading=False,
+                container=False,
+                visible=False,
+                elem_id="shares",
+            )
+            with gr.Group(visible=False, elem_id="teaching") as teaching:
+                label = gr.Dropdown(
+                    desk.facts["classes"],
+                    value=None,
+                    label="This is really a …",
+                    info="Choose a class, or write a new one.",
+                    allow_custom_value=True,
+                    elem_id="label",
+                )
+                with gr.Row():
+                    teach = gr.Button("Teach", variant="primary", elem_id="teach")
+                    save = gr.Button("Save", elem_id="save")
+            taught = gr.HTML(elem_id="taught", **_PLAIN)
+    reasons = gr.HTML(elem_id="reasons", **_PLAIN)
+
+    def show(path: str | None) -> tuple[Any, ...]:
+        if path is None:
+            return "", gr.update(value=None, visible=False), "", gr.update(visible=False), gr.update()
+        shown = desk.ask(Path(path))
+        bars = gr.update(value=shown.shares or None, visible=bool(shown.shares))
+        group = gr.update(visible=allow_teaching and bool(shown.shares))
+        return shown.answer, bars, shown.reasons, group, gr.update(choices=desk.facts["classes"], value=None)
+
+    def learn(path: str | None, name: str | None) -> tuple[Any, ...]:
+        try:
+            said = pieces.notice(desk.teach(Path(path or ""), name or ""))
+        except LightprobeError as error:
+            return pieces.refusal(str(error)), gr.update(), *[gr.update()] * 5
+        return said, pieces.heading(desk.facts), *show(path)
+
+    shown = [answer, shares, reasons, teaching, label]
+    photo.input(lambda path: ("", *show(path)), photo, [taught, *shown], **_QUIET)
+    if allow_teaching:
+        # One at a time: those who wait for their turn hold no thread that answers need.
+        alone: dict[str, Any] = {**_QUIET, "concurrency_limit": 1, "concurrency_id": "teaching"}
+        teach.click(learn, [photo, label], [taught, heading, *shown], **alone)
+        save.click(_or_refusal(desk.save), outputs=taught, **alone)
+
+
+def _many_photos(gr: Any, desk: Desk, uploads: Path) -> None:
+    given = gr.File(
+        label="Photos, or zips of photos",
+        file_count="multiple",
+        file_types=[*sorted(IMAGE_SUFFIXES), ".zip"],
+        elem_id="files",
+    )
+    table = gr.HTML(elem_id="table", **_PLAIN)
+    download = gr.DownloadButton("Download as CSV", visible=False, elem_id="csv")
+
+    def answer(paths: list[str] | None) -> tuple[Any, ...]:
+        if not paths:
+            return "", gr.update(visible=False)
+        file = Path(tempfile.mkdtemp(dir=uploads), "answers.csv")
+        try:
+            said = desk.ask_many([Path(path) for path in paths], file)
+        except LightprobeError as error:
+            return pieces.refusal(str(error)), gr.update(visible=False)
+        return said, gr.update(value=str(file), visible=True)
+
+    given.change(answer, given, [table, download], show_progress="minimal", api_visibility="private")
+
+
+def _or_refusal(do: Callable[[], str]) -> Callable[[], str]:
+    def done() -> str:
+        try:
+            return pieces.notice(do())
+        except LightprobeError as error:
+            return pieces.refusal(str(error))
+
+    return done
+
+
+def _take_as_it_is(photo: Any) -> None:
+    """Let a photo arrive as the file that was uploaded, to the byte, and nothing but an uploaded file.
+
+    Gradio would open it with Pillow, which neither knows every format that is known here nor holds to its
+    limits; and where a client names an address instead of an upload, Gradio would fetch it from there.
+    """
+    to_cache = photo.async_move_resource_to_block_cache
+
+    async def only_uploads(path: str | Path | None) -> str | None:
+        if path is not None and "://" in str(path):
+            raise ValueError("An address is no photo: upload the file.")
+        moved: str | None = await to_cache(path)
+        return moved
+
+    photo.async_move_resource_to_block_cache = only_uploads
+    photo.preprocess = lambda payload: None if payload is None else payload.path
+
+
+def _theme(gr: Any) -> Any:
+    system = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]
+    return gr.themes.Base(
+        primary_hue="sky",
+        neutral_hue="slate",
+        font=system,
+        font_mono=["ui-monospace", "Consolas", "monospace"],
+        radius_size="lg",
+    )
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -1,0 +1,40 @@
+"""What is prepared once against what is computed afresh."""
+
+import numpy as np
+import pytest
+from tests.head.test_novelty import clusters
+
+from lightprobe.head import Novelty, OpticalRidge, Scorer
+
+
+@pytest.mark.parametrize("places", [2, 3])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.uint8])
+@pytest.mark.parametrize("kernel", ["optical", "linear"])
+def test_scores_are_the_heads_own(kernel: str, dtype: type, places: int) -> None:
+    X, y = clusters(120, places)
+    rows = (X > 0.1).astype(np.uint8) if dtype == np.uint8 else X.astype(dtype)
+    head = OpticalRidge(kernel=kernel, device="cpu").fit(rows[:90], y[:90])
+    scores, novelty = Scorer(head, Novelty.of(head))(rows[90:])
+    np.testing.assert_allclose(scores, head.class_scores(rows[90:]), rtol=1e-9, atol=1e-12)
+    assert novelty.shape == (30,)
+
+
+def test_novelty_counts_the_training_rows_that_look_less_novel() -> None:
+    X, y = clusters(100, 3)
+    head = OpticalRidge(device="cpu").fit(X[:80], y[:80])
+    novelty = Novelty.of(head)
+    scores, found = Scorer(head, novelty)(X[80:])
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    cosine = np.sort(unit[80:] @ unit[:80].T, axis=1)[:, -5]
+    raw = -(scores.max(axis=1) - novelty.centre[0]) / novelty.spread[0]
+    raw -= (cosine - novelty.centre[1]) / novelty.spread[1]
+    expected = (novelty.reference[None] < raw[:, None]).mean(axis=1)
+    np.testing.assert_allclose(found, expected, atol=1.01 / len(novelty.reference))
+
+
+def test_rows_of_zeros_have_no_direction_and_an_answer() -> None:
+    X, y = clusters(60, 3)
+    head = OpticalRidge(device="cpu").fit(X, y)
+    scores, novelty = Scorer(head, Novelty.of(head))(np.zeros((1, 12), np.float32))
+    assert np.isfinite(scores).all()
+    assert novelty[0] > 0.9
