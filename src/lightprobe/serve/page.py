@@ -4,6 +4,7 @@ Gradio would call home, load a font and keep uploads for good; here it does none
 off, fonts are the system's, uploads lie in a folder that goes with the server and are deleted after an hour.
 """
 
+import asyncio
 import os
 import shutil
 import tempfile
@@ -53,22 +54,26 @@ def add_page(app: FastAPI, desk: Desk, limits: Limits, *, allow_teaching: bool, 
         except ImportError:
             raise MissingExtraError("gradio", "web", "the page") from None
 
-        blocks = _blocks(gr, desk, uploads, allow_teaching=allow_teaching, report=report)
-        gr.mount_gradio_app(
-            app,
-            blocks,
-            path="/",
-            footer_links=[],
-            run_history=False,
-            show_error=True,
-            max_file_size=limits.body_bytes,
-            enable_monitoring=False,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            theme=_theme(gr),
-            css=(files("lightprobe.serve") / "page.css").read_text(encoding="utf-8"),
-        )
+        async def mount() -> None:
+            blocks = _blocks(gr, desk, uploads, allow_teaching=allow_teaching, report=report)
+            gr.mount_gradio_app(
+                app,
+                blocks,
+                path="/",
+                footer_links=[],
+                run_history=False,
+                show_error=True,
+                max_file_size=limits.body_bytes,
+                enable_monitoring=False,
+                ssr_mode=False,
+                pwa=False,
+                mcp_server=False,
+                theme=_theme(gr),
+                css=(files("lightprobe.serve") / "page.css").read_text(encoding="utf-8"),
+            )
+
+        # In a loop that runs: for each of its locks Gradio would open one otherwise, and close none.
+        asyncio.run(mount())
 
 
 def _blocks(gr: Any, desk: Desk, uploads: Path, *, allow_teaching: bool, report: Path) -> "gr.Blocks":
