@@ -36,10 +36,14 @@ class Visitor:
         self.asked: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("console", lambda said: said.type == "error" and self.errors.append(said.text))
+        self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(address)
         self.page.locator("#photo input[type=file]").first.wait_for(state="attached")
+
+    def _heard(self, said: Any) -> None:
+        if said.type == "error":
+            self.errors.append(said.text)
 
     def drop(self, path: Path) -> str:
         """Give a photo and return the answer, once there is one."""

@@ -51,13 +51,11 @@ class Album:
             return None
         try:
             content = self._photos.read(self._places[name])
-            return small_picture(content) if _is(content, digest) else None
+            if isinstance(content, bytes) and image_digest(content) == digest:
+                return small_picture(content)
         except ImageError:
             return None
-
-
-def _is(content: object, digest: bytes) -> bool:
-    return isinstance(content, bytes) and image_digest(content) == digest
+        return None
 
 
 def small_picture(content: bytes) -> str:

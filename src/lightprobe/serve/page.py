@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fastapi import FastAPI
 
@@ -22,9 +22,6 @@ from lightprobe.images.layout import IMAGE_SUFFIXES
 from lightprobe.serve import pieces
 from lightprobe.serve.desk import TOP, Desk
 from lightprobe.serve.limits import Limits
-
-if TYPE_CHECKING:
-    import gradio as gr
 
 HOUR: Final = 3600
 VISITORS: Final = 32  # of whom none waits for another one's answer to begin
@@ -76,7 +73,7 @@ def add_page(app: FastAPI, desk: Desk, limits: Limits, *, allow_teaching: bool, 
         asyncio.run(mount())
 
 
-def _blocks(gr: Any, desk: Desk, uploads: Path, *, allow_teaching: bool, report: Path) -> "gr.Blocks":
+def _blocks(gr: Any, desk: Desk, uploads: Path, *, allow_teaching: bool, report: Path) -> Any:
     with gr.Blocks(title="lightprobe", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as blocks:
         heading = gr.HTML(pieces.heading(desk.facts), **_PLAIN)
         with gr.Tab("One photo"):
