@@ -34,12 +34,12 @@ class ZipSource:
     Parameters
     ----------
     path : Path
-    max_bytes : int
+    max_bytes : int, optional
         Larger members are errors, by what the zip's directory says; no more than that is inflated.
     """
 
-    def __init__(self, path: Path, max_bytes: int = MAX_FILE_BYTES) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, path: Path, max_bytes: int | None = None) -> None:
+        self._max_bytes = MAX_FILE_BYTES if max_bytes is None else max_bytes
         try:
             self._zip = zipfile.ZipFile(path)
         except (zipfile.BadZipFile, OSError, ValueError) as error:
@@ -77,7 +77,7 @@ def read_file(path: str) -> bytes:
         status = Path(path).stat()
         if not stat.S_ISREG(status.st_mode):
             raise ImageError("not a regular file")
-        _require_size(status.st_size)
+        _require_size(status.st_size, MAX_FILE_BYTES)
         return Path(path).read_bytes()
     except FileNotFoundError:
         raise ImageError("no such file") from None
@@ -119,7 +119,7 @@ def walk_images(folder: Path) -> tuple[list[str], list[str]]:
     return sorted(files, key=natural_key), sorted(empty, key=natural_key)
 
 
-def _require_size(n_bytes: int, allowed: int = MAX_FILE_BYTES) -> None:
+def _require_size(n_bytes: int, allowed: int) -> None:
     if n_bytes > allowed:
         raise ImageError(f"{n_bytes / 2**20:,.0f} MiB is too large for an image file")
 
