@@ -6,11 +6,15 @@ One class and a tenth of the other training photos are held back. From the model
 loaded: the tenth is added, a tenth is removed, a twentieth relabelled, the class added. Fitting afresh is
 given the choices (pooling, encoding, kernel) and, in its own column, the features: "looking" is what the
 network costs without a cache, as it was recorded. The feature cache is a temporary one.
+
+Then a whole run with its report forgets a tenth of its photos, and every file of run and cache is searched
+for their names, digests and features, before and after.
 """
 
 import argparse
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,6 +85,33 @@ def compare(case: Case, model: Path, fit: Callable[..., Any], test: Any) -> dict
     }
 
 
+def forget(images: Any, start: Any, how: dict[str, Any], folder: Path, rng: np.random.Generator) -> Any:
+    """Let a run forget a tenth of its photos, and count what is found of them before and after."""
+    from lightprobe import ImageClassifier
+    from lightprobe.evidence.runs import train
+    from lightprobe.report import write_report
+    from lightprobe.update import update_saved
+
+    model = ImageClassifier(**how)
+    train(pick(images, start), model, folder / "run")
+    write_report(folder / "run")
+    gone = np.sort(rng.choice(len(start), len(start) // 10, replace=False))
+    assert model.kept_ is not None
+    kept = model.kept_.select(gone)
+    looked = model._look(images.select(start).select(gone), model._compiled()).matrices[model.tap_]
+    marks = [name.encode() for name in kept.names] + kept.keys()
+    marks += [row.tobytes() for rows in (kept.rows, looked) for row in rows]
+    before = found(folder, marks)
+    update_saved(folder / "run" / "model", remove=kept.names, device="cpu")
+    return {"photos": len(gone), "marks": len(marks), "before": before, "after": found(folder, marks)}
+
+
+def found(folder: Path, marks: list[bytes]) -> int:
+    """Count the marks that stand in a file of a folder."""
+    contents = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    return sum(any(mark in content for content in contents) for mark in marks)
+
+
 def main() -> None:
     """Run every change and print a table."""
     parser = argparse.ArgumentParser(
@@ -117,9 +148,11 @@ def main() -> None:
             return ImageClassifier(**common, **how, **precision).fit(photos)
 
         rows = [compare(case, model, fit, test) for case in cases(images, start, tenth, new_class, rng)]
+        shutil.rmtree(model)
+        forgotten = forget(images, start, {**common, **how}, Path(folder), rng)
     total = sum(first.seconds_.values())
     if args.json:
-        print(json.dumps({"choice": str(choice), "train_s": total, "rows": rows}))
+        print(json.dumps({"choice": str(choice), "train_s": total, "rows": rows, "forgotten": forgotten}))
         return
     print(f"{args.backbone}, {choice}; {len(start)} photos, every choice open: {total:.1f} s")
     print(f"{'change':<12} {'n':>6} {'update':>8} {'fit':>8} {'looking':>8} {'ratio':>7}  largest difference")
@@ -129,6 +162,10 @@ def main() -> None:
             f"{row['looking_s']:>7.2f}s {row['ratio']:>6.1f}×  {row['loo_difference']:.1e} in left-out "
             f"scores, {row['probability_difference']:.1e} in probabilities"
         )
+    print(
+        f"a run that forgets {forgotten['photos']} photos: of {forgotten['marks']} names, digests and rows "
+        f"of features, {forgotten['before']} stood in run and cache before, {forgotten['after']} after"
+    )
 
 
 if __name__ == "__main__":

@@ -11,11 +11,17 @@ from datetime import date
 from typing import Any
 
 KEEPS = {
-    True: """\
+    "features": """\
 It holds no training photo. It keeps their encoded features, names and classes, so that photos can be added,
 taken out and relabelled without training again (`lightprobe update FOLDER ...`). Who asks for a photo to be
 forgotten is served by `lightprobe update FOLDER --remove PHOTO`.""",
-    False: """\
+    "sums": """\
+It holds no training photo and no features of one: it keeps sums of features over each class, and the photos'
+names, classes and digests. Photos can be added without training again (`lightprobe update FOLDER --add
+DATA`); one that is at hand again can be relabelled, or taken out, as who asks for it to be forgotten wants
+(`--remove PHOTO`). The sum of a class that has one photo only is that photo's features. What leave-one-out
+says (alpha, calibration, expected accuracy) is of the last training.""",
+    "nothing": """\
 It holds no training photo, and keeps nothing that was computed from a single one of them, nor its name. So it
 cannot be updated, only trained again.""",
 }
@@ -25,7 +31,8 @@ def model_card(config: Mapping[str, Any]) -> str:
     """Write Markdown from a model's configuration."""
     backbone, choice, head = config["backbone"], config["choice"], config["head"]
     network = f"{backbone['name']} up to `{backbone['cut']}`, weights {backbone['weights']}"
-    kept = KEEPS[config["kept"] is not None]
+    kept = KEEPS["sums" if config.get("sums") else "nothing" if config["kept"] is None else "features"]
+    since = " of the last training; it was updated from sums since" if config.get("stale") else ""
     size = f"{backbone['preprocessing']['crop']} px, {config['precision']}"
     left_out = f"leaving out one of {config['n_groups']} groups" if config["n_groups"] else "leave-one-out"
     names = ", ".join(_in_table(name) for name in config["classes"])
@@ -40,7 +47,7 @@ def model_card(config: Mapping[str, Any]) -> str:
 |---|---|
 | classes | {names} |
 | trained on | {config["n_train"]} photos, {date.today().isoformat()} |
-| expected accuracy | {config["loo_accuracy"]:.1%}, by {left_out} on the training photos |
+| expected accuracy | {config["loo_accuracy"]:.1%}, by {left_out} on the training photos{since} |
 | network | {network}, {size} |
 | pooling, encoding, kernel | {choice["pool"]}, {choice["encode"]}, {choice["kernel"]} |
 | ridge | alpha {head["alpha"]:.3g}, {head["alpha_relative"]:.3g} of tr(Kc)/n |

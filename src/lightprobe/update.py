@@ -64,6 +64,7 @@ def update_saved(
         "alpha_relative": model.head_.alpha_relative_,
         "loo_accuracy_before": before,
         "loo_accuracy": model.loo_accuracy_,
+        "stale": model.stale_,
         "scrubbed": scrubbed,
     }
 

@@ -38,7 +38,7 @@ class Explainer:
     def __init__(self, head: OpticalRidge, classes: NDArray[np.str_], kept: Kept | None, k: int) -> None:
         if kept is None:
             raise OptionError(
-                "This model keeps nothing of its training photos, so none can be named: "
+                "This model keeps no features of its training photos, so none can be named: "
                 "train again, with keep='features' (--keep features)."
             )
         self._shares = Shares(head, kept.rows, kept.labels)

@@ -73,9 +73,10 @@ class ImageClassifier(Updatable, PhotoClassifier):
         photos of one object, burst or place, which leave-one-out then leaves out together.
     max_memory : int, optional
         Bytes that fitting may take; half of what is free without it.
-    keep : {"features", "nothing"}
-        What stays in the model of its training photos: encoded features, which `update` needs, or nothing,
-        not even names, which the exact optical kernel does not allow.
+    keep : {"features", "sums", "nothing"}
+        What stays in the model of its training photos: encoded features, which every `update` can be made
+        from; sums over them, names and digests, to which photos can be added, and from which those can be
+        taken that are at hand again; or nothing, not even names. The exact optical kernel needs features.
     cache : bool
         Keep features on disk, so that a second fit on the same photos takes seconds.
     strict : bool
@@ -116,6 +117,11 @@ class ImageClassifier(Updatable, PhotoClassifier):
         Photos that could not be decoded.
     kept_ : Kept or None
         What `update` needs of the training photos.
+    sums_ : Summed or None
+        The same for a model that keeps sums.
+    stale_ : bool
+        Whether alpha, calibration, novelty and `loo_accuracy_` are those of the last training, and not of
+        the photos that came and went since: sums cannot tell.
     update_ : Update
         What the last update did.
 

@@ -14,14 +14,14 @@ from lightprobe.features import image_digest
 from lightprobe.head import OpticalRidge, pack_rows, unpack_rows
 from lightprobe.images import read_file
 
-KEEP = ("features", "nothing")
+KEEP = ("features", "sums", "nothing")
 
 Tensors = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The training set as the head saw it.
+class Roster:
+    """Which photos a model was trained on.
 
     Attributes
     ----------
@@ -30,16 +30,11 @@ class Kept:
         Of the photos' bytes: their keys in the feature cache.
     labels : ndarray of int64, shape (n,)
         Index into the model's classes.
-    groups : ndarray of str, shape (n,), or None
-    rows : ndarray, shape (n, n_features)
-        Encoded features: the very array that an exact optical head predicts with.
     """
 
     names: tuple[str, ...]
     digests: NDArray[np.uint8]
     labels: NDArray[np.int64]
-    groups: NDArray[np.str_] | None
-    rows: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -47,17 +42,6 @@ class Kept:
     def keys(self) -> list[bytes]:
         """Digests as keys of the feature cache."""
         return [row.tobytes() for row in self.digests]
-
-    def select(self, which: NDArray[np.intp]) -> Self:
-        """Return some of the photos, by index."""
-        return replace(
-            self,
-            names=tuple(self.names[i] for i in which),
-            digests=self.digests[which],
-            labels=self.labels[which],
-            groups=None if self.groups is None else self.groups[which],
-            rows=self.rows[which],
-        )
 
     def find(self, asked: Sequence[str | Path]) -> NDArray[np.intp]:
         """Find photos by name, by a path that ends with the name, or by the bytes of the file at that path.
@@ -94,6 +78,32 @@ class Kept:
             some = ", ".join(self.names[place] for place in fitting[:3])
             raise DataError(f"{asked} fits {len(fitting)} training photos ({some}): give more of its path.")
         return fitting
+
+
+@dataclass(frozen=True)
+class Kept(Roster):
+    """The training set as the head saw it.
+
+    Attributes
+    ----------
+    groups : ndarray of str, shape (n,), or None
+    rows : ndarray, shape (n, n_features)
+        Encoded features: the very array that an exact optical head predicts with.
+    """
+
+    groups: NDArray[np.str_] | None
+    rows: NDArray[Any]
+
+    def select(self, which: NDArray[np.intp]) -> Self:
+        """Return some of the photos, by index."""
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in which),
+            digests=self.digests[which],
+            labels=self.labels[which],
+            groups=None if self.groups is None else self.groups[which],
+            rows=self.rows[which],
+        )
 
     def state_of(self, *, with_rows: bool) -> tuple[Tensors, dict[str, Any]]:
         """Take it apart; the rows stay away where the head holds them already."""

@@ -44,10 +44,15 @@ def unfitted_head(model: "ImageClassifier") -> tuple[str, OpticalRidge]:
         device=model.device,
         random_state=model.random_state,
     )
-    if model.keep == "nothing" and kernel != "linear" and isinstance(model.components, str):
+    if model.keep != "features" and kernel != "linear" and isinstance(model.components, str):
         raise OptionError(
-            "keep is 'nothing', but the exact optical kernel keeps features of its training photos: "
+            f"keep is {model.keep!r}, but the exact optical kernel keeps features of its training photos: "
             "take kernel='linear' or a number of components (--kernel linear, --components N)."
+        )
+    if model.keep == "sums" and model.class_weight is not None:
+        raise OptionError(
+            "keep is 'sums', but balanced classes weigh every photo anew whenever one comes or goes: leave "
+            "class_weight (--class-weight) out, or keep features."
         )
     for name in AUTO_KERNELS if kernel == "auto" else (kernel,):
         clone(head).set_params(kernel=name).check_options()

@@ -9,6 +9,7 @@ import torch
 
 from lightprobe.classifier.kept import Kept
 from lightprobe.classifier.network import Network, named
+from lightprobe.classifier.summed import Summed
 from lightprobe.head import Novelty, OpticalRidge
 from lightprobe.selection import Candidate, Choice
 
@@ -35,6 +36,8 @@ def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
     if model.kept_ is not None:
         rows, kept = model.kept_.state_of(with_rows=not hasattr(model.head_, "X_fit_"))
         tensors |= rows
+    if model.sums_ is not None:
+        tensors |= model.sums_.state_of()
     for name, array in vars(model.novelty_).items():
         tensors[f"novelty.{name}"] = torch.from_numpy(array)
     config = {
@@ -55,8 +58,10 @@ def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
         "n_train": model.n_train_,
         "n_groups": model.n_groups_,
         "seconds": model.seconds_,
-        "paths": [] if kept is None else model.paths_,
+        "paths": [] if kept is None and model.sums_ is None else model.paths_,
         "kept": kept,
+        "sums": model.sums_ is not None,
+        "stale": model.stale_,
     }
     return tensors, config
 
@@ -90,4 +95,8 @@ def restored(kind: type[Model], tensors: Tensors, config: dict[str, Any]) -> Mod
     if config["kept"] is not None:
         kept = {name: tensor.numpy() for name, tensor in named(tensors, "kept.").items()}
         model.kept_ = Kept.from_state(kept, config["kept"], model.paths_, model.head_)
+    model.sums_, model.stale_ = None, config.get("stale", False)
+    if config.get("sums"):  # which older models do not know of
+        sums = {name: tensor.numpy() for name, tensor in named(tensors, "sums.").items()}
+        model.sums_ = Summed.from_state(sums, model.paths_, model.head_)
     return model

@@ -60,7 +60,9 @@ def compare(model: "ImageClassifier", images: ImageSet, kernel: str, head: Optic
         random_state=model.random_state,
     )
     earlier = stage_cuts(backbone)[:-1] if every_stage else []
-    taps, dropped = affordable_taps(backbone, len(images), model.pool, model.max_memory, earlier)
+    # Sums grow as the square of a linear head's features, which flattened ones are too many for.
+    pool = "avg" if model.pool == "auto" and model.keep == "sums" and kernel == "linear" else model.pool
+    taps, dropped = affordable_taps(backbone, len(images), pool, model.max_memory, earlier)
     network, runner = Network.for_photos(
         images,
         backbone,

@@ -9,7 +9,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from lightprobe.classifier.kept import Kept
+from lightprobe.classifier.summed import Summed
 from lightprobe.classifier.updating import update
+from lightprobe.classifier.updating_sums import update_sums
 from lightprobe.head import Novelty
 from lightprobe.selection import Selection
 
@@ -37,6 +39,8 @@ class Updatable:
         # The head's copy of the rows, where it has one, so that memory holds them once.
         rows = getattr(self.head_, "X_fit_", kept.rows)
         self.kept_ = replace(kept, rows=rows) if self.keep == "features" else None
+        self.sums_ = Summed.of(self.head_, kept) if self.keep == "sums" else None
+        self.stale_ = False
 
     def update(
         self,
@@ -50,6 +54,10 @@ class Updatable:
 
         Nothing is approximated, and only photos that are new are looked at. Alpha, calibration and
         leave-one-out figures are brought up to date. If this raises, the model is as it was.
+
+        A model that keeps sums (keep="sums") goes by the same alpha, relative to tr(Kc)/n, and `stale_` says
+        that its figures are those of the last training; photos to be removed or relabelled are named by
+        their files, as they have to be seen again.
 
         Parameters
         ----------
@@ -67,10 +75,16 @@ class Updatable:
         Raises
         ------
         OptionError
-            If this model cannot be changed so: it keeps nothing, or its int8 network knows a photo.
+            If this model cannot be changed so: it keeps nothing, or its int8 network knows a photo, or it
+            keeps sums and is to choose again.
         DataError
-            If a photo is unknown, or is added under a second class, or fewer than two classes are left.
+            If a photo is unknown, or is added under a second class, or fewer than two classes are left, or
+            one that has to be seen again is not at hand.
         """
         check_is_fitted(self)
-        self.update_ = update(cast("ImageClassifier", self), add, remove, relabel or {}, reselect)
+        model = cast("ImageClassifier", self)
+        if self.sums_ is None:
+            self.update_ = update(model, add, remove, relabel or {}, reselect)
+        else:
+            self.update_ = update_sums(model, self.sums_, add, remove, relabel or {}, reselect)
         return self

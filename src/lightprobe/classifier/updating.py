@@ -71,13 +71,9 @@ def update(
     if kept is None:
         raise OptionError(
             "This model keeps nothing of its training photos, so it cannot be updated: "
-            "train again, with keep='features' (--keep features)."
+            "train again, with keep='features' or 'sums' (--keep features, --keep sums)."
         )
-    if len(remove) and model.network_.precision == "int8":
-        raise OptionError(
-            "This network's int8 ranges were set on some of the training photos, so none can be taken out: "
-            "train again without them."
-        )
+    refuse_int8_removal(model, remove)
     gone = kept.find(remove)
     before = [model.classes_[label] for label in kept.labels]
     names = _relabelled(kept, before, relabel)
@@ -95,7 +91,7 @@ def update(
         runner = model.network_.compiled(taps, model.device)
     seconds = 0.0
     if add is not None:
-        images, features = _look(model, add, runner)
+        images, features = look_at_new(model, add, runner)
         seconds = features.seconds
         n_before = len(changed)
         changed, names = _extended(model, changed, names, images, features)
@@ -117,6 +113,15 @@ def update(
     return replace(done, seconds=time.perf_counter() - start)
 
 
+def refuse_int8_removal(model: "ImageClassifier", remove: Sequence[str | Path]) -> None:
+    """Refuse to take photos out of a model whose network was calibrated on some of them."""
+    if len(remove) and model.network_.precision == "int8":
+        raise OptionError(
+            "This network's int8 ranges were set on some of the training photos, so none can be taken out: "
+            "train again without them."
+        )
+
+
 def _relabelled(kept: Kept, names: Sequence[str], relabel: Mapping[str, str]) -> list[str]:
     """Give the photos that `relabel` names their new class."""
     renamed = list(names)
@@ -126,7 +131,7 @@ def _relabelled(kept: Kept, names: Sequence[str], relabel: Mapping[str, str]) ->
     return renamed
 
 
-def _look(model: "ImageClassifier", add: Any, runner: Runner) -> tuple[ImageSet, Features]:
+def look_at_new(model: "ImageClassifier", add: Any, runner: Runner) -> tuple[ImageSet, Features]:
     """Look at the photos that are to be added; those that cannot be decoded are left out."""
     images = model._open(add, None, group=model.group, unmatched=True).training
     if not len(images):
@@ -135,10 +140,17 @@ def _look(model: "ImageClassifier", add: Any, runner: Runner) -> tuple[ImageSet,
     return images.select(features.kept), features
 
 
-def _extended(
-    model: "ImageClassifier", kept: Kept, names: Sequence[str], images: ImageSet, features: Features
-) -> tuple[Kept, list[str]]:
-    """Append the photos whose bytes are new, under names that are new.
+def unknown_photos(
+    keys: Sequence[bytes], names: Sequence[str], paths: Sequence[str], images: ImageSet, features: Features
+) -> tuple[list[int], list[str]]:
+    """Find the photos whose bytes are new, and names for them that are new.
+
+    Parameters
+    ----------
+    keys, names, paths
+        Digest, class and name of each photo of the model.
+    images, features
+        What is to be added.
 
     Raises
     ------
@@ -146,12 +158,11 @@ def _extended(
         If a photo is in the model under another class.
     """
     known: dict[bytes, set[str]] = defaultdict(set)
-    for digest, name in zip(kept.keys(), names, strict=True):
+    for digest, name in zip(keys, names, strict=True):
         known[digest].add(name)
-    wanted = [images.classes[label] for label in images.labels]
-    new = []
-    for place, name in enumerate(wanted):
-        there = known[features.digests[place].tobytes()]
+    taken, new, free = set(paths), [], []
+    for place, label in enumerate(images.labels):
+        name, there = images.classes[label], known[features.digests[place].tobytes()]
         if there and name not in there:
             raise DataError(
                 f"{images.paths[place]} is to be added as {name} and is in the model as "
@@ -159,11 +170,16 @@ def _extended(
             )
         if not there:
             new.append(place)
-    taken = set(kept.names)
-    paths = []
-    for place in new:
-        paths.append(_free_name(images.paths[place], taken))
-        taken.add(paths[-1])
+            free.append(_free_name(images.paths[place], taken))
+            taken.add(free[-1])
+    return new, free
+
+
+def _extended(
+    model: "ImageClassifier", kept: Kept, names: Sequence[str], images: ImageSet, features: Features
+) -> tuple[Kept, list[str]]:
+    """Append the photos whose bytes are new, under names that are new."""
+    new, paths = unknown_photos(kept.keys(), names, kept.names, images, features)
     own = images.groups if images.groups is not None else np.array(images.paths)
     groups = None if kept.groups is None else np.concatenate([kept.groups, own[new]])
     rows = ENCODERS[model.choice_.encode](features.matrices[model.choice_.tap][new])
@@ -174,7 +190,7 @@ def _extended(
         groups=groups,
         rows=np.concatenate([kept.rows, rows.astype(kept.rows.dtype, copy=False)]),
     )
-    return extended, [*names, *(wanted[place] for place in new)]
+    return extended, [*names, *(images.classes[images.labels[place]] for place in new)]
 
 
 def _free_name(path: str, taken: set[str]) -> str:

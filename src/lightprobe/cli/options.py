@@ -158,8 +158,8 @@ def add_head_options(parser: argparse.ArgumentParser, *, method: bool = True) ->
         help="ridge penalty, 1 being as large as the kernel's mean diagonal tr(Kc)/n, or auto",
     )
     group.add_argument(
-        "--keep", default="features", choices=("features", "nothing"), metavar="K",
-        help="what the model keeps of its photos: features (update needs them) or nothing",
+        "--keep", default="features", choices=("features", "sums", "nothing"), metavar="K",
+        help="what the model keeps of its photos: features (for any update), sums or nothing",
     )  # fmt: skip
     group.add_argument(
         "--class-weight",

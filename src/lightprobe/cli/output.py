@@ -170,7 +170,10 @@ def update(row: Mapping[str, Any]) -> None:
         _line(f"taken out of the run, too: {', '.join(row['scrubbed'])}")
     _line(f"{row['n_train']} training photos of {len(row['classes'])} classes: {', '.join(row['classes'])}")
     before, after = row["loo_accuracy_before"], row["loo_accuracy"]
-    _line(f"leave-one-out accuracy  {after:.2%}   before {before:.2%}")
+    if row["stale"]:
+        _line(f"leave-one-out accuracy  {after:.2%}   of the last training: sums cannot bring it up to date")
+    else:
+        _line(f"leave-one-out accuracy  {after:.2%}   before {before:.2%}")
     _line(f"seconds                 {row['seconds']:.1f}")
 
 

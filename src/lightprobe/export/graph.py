@@ -61,6 +61,7 @@ def _facts(model: Model) -> dict[str, Any]:
             **model.choice_.to_config(),
             "components": model.head_.n_components_,
             "loo_accuracy": model.loo_accuracy_,
+            "stale": model.stale_,
         }
     tap = model.tap_
     return {"method": model.method, "cut": tap.cut, "pool": tap.pool, "val_accuracy": model.val_accuracy_}

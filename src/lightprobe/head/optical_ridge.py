@@ -235,7 +235,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             *X.shape,
             linear=self.kernel == "linear",
             components=self.components,
-            budget=self._budget(),
+            budget=self.memory_budget(),
             integers=X.dtype == np.uint8,
         )
         self.plan_, self.solver_, self.n_components_ = plan.reason, plan.solver, plan.components
@@ -314,7 +314,8 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             )
         return same
 
-    def _budget(self) -> int:
+    def memory_budget(self) -> int:
+        """Bytes that fitting may take."""
         if self.max_memory is not None:
             return self.max_memory
         return int(MEMORY_SHARE * psutil.virtual_memory().available)

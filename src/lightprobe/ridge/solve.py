@@ -167,14 +167,7 @@ def solve_primal(
     else:
         gram = statistics.gram.copy()
     weight = statistics.weight
-    mean = statistics.feature_sum / weight
-    target_mean = statistics.target_sum / weight
-    total = float(np.trace(gram)) / weight
-    for start in range(0, len(gram), BLOCK_ROWS):
-        gram[start : start + BLOCK_ROWS] -= np.outer(statistics.feature_sum[start : start + BLOCK_ROWS], mean)
-    moment = statistics.moment - np.outer(mean, statistics.target_sum)
-    scale = float(np.trace(gram)) / weight
-    _refuse_degenerate(scale, total)
+    mean, target_mean, moment, scale = _centre(statistics, gram)
     diagonal = np.diagonal(gram).copy()
     factor = Cholesky(gram, device)
     batches = unparted_batches(n, groups, BLOCK_ROWS)
@@ -214,7 +207,48 @@ def solve_primal(
     return replace(chosen, loo_scores=scores)
 
 
+def solve_sums(statistics: RidgeStatistics, alpha_relative: float, *, device: str = "cpu") -> RidgeFit:
+    """Ridge from sums alone, at a given penalty: as `solve_primal`, without left-out scores.
+
+    Raises
+    ------
+    DegenerateKernelError, IllConditionedError
+        As `solve_dual`.
+    """
+    gram = statistics.gram.copy()
+    mean, target_mean, moment, scale = _centre(statistics, gram)
+    factor = Cholesky(gram, device)
+    alpha = alpha_relative * scale
+    _factorise(factor, np.diagonal(gram) + alpha, alpha_relative)
+    coef = factor.solve(torch.from_numpy(moment)).cpu().numpy()
+    left_out = np.empty((0, moment.shape[1]))
+    return RidgeFit(coef, target_mean - mean @ coef, left_out, alpha, alpha_relative, path=())
+
+
 SOLVERS: dict[str, Callable[..., RidgeFit]] = {"dual": solve_dual, "primal": solve_primal}
+
+
+def _centre(statistics: RidgeStatistics, gram: Floats) -> tuple[Floats, Floats, Floats, float]:
+    """Centre a Gram matrix (m, m) of these sums in place.
+
+    Returns
+    -------
+    mean : (m,)
+    target_mean : (c,)
+    moment : (m, c)
+        Σ w (φ−μ)yᵀ.
+    scale : float
+        tr(Kc)/n.
+    """
+    weight = statistics.weight
+    mean = statistics.feature_sum / weight
+    total = float(np.trace(gram)) / weight
+    for start in range(0, len(gram), BLOCK_ROWS):
+        gram[start : start + BLOCK_ROWS] -= np.outer(statistics.feature_sum[start : start + BLOCK_ROWS], mean)
+    scale = float(np.trace(gram)) / weight
+    _refuse_degenerate(scale, total)
+    moment = statistics.moment - np.outer(mean, statistics.target_sum)
+    return mean, statistics.target_sum / weight, moment, scale
 
 
 def _checked_weights(weights: Floats | None, n: int) -> Floats:
