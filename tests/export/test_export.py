@@ -11,7 +11,7 @@ from lightprobe.backprop import LinearProbe, Recipe, Scratch
 from lightprobe.cli import main
 from lightprobe.errors import ModelFileError, OptionError
 from lightprobe.export import FORMATS, ExportedClassifier, export
-from lightprobe.export.encode import Encode
+from lightprobe.export.encode import Encode, as_half
 from lightprobe.export.graph import Graph
 from lightprobe.features import prepared
 from lightprobe.images import open_unlabelled
@@ -149,6 +149,25 @@ def test_a_model_trained_by_gradients_is_exported_from_the_command_line(
     np.testing.assert_allclose(
         ExportedClassifier.load(out).predict_proba(photos), model.predict_proba(photos), atol=2e-3
     )
+
+
+class Rounding(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return as_half(x)
+
+
+@pytest.mark.parametrize("form", ["openvino", pytest.param("onnx", marks=pytest.mark.slow)])
+def test_a_graph_rounds_as_the_cache_does(form: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    halves = np.arange(2**15 - 1024, dtype=np.uint16).view(np.float16).astype(np.float32)
+    between = (halves[1:] + halves[:-1]) / 2  # ties
+    drawn = rng.normal(size=40_000) * 10.0 ** rng.uniform(-9, 3, 40_000)
+    x = np.concatenate([halves, -between, drawn]).astype(np.float32)[:, None]
+    np.testing.assert_array_equal(as_half(torch.from_numpy(x)), x.astype(np.float16).astype(np.float32))
+    path = tmp_path / f"rounding{FORMATS[form].suffix}"
+    FORMATS[form].save(FORMATS[form].convert(Rounding(), torch.zeros(2, 1)), {}, path)
+    run, _ = FORMATS[form].open(path)
+    np.testing.assert_array_equal(run(x), x.astype(np.float16).astype(np.float32))
 
 
 @pytest.mark.slow

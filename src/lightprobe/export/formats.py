@@ -18,8 +18,7 @@ from lightprobe.errors import MissingExtraError, ModelFileError
 INPUT, OUTPUT, KEY = "pixels", "probabilities", "lightprobe"
 BATCH = 65_536
 
-Pixels = NDArray[np.uint8]
-Run = Callable[[Pixels], NDArray[np.float32]]
+Run = Callable[[NDArray[Any]], NDArray[np.float32]]
 Info = dict[str, Any]
 
 
