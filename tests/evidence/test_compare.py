@@ -86,7 +86,7 @@ def test_every_method_is_told_its_own_options_and_those_that_all_share(
     assert "--network starter" in told["scratch"]
     assert "--cut stem" not in told["scratch"]
     text = capsys.readouterr().out
-    assert "optical against fine-tune: +0.0 points on 12 test photos, in 250 % of the 8 s" in " ".join(
+    assert "optical against fine-tune: +0.0 points on 12 test photos, in 2.5 times the 8 s" in " ".join(
         text.split()
     )
 

@@ -40,9 +40,10 @@ def _against_gradients(rows: Sequence[Row]) -> list[str]:
     said = []
     for method, row in timed.items():
         ahead = points(_accuracy(ours) - _accuracy(row))
-        share = percent(ours["seconds_to_99"] / row["seconds_to_99"], 0)
+        ratio = ours["seconds_to_99"] / row["seconds_to_99"]
+        share = f"{percent(ratio, 0)} of" if ratio <= 1 else f"{ratio:.2g} times"
         said.append(
-            f"optical against {method}: {ahead} on {count(row['n_test'], 'test photo')}, in {share} of the "
+            f"optical against {method}: {ahead} on {count(row['n_test'], 'test photo')}, in {share} the "
             f"{seconds(row['seconds_to_99'])} that {method} takes to 99 % of its best{_search(row)}"
         )
     return said
