@@ -60,7 +60,8 @@ def test_seconds_to_99_percent_are_all_of_the_closed_forms_and_exclude_the_searc
 ) -> None:
     outcome = compare({"optical": ["toys"], "fine-tune": ["toys"]}, tmp_path / "out")
     light, tuned = outcome["rows"]
-    assert (light["seconds_to_99"], tuned["seconds_to_99"]) == (20.0, 8.0)
+    # Of 20 s 10 are epochs, 4 search, 3 looking (which the 8 until 99 % have in them), 3 setting up.
+    assert (light["seconds_to_99"], tuned["seconds_to_99"]) == (20.0, 3.0 + 8.0)
     assert light["images_per_second"] == 6.0
     assert (tmp_path / "out" / "compare.png").stat().st_size > 5000
     assert len((tmp_path / "out" / "rows.jsonl").read_text(encoding="utf-8").splitlines()) == 2
@@ -86,7 +87,7 @@ def test_every_method_is_told_its_own_options_and_those_that_all_share(
     assert "--network starter" in told["scratch"]
     assert "--cut stem" not in told["scratch"]
     text = capsys.readouterr().out
-    assert "optical against fine-tune: +0.0 points on 12 test photos, in 2.5 times the 8 s" in " ".join(
+    assert "optical against fine-tune: +0.0 points on 12 test photos, in 1.8 times the 11 s" in " ".join(
         text.split()
     )
 
