@@ -38,8 +38,8 @@ def compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
     dict
         `rows`, one a method: test accuracy with its 95 % interval; `train_seconds`, from files to a fitted
         model, everything cold; `seconds_to_99`, from files until validation first reached 99 % of its best,
-        the search for a learning rate left out (of the closed form, all its seconds); peak memory; bytes on disk;
-        `images_per_second` when it predicts. `figure`: its path.
+        the search for a learning rate left out (of the closed form, all its seconds); peak memory; bytes on
+        disk; `images_per_second` when it predicts. `figure`: its path.
 
     Raises
     ------
