@@ -6,6 +6,7 @@ from PIL import Image
 from tests.toys import toy_image
 
 from lightprobe import load
+from lightprobe.backprop import Recipe, Scratch
 from lightprobe.cli import main
 from lightprobe.errors import DataError, ModelFileError
 from lightprobe.update import read_relabelling, scrub_run, update_saved
@@ -54,6 +55,31 @@ def test_what_a_run_wrote_beside_its_model_forgets_the_photo_too(run: Path, own_
     for root in (run, own_cache):
         assert not [p for p in root.rglob("*") if p.is_file() and b"disc 1.png" in p.read_bytes()]
     assert scrub_run(run / "model", [name]) == []
+
+
+def test_a_model_that_keeps_sums_says_that_its_figures_are_of_the_last_training(
+    toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, photo = tmp_path / "run", toy_folder / "train" / "disc" / "disc 1.png"
+    kept = ("--pool", "avg", "--encode", "l2", "--kernel", "linear", "--keep", "sums")
+    assert main(["train", str(toy_folder), "--out", str(out), *TOY, *kept]) == 0
+    assert "keeps sums" in (out / "model" / "README.md").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert main(["update", str(out / "model"), "--remove", str(photo), "-q"]) == 0
+    assert "of the last training: sums cannot bring it up to date" in capsys.readouterr().out
+    assert not [p for p in out.rglob("*") if p.is_file() and b"disc 1.png" in p.read_bytes()]
+    row = update_saved(out / "model", toy_folder)
+    assert (row["n_added"], row["n_known"], row["n_train"], row["stale"]) == (1, 35, 36, True)
+
+
+def test_a_model_that_was_trained_by_gradients_cannot_be_updated(
+    toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    brief = Recipe(epochs=1, scale=(1.0, 1.0), flip=False)
+    model = Scratch("cnn2", image_size=24, recipe=brief, device="cpu", precision="fp32", engine="eager")
+    folder = model.fit(toy_folder).save(tmp_path / "model")
+    assert main(["update", str(folder), "--add", str(toy_folder), "-q"]) == 2
+    assert "was trained by gradients, and updating is for models in closed form" in capsys.readouterr().err
 
 
 def test_a_crash_while_saving_leaves_the_old_model(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
