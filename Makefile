@@ -10,6 +10,7 @@ INSTALL = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --constraint r
 
 demo: $(VENV)/run.stamp
 	$(BIN)/lightprobe demo
+	@echo 'The command, too, in this shell: source $(BIN)/activate'
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest

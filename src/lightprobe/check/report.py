@@ -70,7 +70,8 @@ def write_report(found: Check, images: ImageSet, out: Path) -> dict[str, str]:
 
 def summary_lines(found: Check) -> Iterator[str]:
     """Say in a few sentences what was found."""
-    yield f"{found.n} photos, {len(found.findings)} findings"
+    n = len(found.findings)
+    yield f"{found.n} photos, {n} finding{'s' * (n != 1)}"
     for kind, count in found.counts().items():
         yield f"{count:6}  {kind}: {TITLES[kind].lower()}"
     if found.wrong_labels is not None and found.loo_accuracy is not None:
