@@ -104,7 +104,7 @@ def test_a_model_that_keeps_nothing_says_that_it_cannot_say_why(trained: Path, t
     try:
         status, answer = server.ask("/predict?why=2", [("a.png", photo("disc", 1))])
         assert status == 422
-        assert "keeps nothing" in answer["detail"]
+        assert "--keep features" in answer["detail"]
     finally:
         server.close()
         service.close()
