@@ -29,11 +29,10 @@ cannot be updated, only trained again.""",
 
 def model_card(config: Mapping[str, Any]) -> str:
     """Write Markdown from a model's configuration."""
-    backbone, choice, head = config["backbone"], config["choice"], config["head"]
-    network = f"{backbone['name']} up to `{backbone['cut']}`, weights {backbone['weights']}"
+    choice, head = config["choice"], config["head"]
+    networks = " beside ".join(map(_network, [config, *config.get("beside", ())]))
     kept = KEEPS["sums" if config.get("sums") else "nothing" if config["kept"] is None else "features"]
     since = " of the last training; it was updated from sums since" if config.get("stale") else ""
-    size = f"{backbone['preprocessing']['crop']} px, {config['precision']}"
     left_out = f"leaving out one of {config['n_groups']} groups" if config["n_groups"] else "leave-one-out"
     names = ", ".join(_in_table(name) for name in config["classes"])
     return f"""\
@@ -48,7 +47,7 @@ def model_card(config: Mapping[str, Any]) -> str:
 | classes | {names} |
 | trained on | {config["n_train"]} photos, {date.today().isoformat()} |
 | expected accuracy | {config["loo_accuracy"]:.1%}, by {left_out} on the training photos{since} |
-| network | {network}, {size} |
+| network | {networks} |
 | pooling, encoding, kernel | {choice["pool"]}, {choice["encode"]}, {choice["kernel"]} |
 | ridge | alpha {head["alpha"]:.3g}, {head["alpha_relative"]:.3g} of tr(Kc)/n |
 
@@ -65,6 +64,13 @@ It answers with one of its classes whatever it is shown.
 """
 
 
+def _network(config: Mapping[str, Any]) -> str:
+    """Describe one network of a model."""
+    backbone = config["backbone"]
+    size = f"{backbone['preprocessing']['crop']} px, {config['precision']}"
+    return f"{backbone['name']} up to `{backbone['cut']}`, weights {backbone['weights']}, {size}"
+
+
 def _metadata(config: Mapping[str, Any]) -> str:
     """Write the hub's YAML; its values are JSON, which YAML contains, so no name can break out of them."""
     how = "leave-group-out" if config["n_groups"] else "leave-one-out"
@@ -77,12 +83,13 @@ def _metadata(config: Mapping[str, Any]) -> str:
         },
         "metrics": [accuracy],
     }
+    networks = [each["backbone"]["name"] for each in (config, *config.get("beside", ()))]
     fields = {
         "library_name": "lightprobe",
         "pipeline_tag": "image-classification",
         "tags": ["image-classification", "transfer-learning", "random-features", "ridge-regression"],
         "metrics": ["accuracy"],
-        "model-index": [{"name": f"lightprobe on {config['backbone']['name']}", "results": [result]}],
+        "model-index": [{"name": f"lightprobe on {' and '.join(networks)}", "results": [result]}],
     }
     return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items())
 

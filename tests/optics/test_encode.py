@@ -16,8 +16,10 @@ from lightprobe.optics.encode import (
     SignEncoder,
     float32_bits,
     l2_normalize,
+    side_by_side,
     sign_bits,
 )
+from lightprobe.optics.kernel import linear_kernel, optical_kernel
 
 
 def bits_of(value: float) -> str:
@@ -116,3 +118,15 @@ def test_numbers_that_are_not_finite_are_refused(encoder: SignEncoder) -> None:
         encoder.fit([[1.0, np.nan]])
     with pytest.raises(ValueError, match="infinity"):
         encoder.fit([[1.0, 2.0]]).transform([[np.inf, 1.0]])
+
+
+def test_networks_side_by_side_add_their_cosines_whatever_their_scales() -> None:
+    rng = np.random.default_rng(0)
+    blocks = [rng.normal(size=(5, 3)), 1000 * rng.normal(size=(5, 7))]
+    joined = side_by_side(blocks)
+    for i in range(5):
+        for j in range(5):
+            cosines = [X[i] @ X[j] / np.sqrt(X[i] @ X[i]) / np.sqrt(X[j] @ X[j]) for X in blocks]
+            assert linear_kernel(joined)[i, j] == pytest.approx(sum(cosines))
+            assert optical_kernel(joined)[i, j] == pytest.approx(4 + sum(cosines) ** 2)
+    assert side_by_side(blocks[1:]) is blocks[1]

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lightprobe.backbones.architecture import Architecture
-from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data
+from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data, multiplications
 from lightprobe.backbones.plain_cnn import PLAIN_CNNS, PlainCnnArchitecture
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, Tap
@@ -99,6 +99,10 @@ class Backbone:
         cuts = [self.find_cut(name) for name in dict.fromkeys(tap.cut for tap in taps)]
         infos = {info.name: info for info in measure(self.architecture, cuts)}
         return {tap: infos[tap.cut].pooled if tap.pool == "avg" else infos[tap.cut].flattened for tap in taps}
+
+    def multiplications(self, cut: str) -> int:
+        """Count what looking at one photo takes up to a layer, without running the network."""
+        return multiplications(self.architecture, self.find_cut(cut).name)
 
     def to_config(self) -> dict[str, Any]:
         """Everything but `state`, fit for JSON."""

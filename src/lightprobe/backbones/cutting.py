@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, fx, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from lightprobe.backbones.architecture import Architecture, one_line
 from lightprobe.backbones.taps import Cut
@@ -168,6 +169,14 @@ def measure(architecture: Architecture, cuts: Sequence[Cut]) -> list[CutInfo]:
     cut = cut_network(network, [cut.name for cut in cuts])
     kept, shapes = _parameters_kept(cut), output_shapes(cut, architecture)
     return [CutInfo(cut, shapes[cut.name], kept[cut.name], kept[cut.name] / whole) for cut in cuts]
+
+
+def multiplications(architecture: Architecture, cut: str) -> int:
+    """Count what one photo takes up to a layer: of convolutions, matrix products and attention."""
+    network = cut_network(architecture.build(data=False), [cut])
+    with FlopCounterMode(display=False) as counter:
+        output_shapes(network, architecture)
+    return int(counter.get_total_flops()) // 2  # it counts additions, too
 
 
 def _parameters_kept(cut: fx.GraphModule) -> dict[str, int]:

@@ -193,6 +193,11 @@ def _look_up(name: str) -> tuple[str, Preprocessing]:
         return name, preprocessing_of(name)
     if name in PLAIN_CNNS:
         return name, PLAIN_PREPROCESSING
+    if "," in name:
+        raise BackboneError(
+            f"{name!r} names several networks, and only `train` in closed form sees through several at once: "
+            "name one here."
+        )
     if name not in BACKBONES:
         near = difflib.get_close_matches(name, BACKBONES, n=3, cutoff=0.5)
         hint = f"near it are {', '.join(near)}, and " if near else ""

@@ -14,7 +14,7 @@ from lightprobe.backprop.learners import FeatureLearner
 from lightprobe.backprop.recipe import Recipe
 from lightprobe.backprop.training import find_rate, train_network
 from lightprobe.classifier.network import Network
-from lightprobe.features import Features
+from lightprobe.features import Features, Lens
 from lightprobe.images import ImageSet, Skipped, require_every_class
 
 TRIAL_EPOCHS = 20
@@ -151,7 +151,7 @@ class LinearProbe(GradientClassifier):
         )
 
     def _samples(self, images: ImageSet, runner: Runner) -> tuple[Samples, Features]:
-        features = self._look(images, runner)
+        features = self.look(images, lenses=[Lens(self.network_.backbone, runner)])
         matrix = features.matrices[self.tap_].astype(np.float32)
         labels = torch.from_numpy(images.labels[features.kept])
         return Samples(torch.from_numpy(matrix), labels, torch.ones(len(labels))), features

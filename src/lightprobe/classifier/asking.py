@@ -12,11 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from lightprobe.answers import Prediction, Tested
-from lightprobe.backbones import Runner, Tap
 from lightprobe.classifier.answering import in_order
-from lightprobe.classifier.network import Network
-from lightprobe.classifier.training import look
-from lightprobe.features import Features, stream
+from lightprobe.classifier.seeing import Seeing
 from lightprobe.images import ImageSet, as_class_map, open_images, open_unlabelled
 from lightprobe.paths import cache_folder
 
@@ -24,33 +21,20 @@ from lightprobe.paths import cache_folder
 Answering = Callable[[NDArray[np.float16]], Iterable[Prediction]]
 
 
-class PhotoClassifier(ClassifierMixin, BaseEstimator):
-    """p(class | photo) = h(f(photo)), where f is a network up to a layer and h a head that a subclass has.
+class PhotoClassifier(Seeing, ClassifierMixin, BaseEstimator):
+    """p(class | photo) = h(f(photo)), where f is what Seeing sees with and h a head that a subclass has.
 
-    A subclass has the parameters batch_size, workers, device, class_map, cache, strict and verbose, sets the
-    attributes below when it is fitted, and says which features its head takes and what it makes of them.
+    A subclass has the parameter class_map and those of Seeing, sets the attributes when it is fitted, and
+    says what its head makes of features.
 
     Attributes
     ----------
     classes_ : ndarray of str, shape (n_classes,)
-    network_ : Network
     """
 
-    batch_size: int
-    workers: int | None
-    device: str
     class_map: str | None
-    cache: bool
-    strict: bool
-    verbose: bool
 
     classes_: NDArray[np.str_]
-    network_: Network
-
-    @property
-    @abstractmethod
-    def tap_(self) -> Tap:
-        """The features that the head takes."""
 
     @abstractmethod
     def _probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
@@ -99,7 +83,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         images = self._open(data, y, unmatched=True)
         images = (images.test or images).aligned_to(tuple(self.classes_))
-        features = self._look(images, self._compiled())
+        features = self.look(images)
         start = time.perf_counter()
         probabilities = self._probabilities(features.matrices[self.tap_])
         seconds = features.seconds + time.perf_counter() - start
@@ -135,20 +119,14 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         answering = self._answering(top, unknown, why)
         images = open_unlabelled(data)
-        chunks = stream(
-            images,
-            self._compiled(),
-            self.network_.backbone.preprocessing,
-            batch_size=self.batch_size,
-            workers=self.workers,
-        )
+        chunks = self.stream(images)
         answers = in_order(images.paths, chunks, lambda chunk: answering(chunk.features[self.tap_]))
         yield from tqdm(answers, total=len(images), unit="image", desc="Predicting", disable=not self.verbose)
 
     def _features_of(self, data: Any) -> NDArray[np.float16]:
         """Look at photos all of which have to be decodable."""
         check_is_fitted(self)
-        return self._look(open_unlabelled(data), self._compiled(), strict=True).matrices[self.tap_]
+        return self.look(open_unlabelled(data), strict=True).matrices[self.tap_]
 
     def _open(
         self, data: Any, y: Sequence[str] | None, *, group: str | None = None, unmatched: bool = False
@@ -160,10 +138,3 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator):
         if self.class_map is None:
             return images
         return as_class_map(self.class_map).apply(images, allow_unmatched=unmatched)
-
-    def _look(self, images: ImageSet, runner: Runner, *, strict: bool | None = None) -> Features:
-        strict = self.strict if strict is None else strict
-        return look(self, images, self.network_.backbone, runner, strict=strict)
-
-    def _compiled(self) -> Runner:
-        return self.network_.compiled([self.tap_], self.device)

@@ -16,6 +16,7 @@ from lightprobe.classifier.answering import Answerer
 from lightprobe.classifier.asking import Answering, PhotoClassifier
 from lightprobe.classifier.explaining import Explainer
 from lightprobe.classifier.kept import Kept
+from lightprobe.classifier.naming import OneOrSeveral
 from lightprobe.classifier.parameters import unfitted_head
 from lightprobe.classifier.state import restored, state_of
 from lightprobe.classifier.training import compare
@@ -35,13 +36,15 @@ class ImageClassifier(Updatable, PhotoClassifier):
 
     Parameters
     ----------
-    backbone : str
-        A network's name: "starter" or any of torchvision's classification networks.
-    weights : path, optional
-        A file of weights instead of the network's published ones.
+    backbone : str or list of str
+        A network's name: "starter" or any of torchvision's classification networks. Of several, "a,b",
+        each alone is compared with all side by side, which adds their kernels.
+    weights : path or list of path, optional
+        A file of weights instead of the network's published ones; of several "FILE,FILE", an empty place
+        (None) for a network's own.
     cut : str, optional
         The layer to stop at; the last convolutional one without it; "auto" compares the last layers of all
-        stages.
+        stages. Of several networks "LAYER,LAYER".
     image_size : int, optional
         Side of the network's input in pixels; the network's own without it.
     pool : {"auto", "avg", "flatten"}
@@ -101,12 +104,14 @@ class ImageClassifier(Updatable, PhotoClassifier):
     choice_ : Choice
         The winner.
     cut_gain_ : float or None
-        With cut "auto", what the winner has by leave-one-out over the best of the last layer.
+        With cut "auto", what the winner has by leave-one-out over the best of the last layers.
     optimism_ : float
         What `loo_accuracy_` owes to the choice among the candidates, by a bootstrap over photos or groups.
     head_ : OpticalRidge
+    networks_ : tuple of Network
+        The backbones that the winner looks through, up to the chosen layers, and what ran them.
     network_ : Network
-        The backbone up to the chosen layer, and what ran it.
+        The only one of these.
     seconds_ : dict of str to float
         Seconds a stage; features from the cache count at the cost recorded when they were computed.
     novelty_ : Novelty
@@ -134,9 +139,9 @@ class ImageClassifier(Updatable, PhotoClassifier):
 
     def __init__(
         self,
-        backbone: str = "starter",
+        backbone: str | Sequence[str] = "starter",
         *,
-        weights: str | Path | None = None,
+        weights: OneOrSeveral = None,
         cut: str | None = None,
         image_size: int | None = None,
         pool: Pool | Literal["auto"] = "auto",
@@ -207,8 +212,8 @@ class ImageClassifier(Updatable, PhotoClassifier):
         require_every_class(images, "training photos")
         compared = compare(self, images, kernel, head)
         images, selection, features = compared.images, compared.selection, compared.features
-        self.network_ = compared.network.at(selection.choice.tap.cut)
-        rows = ENCODERS[selection.choice.encode](features.matrices[selection.choice.tap])
+        self.networks_ = compared.networks
+        rows = ENCODERS[selection.choice.encode](compared.rows)
         kept = Kept(images.paths, features.digests, images.labels, images.groups, rows)
         self._adopt(selection, kept, images.classes)
         self.cut_gain_ = compared.cut_gain
@@ -242,7 +247,7 @@ class ImageClassifier(Updatable, PhotoClassifier):
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.
 
-        The network up to its cut is inside, so the folder is all that predicting needs.
+        The networks up to their cuts are inside, so the folder is all that predicting needs.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """A backbone and what runs it, as settled when a model was trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -92,6 +92,23 @@ class Network:
             config["weight_bytes"],
             named(tensors, "engine."),
         )
+
+
+def network_facts(networks: Sequence[Network]) -> dict[str, Any]:
+    """Say in JSON values what looks: `--backbone`'s names, and whatever else differs, with commas between."""
+
+    def each(values: Iterable[Any]) -> Any:
+        listed = list(values)
+        return listed[0] if len(set(listed)) == 1 else ",".join(map(str, listed))
+
+    return {
+        "backbone": ",".join(network.backbone.name for network in networks),
+        "image_size": each(network.backbone.preprocessing.crop for network in networks),
+        "precision": each(network.precision for network in networks),
+        "engine": each(network.engine for network in networks),
+        "weight_bytes": sum(network.weight_bytes for network in networks),
+        "agreement": min(network.agreement for network in networks),
+    }
 
 
 def named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from lightprobe.classifier.kept import Kept
+from lightprobe.classifier.naming import plain
 from lightprobe.classifier.network import Network, named
 from lightprobe.classifier.summed import Summed
 from lightprobe.head import Novelty, OpticalRidge
@@ -25,12 +26,18 @@ VERSIONS = ("lightprobe", "torch", "torchvision", "numpy", "scikit-learn")
 
 
 def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
-    """Take a fitted model apart; the network up to its cut is inside."""
+    """Take a fitted model apart; the networks up to their cuts are inside."""
     arrays, head = model.head_.get_state()
     if model.kept_ is None:
         # One row a photo: as much a trace of it as its name.
         arrays["loo_scores"] = arrays["loo_scores"][:0]
-    tensors, network = model.network_.state_of()
+    first, *others = model.networks_
+    tensors, network = first.state_of()
+    beside = []
+    for place, other in enumerate(others):
+        its_tensors, its_config = other.state_of()
+        tensors |= {f"beside.{place}.{name}": tensor for name, tensor in its_tensors.items()}
+        beside.append(its_config)
     tensors |= {f"head.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
     kept = None
     if model.kept_ is not None:
@@ -46,9 +53,11 @@ def state_of(model: "ImageClassifier") -> tuple[Tensors, dict[str, Any]]:
         "classes": model.classes_.tolist(),
         "parameters": {
             **model.get_params(),
-            "weights": None if model.weights is None else str(model.weights),
+            "backbone": plain(model.backbone),
+            "weights": plain(model.weights),
         },
         **network,
+        "beside": beside,
         "choice": model.choice_.to_config(),
         "candidates": [candidate.to_config() for candidate in model.candidates_],
         "head": head,
@@ -76,7 +85,11 @@ def restored(kind: type[Model], tensors: Tensors, config: dict[str, Any]) -> Mod
     """
     model = kind(**config["parameters"])
     model.classes_ = np.array(config["classes"])
-    model.network_ = Network.from_state(tensors, config)
+    others = enumerate(config.get("beside", ()))  # which models from before several networks do not have
+    model.networks_ = (
+        Network.from_state(tensors, config),
+        *(Network.from_state(named(tensors, f"beside.{place}."), other) for place, other in others),
+    )
     arrays = {name: tensor.numpy() for name, tensor in named(tensors, "head.").items()}
     model.head_ = OpticalRidge.from_state(arrays, config["head"])
     if len(model.head_.classes_) != len(model.classes_):

@@ -16,19 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.base import clone
 
-from lightprobe.backbones import Runner
 from lightprobe.classifier.kept import Kept
+from lightprobe.classifier.network import Network
 from lightprobe.classifier.parameters import unfitted_head
-from lightprobe.classifier.training import look
+from lightprobe.classifier.training import only_needed
 from lightprobe.errors import DataError, OptionError
-from lightprobe.features import FeatureCache, Features, provenance
+from lightprobe.features import FeatureCache, Features, Lens, provenance, see
 from lightprobe.images import ImageSet, Skipped, class_name, natural_key
 from lightprobe.optics import ENCODERS
-from lightprobe.selection import Candidate, Selection, affordable_taps, choices, select
+from lightprobe.selection import Candidate, Selection, Views, choices, open_views, select
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lightprobe.classifier.image_classifier import ImageClassifier
 
 
@@ -84,14 +82,14 @@ def update(
         removed=tuple(kept.names[i] for i in gone),
     )
     changed, names = kept.select(stay), [names[i] for i in stay]
-    taps = [model.choice_.tap]
+    views, lenses = None, None
     if reselect:
-        taps, _ = affordable_taps(model.network_.backbone, len(kept), model.pool, model.max_memory)
-    if add is not None or reselect:
-        runner = model.network_.compiled(taps, model.device)
+        backbones = [network.backbone for network in model.networks_]
+        views = open_views(backbones, len(kept), model.pool, model.max_memory)
+        lenses = model.lenses(views.parts)
     seconds = 0.0
     if add is not None:
-        images, features = look_at_new(model, add, runner)
+        images, features = look_at_new(model, add, lenses, views)
         seconds = features.seconds
         n_before = len(changed)
         changed, names = _extended(model, changed, names, images, features)
@@ -101,13 +99,15 @@ def update(
     classes = sorted(set(names), key=natural_key)
     code = {name: label for label, name in enumerate(classes)}
     changed = replace(changed, labels=np.array([code[name] for name in names], dtype=np.int64))
-    if reselect:
-        changed, selection = _reselected(model, changed, runner)
+    networks = model.networks_
+    if views is not None and lenses is not None:
+        changed, selection, networks = _reselected(model, changed, lenses, views)
     else:
         selection = _solved(model, changed)
     forgotten = {kept.digests[i].tobytes() for i in gone} - set(changed.keys())
     if forgotten:
         FeatureCache().forget(forgotten)
+    model.networks_ = networks
     model._adopt(selection, changed, classes)
     model.seconds_ = {"features": seconds, **selection.seconds}
     return replace(done, seconds=time.perf_counter() - start)
@@ -115,7 +115,7 @@ def update(
 
 def refuse_int8_removal(model: "ImageClassifier", remove: Sequence[str | Path]) -> None:
     """Refuse to take photos out of a model whose network was calibrated on some of them."""
-    if len(remove) and model.network_.precision == "int8":
+    if len(remove) and any(network.precision == "int8" for network in model.networks_):
         raise OptionError(
             "This network's int8 ranges were set on some of the training photos, so none can be taken out: "
             "train again without them."
@@ -131,12 +131,15 @@ def _relabelled(kept: Kept, names: Sequence[str], relabel: Mapping[str, str]) ->
     return renamed
 
 
-def look_at_new(model: "ImageClassifier", add: Any, runner: Runner) -> tuple[ImageSet, Features]:
+def look_at_new(
+    model: "ImageClassifier", add: Any, lenses: Sequence[Lens] | None = None, views: Views | None = None
+) -> tuple[ImageSet, Features]:
     """Look at the photos that are to be added; those that cannot be decoded are left out."""
     images = model._open(add, None, group=model.group, unmatched=True).training
     if not len(images):
         raise DataError("There are no training photos in what is to be added: give one at least.")
-    features = look(model, images, model.network_.backbone, runner, strict=model.strict)
+    wanted = None if views is None else views.parts | model.views
+    features = model.look(images, lenses=lenses, views=wanted)
     return images.select(features.kept), features
 
 
@@ -211,23 +214,36 @@ def _solved(model: "ImageClassifier", kept: Kept) -> Selection:
     return Selection([candidate], model.choice_, head, head.seconds_, model.optimism_)
 
 
-def _reselected(model: "ImageClassifier", kept: Kept, runner: Runner) -> tuple[Kept, Selection]:
-    """Compare pooling, encoding and kernel again, on features from the cache."""
-    stores = {
-        tap: FeatureCache().store(provenance(model.network_.backbone, runner, tap)) for tap in runner.taps
-    }
+def _reselected(
+    model: "ImageClassifier", kept: Kept, lenses: Sequence[Lens], views: Views
+) -> tuple[Kept, Selection, tuple[Network, ...]]:
+    """Compare views, encodings and kernels again, on features from the cache."""
+    cache = FeatureCache()
+    stores = [
+        {tap: cache.store(provenance(lens.backbone, lens.runner, tap)) for tap in lens.runner.taps}
+        for lens in lenses
+    ]
     keys = kept.keys()
-    missing = sum(any(key not in store for store in stores.values()) for key in keys)
+    missing = sum(any(key not in store for taps in stores for store in taps.values()) for key in keys)
     if missing:
         raise DataError(
             f"Choosing again needs what the network saw, and {missing} of {len(kept)} photos are not in the "
             "feature cache any more: update without --reselect, or train again."
         )
-    matrices: dict[Any, NDArray[np.float16]] = {
-        tap: np.stack([store.row(key) for key in keys]) for tap, store in stores.items()
-    }
+    seen = [
+        {tap: np.stack([store.row(key) for key in keys]) for tap, store in taps.items()} for taps in stores
+    ]
+    matrices = {name: see(parts, seen) for name, parts in views.parts.items()}
     kernel, head = unfitted_head(model)
-    wanted = choices(runner.taps, model.encode, kernel)
-    selection = select(matrices, kept.labels, wanted, head, groups=kept.groups, progress=model.verbose)
+    selection = select(
+        matrices,
+        kept.labels,
+        choices(views.parts, model.encode, kernel),
+        head,
+        groups=kept.groups,
+        multiplications=views.multiplications,
+        progress=model.verbose,
+    )
     rows = ENCODERS[selection.choice.encode](matrices[selection.choice.tap])
-    return replace(kept, rows=rows), selection
+    selection, networks = only_needed(selection, views, model.networks_)
+    return replace(kept, rows=rows), selection, networks

@@ -74,7 +74,7 @@ def update_sums(
     classes = [asked.after[i] for i in stay]
     new_rows, n_stay = rows[:0], len(stay)
     if add is not None:
-        images, features = look_at_new(model, add, model._compiled())
+        images, features = look_at_new(model, add)
         keys = [row.tobytes() for row in digests]
         new, free = unknown_photos(keys, classes, names, images, features)
         new_rows = _encoded(model, features.matrices[model.tap_][new])
@@ -148,7 +148,7 @@ def _seen_again(
                 f"{old.names[place]} has to be seen again, as this model keeps sums and no features, and "
                 f"{files[place]} is no file: give the path of the photo."
             )
-    features = model._look(open_listed([files[place] for place in places]), model._compiled(), strict=True)
+    features = model.look(open_listed([files[place] for place in places]), strict=True)
     for place, digest in zip(places, features.digests, strict=True):
         if digest.tobytes() != old.digests[place].tobytes():
             raise DataError(

@@ -67,6 +67,7 @@ def build_classifier(args: argparse.Namespace, method: str) -> "Model":
         An option was given that the method does not take.
     """
     _refuse_foreign(args, method)
+    _refuse_several(args, method)
     return classifier(args) if method == "optical" else build_learner(args, method)
 
 
@@ -123,6 +124,7 @@ def train_command(args: argparse.Namespace, method: str) -> list[str]:
     """
     from lightprobe.paths import cache_folder
 
+    _refuse_several(args, method)
     command = [args.data, "--method", method, "--root", args.root or str(cache_folder() / "datasets")]
     for name, default in {**_SHARED, **{k: v for names in _TAKES[method] for k, v in names.items()}}.items():
         value = getattr(args, name)
@@ -152,6 +154,14 @@ _SHARED = {
     "debug": False,
 }
 _PLAIN = ("batch_norm", "activation", "pooling", "init")
+
+
+def _refuse_several(args: argparse.Namespace, method: str) -> None:
+    if method != "optical" and "," in args.backbone:
+        raise OptionError(
+            f"--backbone {args.backbone} names several networks, and --method {method} trains one: name one, "
+            "or leave only --method optical, which sees through several at once."
+        )
 
 
 def _refuse_foreign(args: argparse.Namespace, method: str) -> None:

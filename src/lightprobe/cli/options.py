@@ -90,10 +90,12 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
         "--backbone",
         default="starter",
         metavar="NAME",
-        help="network that looks at the photos (starter; lightprobe backbones lists all)",
+        help="network that looks (starter; lightprobe backbones lists all); train takes several, a,b",
     )
     group.add_argument(
-        "--weights", metavar="FILE", help="its weights, .safetensors or .pth, instead of the published ones"
+        "--weights",
+        metavar="FILE",
+        help="its weights, .safetensors or .pth, instead of the published ones (of several FILE,FILE)",
     )
     group.add_argument(
         "--cut",

@@ -5,7 +5,7 @@ from typing import Any
 
 from lightprobe.backprop.base import GradientClassifier
 from lightprobe.classifier import ImageClassifier
-from lightprobe.classifier.network import Network
+from lightprobe.classifier.network import network_facts
 
 
 def facts(model: ImageClassifier | GradientClassifier) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def optical_facts(model: ImageClassifier) -> dict[str, Any]:
     head, choice = model.head_, model.choice_
     return {
         "method": "optical",
-        **_network_facts(model.network_),
+        **network_facts(model.networks_),
         "cut": choice.tap.cut,
         "pool": choice.tap.pool,
         "encode": choice.encode,
@@ -41,7 +41,7 @@ def gradient_facts(model: GradientClassifier) -> dict[str, Any]:
     """Return how a network learned."""
     return {
         "method": model.method,
-        **_network_facts(model.network_),
+        **network_facts([model.network_]),
         "cut": model.backbone_.cut,
         "pool": "avg",
         **dict.fromkeys(("encode", "kernel", "components", "alpha", "alpha_relative")),
@@ -55,17 +55,6 @@ def gradient_facts(model: GradientClassifier) -> dict[str, Any]:
         "recipe": model.recipe_.to_config(),
         "interrupted": model.interrupted_,
         "cached": [],
-    }
-
-
-def _network_facts(network: Network) -> dict[str, Any]:
-    return {
-        "backbone": network.backbone.name,
-        "image_size": network.backbone.preprocessing.crop,
-        "precision": network.precision,
-        "engine": network.engine,
-        "weight_bytes": network.weight_bytes,
-        "agreement": network.agreement,
     }
 
 

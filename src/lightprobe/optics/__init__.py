@@ -7,6 +7,7 @@ from lightprobe.optics.encode import (
     SignEncoder,
     float32_bits,
     l2_normalize,
+    side_by_side,
     sign_bits,
 )
 from lightprobe.optics.kernel import KERNELS, linear_kernel, optical_kernel, sum_kernels
@@ -27,6 +28,7 @@ __all__ = [
     "linear_kernel",
     "memory_needed",
     "optical_kernel",
+    "side_by_side",
     "sign_bits",
     "sum_kernels",
 ]

@@ -6,10 +6,12 @@
   lightonml's `Float32Encoder`, the layout that of its `ConcatenatedFloat32Encoder`.
 - l2: x / ‖x‖; a row of zeros stays as it is.
 
+Features of several networks are put side by side before any of these.
+
 Rows are worked on in blocks, so that no second copy of a large matrix is made besides the result.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -101,6 +103,26 @@ def l2_normalize(X: NDArray[Any]) -> NDArray[Any]:
         block /= np.where(lengths > 0, lengths, 1)
         normalized[rows] = block
     return normalized
+
+
+def side_by_side(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put the features of several networks in one row, each network's scaled to length one.
+
+        x = (x_1/|x_1|, …, x_N/|x_N|),    x·y = Σ_i cos(x_i, y_i)
+
+    So the linear kernel is the sum of the networks' own, none outweighing another, and the optical one is
+    |x|²|y|² + (x·y)² = N² + (Σ_i cos_i)²: beside the squares of a sum of optical kernels it has the products
+    cos_i cos_j. Of one network, the features are left as they are.
+
+    Parameters
+    ----------
+    blocks : sequence of (n, m_i)
+
+    Returns
+    -------
+    (n, Σ m_i)
+    """
+    return blocks[0] if len(blocks) == 1 else np.concatenate([l2_normalize(X) for X in blocks], axis=1)
 
 
 def keep(X: NDArray[Any]) -> NDArray[Any]:

@@ -77,6 +77,9 @@ def _tiles(row: Row) -> list[Tile]:
 
 def _what(row: Row, classes: Sequence[str]) -> Section:
     sees = f"{row['backbone']} looks at photos of {row['image_size']} pixels up to the layer {row['cut']}"
+    if "," in row["backbone"]:
+        names = " and ".join(row["backbone"].split(","))
+        sees = f"{names} look at photos of {row['image_size']} pixels, side by side ({row['cut']})"
     parts = [f"{sees} ({row['engine']}, {row['precision']})."]
     if row["method"] == "optical":
         exact = row["components"] == "exact"

@@ -3,6 +3,7 @@
 from lightprobe.selection.candidates import AUTO_ENCODINGS, AUTO_KERNELS, Candidate, Choice, choices
 from lightprobe.selection.comparison import Selection, select
 from lightprobe.selection.taps import AUTO_POOLS, affordable_taps, stage_cuts
+from lightprobe.selection.views import Views, open_views
 
 __all__ = [
     "AUTO_ENCODINGS",
@@ -11,8 +12,10 @@ __all__ = [
     "Candidate",
     "Choice",
     "Selection",
+    "Views",
     "affordable_taps",
     "choices",
+    "open_views",
     "select",
     "stage_cuts",
 ]

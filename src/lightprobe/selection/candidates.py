@@ -51,7 +51,8 @@ class Candidate:
     alpha_relative : float or None
         That alpha, relative to tr(Kc)/n.
     cost : int
-        Multiplications that one prediction takes behind the network.
+        Multiplications that one prediction takes; those of the network itself only where the candidates
+        look through different ones, or through different parts of one.
     dropped : str
         Why it has no score; empty if it has one.
     """
@@ -65,11 +66,21 @@ class Candidate:
     correct: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool), repr=False, compare=False)
 
     @classmethod
-    def scored(cls, choice: Choice, head: OpticalRidge, labels: NDArray[np.int64]) -> Self:
-        """Take the figures of a head that was fitted with a choice to labels (n,)."""
+    def scored(
+        cls, choice: Choice, head: OpticalRidge, labels: NDArray[np.int64], multiplications: int = 0
+    ) -> Self:
+        """Take the figures of a head that was fitted with a choice to labels (n,).
+
+        `multiplications` are those of what stands before the head.
+        """
         correct = head.loo_scores_.argmax(axis=1) == labels
         recalls = np.bincount(labels, weights=correct) / np.bincount(labels)
-        figures = head.loo_accuracy_, float(recalls.mean()), head.alpha_relative_, head.cost_
+        figures = (
+            head.loo_accuracy_,
+            float(recalls.mean()),
+            head.alpha_relative_,
+            multiplications + head.cost_,
+        )
         return cls(choice, *figures, correct=correct)
 
     def to_config(self) -> dict[str, object]:

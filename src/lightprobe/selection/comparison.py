@@ -66,6 +66,7 @@ def select(
     head: OpticalRidge,
     *,
     groups: NDArray[np.generic] | None = None,
+    multiplications: Mapping[Tap, int] | None = None,
     progress: bool = False,
 ) -> Selection:
     """Fit every choice, compare them by leave-one-out, and return the winner fitted.
@@ -83,6 +84,8 @@ def select(
         weighed by them.
     groups : ndarray, shape (n_samples,), optional
         Photos of one group are left out together.
+    multiplications : dict of Tap to int, optional
+        What a photo takes up to each tap, where they differ: a part of the candidates' cost.
     progress : bool
         Draw a bar on stderr.
 
@@ -108,9 +111,12 @@ def select(
             # The kernels of one encoding are functions of the same inner products.
             products = cache(partial(linear_kernel, encoded, device=head.torch_device))
             for choice in group:
-                candidate, fitted = _try(choice, encoded, labels, head, groups, products)
-                tried.append(candidate)
-                if fitted is not None:
+                fitted, reason = _try(choice, encoded, labels, head, groups, products)
+                if fitted is None:
+                    tried.append(Candidate(choice, dropped=reason))
+                else:
+                    before = (multiplications or {}).get(choice.tap, 0)
+                    tried.append(Candidate.scored(choice, fitted, labels, before))
                     weights = fitted.class_weight_[labels]
                     heads[choice] = fitted
                     for stage, value in fitted.seconds_.items():
@@ -140,7 +146,8 @@ def _try(
     head: OpticalRidge,
     groups: NDArray[np.generic] | None,
     products: Callable[[], NDArray[np.float64]],
-) -> tuple[Candidate, OpticalRidge | None]:
+) -> tuple[OpticalRidge | None, str]:
+    """Fit a choice, or say why it cannot be used."""
     try:
         fitted = (
             clone(head)
@@ -149,9 +156,9 @@ def _try(
         )
     except (DegenerateKernelError, ResourceError) as error:
         logger.info("%s: dropped, %s", choice, error)
-        return Candidate(choice, dropped=str(error)), None
+        return None, str(error)
     logger.info("%s: leave-one-out %.2f %%", choice, 100 * fitted.loo_accuracy_)
-    return Candidate.scored(choice, fitted, labels), fitted
+    return fitted, ""
 
 
 def _contenders(

@@ -66,14 +66,8 @@ def affordable_taps(
     sizes = backbone.feature_sizes(taps)
     if pool == "auto" and sizes[taps[-1]] == sizes[taps[-2]]:
         del taps[-1]  # one position: both poolings are the same
-    limit = max_memory or psutil.virtual_memory().available // 2
-    # The features in float16, and their encoded copy.
-    needed = {tap: n_images * sizes[tap] * 4 for tap in taps}
-    dropped = {
-        tap: f"{n_images} × {sizes[tap]} features take {needed[tap] / 1e9:.1f} GB of {limit / 1e9:.1f} GB"
-        for tap in taps
-        if needed[tap] > limit
-    }
+    limit = memory_limit(max_memory)
+    dropped = {tap: reason for tap in taps if (reason := too_large(n_images, sizes[tap], limit))}
     if len(dropped) == len(taps):
         raise ResourceError(
             f"{dropped[taps[0]]}: name another pooling, cut or image size, or raise max_memory."
@@ -81,3 +75,16 @@ def affordable_taps(
     for tap, reason in dropped.items():
         logger.warning("%s %s is left out: %s.", tap.cut, tap.pool, reason)
     return [tap for tap in taps if tap not in dropped], dropped
+
+
+def memory_limit(max_memory: int | None) -> int:
+    """Bytes that the features of one view may take: half of what is free, where it is not given."""
+    return max_memory or psutil.virtual_memory().available // 2
+
+
+def too_large(n_images: int, n_features: int, limit: int) -> str:
+    """Say why features would not fit in memory; nothing if they would."""
+    needed = n_images * n_features * 4  # in float16, and their encoded copy
+    if needed <= limit:
+        return ""
+    return f"{n_images} × {n_features} features take {needed / 1e9:.1f} GB of {limit / 1e9:.1f} GB"

@@ -11,29 +11,29 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from lightprobe.answers import Prediction
 from lightprobe.classifier import ImageClassifier
+from lightprobe.classifier.network import network_facts
 from lightprobe.errors import DataError, ImageError
-from lightprobe.features import as_float16, image_digest
+from lightprobe.features import Lens, as_float16, image_digest, see
 from lightprobe.head import check_rate
 from lightprobe.images import ImageSet
 from lightprobe.images.decode import decode
 from lightprobe.serve.answering import Answered, Answering
 from lightprobe.serve.limits import Limits
 
-if TYPE_CHECKING:
-    from lightprobe.backbones import Runner
-
 BATCH = 32
 
 
 @dataclass(frozen=True)
 class _Asked:
-    pixels: torch.Tensor
+    pixels: tuple[torch.Tensor, ...]  # for each network
     answer: Future[Answered]
 
 
@@ -52,7 +52,8 @@ class Service:
     def __init__(self, model: ImageClassifier, folder: Path, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self._model, self._folder = model, folder
-        self._runner: Runner = model.network_.compiled([model.choice_.tap], model.device)
+        self._lenses: list[Lens] = model.lenses()
+        (self._parts,) = model.views.values()
         self._answering = Answering(model)
         self._facts = _facts(model)
         self._teaching = threading.Lock()
@@ -153,12 +154,13 @@ class Service:
         self._waiting.put(asked)
         return asked
 
-    def _prepare(self, content: bytes) -> torch.Tensor:
+    def _prepare(self, content: bytes) -> tuple[torch.Tensor, ...]:
         if len(content) > self.limits.file_bytes:
             raise ImageError(f"has {len(content)} bytes, and {self.limits.file_bytes} are allowed")
-        preprocessing = self._model.network_.backbone.preprocessing
-        pixels = decode(content, max_pixels=self.limits.pixels, at_least=preprocessing.resize)
-        return preprocessing.prepare(pixels)
+        return tuple(
+            how.prepare(decode(content, max_pixels=self.limits.pixels, at_least=how.resize))
+            for how in (lens.backbone.preprocessing for lens in self._lenses)
+        )
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
@@ -170,14 +172,21 @@ class Service:
                     break
                 batch.append(following)
             try:
-                (features,) = self._runner(torch.stack([asked.pixels for asked in batch])).values()
-                answers = self._answering(as_float16(features))
+                answers = self._answering(self._seen([asked.pixels for asked in batch]))
             except Exception as error:  # whatever it is belongs to those who asked, not to this thread
                 for asked in batch:
                     asked.answer.set_exception(error)
             else:
                 for asked, answer in zip(batch, answers, strict=True):
                     asked.answer.set_result(answer)
+
+    def _seen(self, photos: Sequence[tuple[torch.Tensor, ...]]) -> NDArray[np.float16]:
+        """Run each network over its pixels of all photos."""
+        outputs = [
+            {tap: as_float16(values) for tap, values in lens.runner(torch.stack(pixels)).items()}
+            for lens, pixels in zip(self._lenses, zip(*photos, strict=True), strict=True)
+        ]
+        return see(self._parts, outputs)
 
 
 class _InMemory:
@@ -192,13 +201,11 @@ class _InMemory:
 
 
 def _facts(model: ImageClassifier) -> dict[str, Any]:
+    facts = network_facts(model.networks_)
     return {
         "classes": model.classes_.tolist(),
         "n_train": model.n_train_,
         "loo_accuracy": model.loo_accuracy_,
-        "backbone": model.network_.backbone.name,
-        "image_size": model.network_.backbone.preprocessing.crop,
-        "precision": model.network_.precision,
-        "engine": model.network_.engine,
+        **{name: facts[name] for name in ("backbone", "image_size", "precision", "engine")},
         **model.choice_.to_config(),
     }

@@ -125,10 +125,11 @@ class Workbench:
         # A study says which layers it compares: "auto" is the last one here.
         cut = None if settings.cut == "auto" else settings.cut
         options = {"cut": cut, "image_size": settings.image_size, **changes}
-        weights = settings.weights if name is None else weights
-        return create_backbone(
-            name or settings.backbone, weights=weights, random_state=settings.random_state, **options
-        )
+        if name is None:
+            # Several networks are refused there: a study compares them by its own means.
+            name = ",".join([settings.backbone] if isinstance(settings.backbone, str) else settings.backbone)
+            weights = settings.weights
+        return create_backbone(name, weights=weights, random_state=settings.random_state, **options)
 
     @property
     def pool(self) -> Pool:

@@ -1,0 +1,172 @@
+"""Several networks: each alone and all side by side are compared, and only what is needed is kept."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tests.toys import CLASSES, toy_image
+
+from lightprobe import ImageClassifier, load
+from lightprobe.backbones import create_backbone
+from lightprobe.classifier import training
+from lightprobe.classifier.naming import of_each
+from lightprobe.errors import BackboneError, OptionError
+from lightprobe.evidence.facts import facts
+from lightprobe.export import export
+from lightprobe.images import ImageSet, open_images
+from lightprobe.look import draw_model
+from lightprobe.selection import choices
+from lightprobe.serve.service import Service
+
+BOTH: dict[str, Any] = {"backbone": "starter,squeezenet1_1", "weights": ",random"}
+
+
+def toy_classifier(**parameters: Any) -> ImageClassifier:
+    fixed = {"image_size": 64, "pool": "avg", "encode": "l2", "precision": "fp32", "engine": "eager"}
+    return ImageClassifier(**{**fixed, "device": "cpu", "cache": False, **parameters})
+
+
+def only_the_sum(patch: pytest.MonkeyPatch) -> None:
+    """Compare nothing else: the toys are too easy for a sum to win."""
+    patch.setattr(training, "choices", lambda taps, *rest: choices(list(taps)[-1:], *rest))
+
+
+@pytest.fixture(scope="module")
+def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six training photos and two test photos of each class."""
+    root = tmp_path_factory.mktemp("toys")
+    for split, seeds in (("train", range(6)), ("test", range(100, 102))):
+        for kind in CLASSES:
+            folder = root / split / kind
+            folder.mkdir(parents=True)
+            for seed in seeds:
+                Image.fromarray(toy_image(kind, seed)).save(folder / f"{kind} {seed}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def summed(toys: Path) -> ImageClassifier:
+    with pytest.MonkeyPatch.context() as patch:
+        only_the_sum(patch)
+        return toy_classifier(**BOTH, kernel="optical").fit(toys)
+
+
+def mean_cosines(training: ImageSet, asked: ImageSet) -> np.ndarray:
+    """Mean over the networks, each fitted alone, of the cosines (n_asked, n_training) of what it sees."""
+    cosines = []
+    for name, weights in (("starter", None), ("squeezenet1_1", "random")):
+        alone = toy_classifier(backbone=name, weights=weights, kernel="optical").fit(training)
+        rows, others = (
+            alone.look(images, strict=True).matrices[alone.choice_.tap].astype(float)
+            for images in (training, asked)
+        )
+        lengths = np.outer(np.linalg.norm(others, axis=1), np.linalg.norm(rows, axis=1))
+        cosines.append(others @ rows.T / lengths)
+    return np.asarray(np.mean(cosines, axis=0))
+
+
+def test_scores_are_those_of_the_summed_kernel_solved_by_hand(summed: ImageClassifier, toys: Path) -> None:
+    images = open_images(toys)
+    training, test = images.training, images.test
+    assert test is not None
+    n, targets = len(training), np.where(training.labels[:, None] == np.arange(3), 1.0, -1.0)
+    cosines = mean_cosines(training, training)
+    kernel = 1 + cosines**2
+    # (K + αI) c + 1b = Y and 1ᵀc = 0
+    system = np.block([[kernel + summed.head_.alpha_ * np.eye(n), np.ones((n, 1))], [np.ones((1, n)), 0.0]])
+    solution = np.linalg.solve(system, np.vstack([targets, np.zeros((1, 3))]))
+    scores = (1 + mean_cosines(training, test) ** 2) @ solution[:-1] + solution[-1]
+    np.testing.assert_allclose(summed.decision_function(toys / "test"), scores, atol=0.02)
+    # and the linear kernel of what it keeps is the sum of linear kernels, scaled to one
+    assert summed.kept_ is not None
+    rows = summed.kept_.rows.astype(float)
+    np.testing.assert_allclose(rows @ rows.T, cosines, atol=2e-3)
+
+
+def test_a_sum_is_compared_with_each_network_alone_and_the_cheaper_of_equals_wins(
+    toys: Path, tmp_path: Path
+) -> None:
+    model = toy_classifier(**BOTH, kernel="optical").fit(toys)
+    alone = toy_classifier(kernel="optical").fit(toys)
+    assert [network.backbone.name for network in model.networks_] == ["starter"]
+    cuts = {c.choice.tap.cut for c in model.candidates_}
+    assert cuts == {
+        "starter:trunk_output",
+        "squeezenet1_1:features",
+        "starter:trunk_output+squeezenet1_1:features",
+    }
+    assert model.choice_ == alone.choice_
+    np.testing.assert_array_equal(model.loo_scores_, alone.loo_scores_)
+    folder = model.save(tmp_path / "model")
+    assert json.loads((folder / "config.json").read_text(encoding="utf-8"))["beside"] == []
+    again = load(folder)
+    assert again.get_params()["backbone"] == BOTH["backbone"]
+    np.testing.assert_array_equal(again.predict_proba(toys / "test"), alone.predict_proba(toys / "test"))
+
+
+def test_a_sum_survives_the_disk_and_explains_itself(
+    summed: ImageClassifier, toys: Path, tmp_path: Path
+) -> None:
+    folder = summed.save(tmp_path / "model")
+    again, photos = load(folder), toys / "test"
+    np.testing.assert_array_equal(again.decision_function(photos), summed.decision_function(photos))
+    answers = list(again.iter_predictions([photos], unknown=0.1, why=2))
+    probabilities = summed.predict_proba(photos)
+    np.testing.assert_allclose([a.probabilities[0] for a in answers], probabilities.max(axis=1), atol=1e-3)
+    assert all(a.why is not None and len(a.why.nearest) == 2 for a in answers)
+    assert all(a.novelty is not None for a in answers)
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    assert "starter up to `trunk_output`" in card
+    assert "squeezenet1_1 up to `features`" in card
+    assert facts(summed)["backbone"] == "starter,squeezenet1_1"
+    assert facts(summed)["cut"] == "starter:trunk_output+squeezenet1_1:features"
+
+
+def test_a_sum_is_updated_to_what_training_again_gives(
+    toys: Path, toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_the_sum(monkeypatch)
+    model = toy_classifier(**BOTH, kernel="optical", cache=True).fit(toys)
+    gone = "train/disc/disc 0.png"
+    (toy_folder / gone).unlink()
+    model.update(toy_folder, remove=[gone])
+    again = toy_classifier(**BOTH, kernel="optical", cache=True).fit(toy_folder)
+    photos = toys / "test"
+    np.testing.assert_allclose(
+        model.decision_function(photos), again.decision_function(photos), rtol=1e-6, atol=1e-6
+    )
+    model.update(reselect=True)
+    assert [network.backbone.name for network in model.networks_] == ["starter"]
+    assert model.score(photos) > 0.9
+
+
+def test_a_service_sees_through_all_networks(summed: ImageClassifier, toys: Path, tmp_path: Path) -> None:
+    service = Service(summed, tmp_path / "model")
+    try:
+        photos = sorted((toys / "test").rglob("*.png"))[:3]
+        answers = service.predict([(photo.name, photo.read_bytes()) for photo in photos])
+    finally:
+        service.close()
+    expected = summed.predict_proba(photos).max(axis=1)
+    np.testing.assert_allclose([a.probabilities[0] for a in answers], expected, atol=1e-3)
+
+
+def test_what_works_with_one_network_only_says_so(summed: ImageClassifier, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="starter and squeezenet1_1 at once"):
+        export(summed, "onnx", tmp_path / "model.onnx")
+    with pytest.raises(OptionError, match="starter and squeezenet1_1 at once"):
+        draw_model(summed, tmp_path / "photo.png", tmp_path / "look.png")
+    with pytest.raises(BackboneError, match="names several networks"):
+        create_backbone("starter,squeezenet1_1")
+
+
+def test_weights_and_layers_are_given_one_a_network() -> None:
+    assert of_each("weights", None, 2) == [None, None]
+    assert of_each("weights", ",b.pth", 2) == [None, "b.pth"]
+    assert of_each("weights", [None, Path("b.pth")], 2) == [None, Path("b.pth")]
+    assert of_each("weights", "odd, name.pth", 1) == ["odd, name.pth"]
+    with pytest.raises(OptionError, match="weights names 1 for 2 networks"):
+        of_each("weights", "b.pth", 2)
