@@ -223,6 +223,11 @@ def test_backbones_and_datasets_list_what_can_be_named(capsys: pytest.CaptureFix
     [
         ("train NOWHERE --out RUN", "NOWHERE"),
         ("train TOYS --out RUN --backbone resnet19", "resnet18"),
+        ("train TOYS --out RUN --backbone starter,resnet19", "resnet18"),
+        ("train TOYS --out RUN --backbone starter,resnet18 --weights a,b,c", "3 for 2 networks"),
+        ("train TOYS --out RUN --backbone starter,resnet18 --method linear-probe", "several at once"),
+        ("compare TOYS --out RUN --backbone starter,resnet18", "several at once"),
+        ("extract TOYS --out a.npz --backbone starter,resnet18", "several networks"),
         ("train TOYS --out RUN --cut nowhere", "nowhere"),
         ("train TOYS --out RUN --weights none.safetensors", "none.safetensors"),
         ("train TOYS --out RUN --pool max", "flatten"),
