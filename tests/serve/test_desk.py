@@ -1,16 +1,17 @@
 """What the page does, without the page: answers as HTML, teaching, tables."""
 
 import csv
-import json
 import zipfile
 from pathlib import Path
 
 import pytest
+from tests.serve.conftest import FIXED
 from tests.serve.servers import photo
 from tests.toys import CLASSES
 
-from lightprobe import load
+from lightprobe import ImageClassifier, load
 from lightprobe.errors import DataError, LightprobeError
+from lightprobe.evidence.kept import keep
 from lightprobe.images import open_images
 from lightprobe.serve import Album, Desk, Service, originals
 
@@ -66,6 +67,19 @@ def test_a_photo_that_was_corrected_is_answered_so_whatever_the_others_say(
     assert "<strong>stripes</strong>" in desk.ask(shot).answer
     assert "flatters" in desk.ask(shot).answer
     assert desk.facts["n_train"] == 37
+
+
+def test_a_model_that_keeps_sums_is_taught_and_corrected_too(training_photos: Path, tmp_path: Path) -> None:
+    model = ImageClassifier(**FIXED, pool="avg", encode="l2", kernel="linear", keep="sums")
+    service = Service(model.fit(training_photos), tmp_path / "model")
+    desk = Desk(service, Album())
+    shot = put(tmp_path, "shot.png", photo("plain", 500))
+    assert desk.ask(shot).reasons == "", "such a model keeps no photo's features, and cannot say why"
+    desk.teach(shot, "noise")
+    assert service.known_class(shot.read_bytes()) == "noise"
+    assert "37 training photos of 3 classes" in desk.teach(shot, "disc")
+    assert service.known_class(shot.read_bytes()) == "disc"
+    service.close()
 
 
 def test_a_broken_file_gets_a_sentence_wherever_it_is_given(desk: Desk, tmp_path: Path) -> None:
@@ -128,13 +142,12 @@ def test_originals_are_found_where_the_run_says_they_lie(training_photos: Path, 
     model = tmp_path / "run" / "model"
     model.mkdir(parents=True)
     assert originals(model, None) is None
-    facts = tmp_path / "run" / "evidence" / "run.json"
-    facts.parent.mkdir()
-    facts.write_text(json.dumps({"data": str(training_photos)}), encoding="utf-8")
+    images = open_images(training_photos)
+    keep(model.parent, images, [], images.classes, "lightprobe train", "", data=str(training_photos))
     found = originals(model, None)
     assert found is not None
     assert len(found) == 36
-    facts.write_text(json.dumps({"data": str(tmp_path / "gone")}), encoding="utf-8")
+    keep(model.parent, images, [], images.classes, "lightprobe train", "", data=str(tmp_path / "gone"))
     assert originals(model, None) is None
     with pytest.raises(DataError, match="gone"):
         originals(model, str(tmp_path / "gone"))

@@ -30,6 +30,7 @@ class Answering:
 
     def __init__(self, model: ImageClassifier) -> None:
         self._head, self._classes, self._kept = model.head_, model.classes_, model.kept_
+        self._roster = model.kept_ if model.kept_ is not None else model.sums_
         self._encode = ENCODERS[model.choice_.encode]
         self._answerer = Answerer(
             model.head_, model.classes_, model.novelty_, len(model.classes_), None, None
@@ -73,17 +74,25 @@ class Answering:
             nearest=full.nearest[:k],
         )
 
+    @property
+    def explains(self) -> bool:
+        """Whether the model keeps what reasons need."""
+        return self._kept is not None
+
     @cached_property
     def digests(self) -> dict[str, bytes]:
         """Digests of the training photos by name."""
-        return {} if self._kept is None else dict(zip(self._kept.names, self._kept.keys(), strict=True))
+        if self._roster is None:
+            return {}
+        return dict(zip(self._roster.names, map(bytes, self._roster.digests), strict=True))
 
     @cached_property
     def labels(self) -> dict[bytes, str]:
         """Classes of the training photos by digest."""
-        if self._kept is None:
+        if self._roster is None:
             return {}
-        return dict(zip(self._kept.keys(), self._classes[self._kept.labels].tolist(), strict=True))
+        labels = self._classes[self._roster.labels].tolist()
+        return dict(zip(map(bytes, self._roster.digests), labels, strict=True))
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ class Desk:
             content = _Upload(photo, self._service.limits.file_bytes).read()
         except ImageError as error:
             return Shown(pieces.refusal(f"{photo.name}: {error.reason}."), {}, "")
-        why = REASONS if self._service.digests else 0
+        why = REASONS if self._service.explains else 0
         (said,) = self._service.predict([(photo.name, content)], TOP, unknown=UNKNOWN, why=why)
         shares = dict(zip(said.labels, said.probabilities, strict=True))
         answer = pieces.answer(said, self._service.known_class(content))

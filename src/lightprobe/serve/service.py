@@ -6,6 +6,7 @@ nobody waits for that, and no answer mixes two models.
 """
 
 import queue
+import tempfile
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -111,14 +112,15 @@ class Service:
         except ImageError as error:
             raise DataError(f"{name} {error.reason}: send another photo.") from None
         with self._teaching:
-            kept = self._model.kept_
-            key = image_digest(content)
-            known = [n for n, k in zip(kept.names, kept.keys(), strict=True) if k == key] if kept else []
-            if known:
-                self._model.update(relabel=dict.fromkeys(known, label.strip()))
-            else:
+            if self.known_class(content) is None:
                 photo = ImageSet.from_names([name], [label.strip()], _InMemory(content))
                 self._model.update(photo)
+            else:
+                # By its file, as a model that keeps sums has to see it again.
+                with tempfile.TemporaryDirectory() as folder:
+                    file = Path(folder, "photo")
+                    file.write_bytes(content)
+                    self._model.update(relabel={str(file): label.strip()})
             self._answering, self._facts = self._answering.after(self._model), _facts(self._model)
             return self._facts
 
@@ -130,6 +132,11 @@ class Service:
     def known_class(self, content: bytes) -> str | None:
         """Return the class of a photo that is among the training photos to the byte."""
         return self._answering.labels.get(image_digest(content))
+
+    @property
+    def explains(self) -> bool:
+        """Whether `why` can be asked for."""
+        return self._answering.explains
 
     @property
     def digests(self) -> dict[str, bytes]:
