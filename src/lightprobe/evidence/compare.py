@@ -11,7 +11,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from lightprobe.errors import LightprobeError, OptionError
 from lightprobe.evidence.runs import Row, append_row, make_run_folder
@@ -94,6 +94,9 @@ def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], pa
             weight="bold",
         )
     axes.set(xscale="log", xlabel="seconds of training, everything cold", ylabel="test accuracy")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.spines[["top", "right"]].set_visible(False)
     axes.margins(x=0.2)
