@@ -1,6 +1,8 @@
 """The HTTP server under the application."""
 
+import signal
 import socket
+import sys
 from collections.abc import Callable
 
 import torch
@@ -39,6 +41,8 @@ def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -
         raise OptionError(
             f"{host}:{port} cannot be listened on ({error.strerror or error}): name another --host or --port."
         ) from None
+    # uvicorn hands a signal on when it has shut down, and this one would end the process before it tidies up.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     with listening:
         ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
