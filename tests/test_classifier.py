@@ -273,7 +273,7 @@ def test_an_answer_is_explained_by_training_photos_whose_shares_sum_to_its_score
     every = why.arguments_for + why.arguments_against
     score = linear.decision_function([photo]).max()
     assert sum(a.value for a in every) + why.base == pytest.approx(score, rel=0.02)
-    with pytest.raises(OptionError, match="keeps nothing"):
+    with pytest.raises(OptionError, match="keeps no features"):
         toy_classifier(kernel="linear", keep="nothing").fit(toy_folder).explain([photo])
 
 
