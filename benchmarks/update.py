@@ -98,7 +98,7 @@ def forget(images: Any, start: Any, how: dict[str, Any], folder: Path, rng: np.r
     gone = np.sort(rng.choice(len(start), len(start) // 10, replace=False))
     assert model.kept_ is not None
     kept = model.kept_.select(gone)
-    looked = model._look(images.select(start).select(gone), model._compiled()).matrices[model.tap_]
+    looked = model.look(images.select(start).select(gone)).matrices[model.tap_]
     marks = [name.encode() for name in kept.names] + kept.keys()
     marks += [row.tobytes() for rows in (kept.rows, looked) for row in rows]
     before = found(folder, marks)
