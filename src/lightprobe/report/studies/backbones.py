@@ -50,6 +50,8 @@ def _drawing(rows: Sequence[Row]) -> Drawing:
     left.set_yticks(range(len(by_time)), [row["backbone"].replace(" + ", " +\n") for row in by_time])
     percent_axis(left, "x")
     left.set_xlabel(accuracy_name(rows).replace(" on ", "\non "))
+    for axes in (left, right):  # the same lines in both
+        axes.set_ylim(-0.6, len(by_time) - 0.4)
     right.set_yticks([])
     right.grid(visible=False)
     right.xaxis.set_ticks([])
