@@ -263,6 +263,11 @@ def test_bad_input_gets_one_sentence_and_status_2(
     assert "Traceback" not in err
 
 
+def _heed_ctrl_c() -> None:
+    """Undo what a shell does to programs that it starts in the background, these tests perhaps among them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends Ctrl-C to whole consoles only")
 def test_ctrl_c_ends_with_status_130_and_a_sentence(
     toy_folder: Path, tmp_path: Path, own_cache: Path
@@ -270,7 +275,9 @@ def test_ctrl_c_ends_with_status_130_and_a_sentence(
     command = [sys.executable, "-m", "lightprobe", "train", str(toy_folder), "--out", str(tmp_path / "run")]
     slow = ("--batch-size", "1", "--image-size", "1024", "--engine", "eager", "--precision", "fp32")
     environment = {**os.environ, "LIGHTPROBE_CACHE": str(own_cache)}
-    with subprocess.Popen([*command, *slow], stderr=subprocess.PIPE, env=environment, text=True) as process:
+    with subprocess.Popen(
+        [*command, *slow], stderr=subprocess.PIPE, env=environment, text=True, preexec_fn=_heed_ctrl_c
+    ) as process:
         assert process.stderr is not None
         begun = ""
         while "Looking" not in begun:  # the bar is drawn before the first photo
