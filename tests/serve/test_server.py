@@ -1,7 +1,10 @@
 """The HTTP server: what it asks of the sockets and signals under it."""
 
+import http.client
 import signal
 import socket
+import threading
+import time
 from typing import Any
 
 import pytest
@@ -43,6 +46,52 @@ def test_answers_leave_at_once_and_sigterm_tidies_up(
     with pytest.raises(SystemExit) as stop:
         handlers[signal.SIGTERM](signal.SIGTERM, None)
     assert stop.value.code == 143
+
+
+@pytest.mark.parametrize(
+    ("listens", "asked", "status"),
+    [
+        ("127.0.0.1", "localhost:7860", 200),
+        ("127.0.0.1", "LocalHost", 200),
+        ("127.0.0.1", "127.0.0.1:7860", 200),
+        ("127.0.0.1", "127.8.9.10", 200),
+        ("127.0.0.1", "[::1]:7860", 200),
+        ("127.0.0.1", "rebound.example:7860", 403),
+        ("127.0.0.1", "localhost.rebound.example", 403),
+        ("127.0.0.1", "127.0.0.1.rebound.example", 403),
+        ("127.0.0.1", "192.168.0.2", 403),
+        ("127.0.0.1", "[::1", 403),
+        ("127.0.0.1", "", 403),
+        ("localhost", "rebound.example", 403),
+        ("0.0.0.0", "photos.example", 200),
+    ],
+)
+def test_only_a_server_for_other_machines_answers_to_another_name(
+    monkeypatch: pytest.MonkeyPatch, handlers: dict[int, Any], listens: str, asked: str, status: int
+) -> None:
+    run = uvicorn.Server.run
+    answers: list[tuple[int, str]] = []
+
+    def ask(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        thread = threading.Thread(target=run, args=(server, sockets))
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        connection = http.client.HTTPConnection("127.0.0.1", sockets[0].getsockname()[1])
+        # The same origin, as a browser has it: this is not what tells a rebound name.
+        connection.request("GET", "/", headers={"Host": asked, "Origin": f"http://{asked}"})
+        answer = connection.getresponse()
+        answers.append((answer.status, answer.read().decode()))
+        connection.close()
+        server.should_exit = True
+        thread.join()
+
+    monkeypatch.setattr(uvicorn.Server, "run", ask)
+    app = FastAPI()
+    app.add_api_route("/", lambda: "here")
+    serve(app, listens, 0, ready=lambda _: None)
+    assert answers[0][0] == status
+    assert ("ask for localhost" if status == 403 else "here") in answers[0][1]
 
 
 def test_a_port_that_is_taken_is_named(handlers: dict[int, Any]) -> None:

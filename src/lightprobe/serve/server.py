@@ -4,15 +4,17 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from ipaddress import ip_address
 
 import torch
 from fastapi import FastAPI
 
 from lightprobe.errors import MissingExtraError, OptionError
+from lightprobe.serve.guard import LocalHosts
 
 
 def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -> None:
-    """Serve until the process is told to stop.
+    """Serve until the process is told to stop; on a loopback address, requests for this machine's names only.
 
     Parameters
     ----------
@@ -46,6 +48,9 @@ def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -
     # Connections inherit it. Without it the end of each answer waits 40 ms for the client to confirm the
     # beginning; asyncio sets it by itself, but not on sockets made this way (their protocol number is 0).
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Asked of the socket, which has an address where `host` may be a name.
+    if ip_address(listening.getsockname()[0]).is_loopback:
+        app.add_middleware(LocalHosts)
     with listening:
         ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
