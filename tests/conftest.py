@@ -1,10 +1,14 @@
 """Folders of toys that several rooms' tests share, and a cache of their own."""
 
+import os
 from pathlib import Path
 
+# Read once, when torch is loaded. Toys are too small for threads that wait for each other in a busy loop:
+# they take the cores from those that have something to do, such as decoders and other programs.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
-from PIL import Image
-from tests.toys import CLASSES, toy_image
+from tests.toys import draw_toys
 
 
 @pytest.fixture(autouse=True)
@@ -18,11 +22,4 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def toy_folder(tmp_path: Path) -> Path:
     """Twelve training and four test photos of each of three classes."""
-    root = tmp_path / "toys"
-    for split, seeds in (("train", range(12)), ("test", range(100, 104))):
-        for kind in CLASSES:
-            folder = root / split / kind
-            folder.mkdir(parents=True)
-            for seed in seeds:
-                Image.fromarray(toy_image(kind, seed)).save(folder / f"{kind} {seed}.png")
-    return root
+    return draw_toys(tmp_path)

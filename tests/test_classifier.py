@@ -1,5 +1,6 @@
 import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from sklearn.base import clone
 from sklearn.utils.validation import NotFittedError
-from tests.toys import CLASSES, toy_image
+from tests.toys import CLASSES, draw_toys, toy_image
 
 from lightprobe import ImageClassifier, load
 from lightprobe.errors import DataError, ModelFileError, OptionError
@@ -21,9 +22,18 @@ def toy_classifier(**parameters: Any) -> ImageClassifier:
     return ImageClassifier(**{"image_size": 64, "precision": "fp32", "device": "cpu", **parameters})
 
 
+@pytest.fixture(scope="module")
+def fitted_once(tmp_path_factory: pytest.TempPathFactory) -> ImageClassifier:
+    folder = tmp_path_factory.mktemp("fitted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIGHTPROBE_CACHE", str(folder / "cache"))
+        return toy_classifier().fit(draw_toys(folder))
+
+
 @pytest.fixture
-def fitted(toy_folder: Path) -> ImageClassifier:
-    return toy_classifier().fit(toy_folder)
+def fitted(fitted_once: ImageClassifier) -> ImageClassifier:
+    """A classifier of a test's own, fitted to the photos of `toy_folder`."""
+    return deepcopy(fitted_once)
 
 
 def test_toys_are_told_apart_and_leave_one_out_says_so(fitted: ImageClassifier, toy_folder: Path) -> None:
@@ -221,8 +231,8 @@ def test_a_model_whose_parts_do_not_fit_each_other_is_refused(
         load(folder)
 
 
-def test_nothing_is_written_beside_the_photos(toy_folder: Path, fitted: ImageClassifier) -> None:
-    del fitted
+def test_nothing_is_written_beside_the_photos(toy_folder: Path) -> None:
+    toy_classifier().fit(toy_folder)
     assert sorted(p.name for p in toy_folder.iterdir()) == ["test", "train"]
     assert all(p.suffix == ".png" for p in toy_folder.rglob("*") if p.is_file())
 

@@ -1,7 +1,10 @@
 """Pictures of three kinds that any network can tell apart."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 CLASSES = ("disc", "stripes", "noise")
 
@@ -18,3 +21,15 @@ def toy_image(kind: str, seed: int, side: int = 24) -> NDArray[np.uint8]:
         pattern = rng.uniform(size=(side, side))
     tint = rng.uniform(0.6, 1.0, 3)
     return np.asarray(pattern[..., None] * tint * 255, dtype=np.uint8)
+
+
+def draw_toys(parent: Path) -> Path:
+    """Draw twelve training and four test photos of each class into a new folder, and return it."""
+    root = parent / "toys"
+    for split, seeds in (("train", range(12)), ("test", range(100, 104))):
+        for kind in CLASSES:
+            folder = root / split / kind
+            folder.mkdir(parents=True)
+            for seed in seeds:
+                Image.fromarray(toy_image(kind, seed)).save(folder / f"{kind} {seed}.png")
+    return root

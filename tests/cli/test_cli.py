@@ -8,17 +8,21 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.toys import draw_toys
 
 from lightprobe.cli import VERBS, main
 
 TOY = ("--image-size", "64", "--precision", "fp32", "--device", "cpu")
 
 
-@pytest.fixture
-def model(toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
-    assert main(["train", str(toy_folder), "--out", str(tmp_path / "run"), "-q", *TOY]) == 0
-    capsys.readouterr()
-    return str(tmp_path / "run" / "model")
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A model that tests ask and do not change."""
+    folder = tmp_path_factory.mktemp("asked")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIGHTPROBE_CACHE", str(folder / "cache"))
+        assert main(["train", str(draw_toys(folder)), "--out", str(folder / "run"), "-q", *TOY]) == 0
+    return str(folder / "run" / "model")
 
 
 def test_help_fits_a_screen_and_shows_an_example(capsys: pytest.CaptureFixture[str], own_cache: Path) -> None:

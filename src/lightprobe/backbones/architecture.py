@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
@@ -14,19 +14,28 @@ from lightprobe.backbones.families import FAMILIES, Family
 from lightprobe.backbones.taps import Cut
 from lightprobe.errors import BackboneError
 
+# torch hands over either: functions of its own that dispatch, or the methods that those which do not end in.
+_FILLS: Final = (
+    *(nn.init.normal_, nn.init.uniform_, nn.init.constant_, nn.init.kaiming_uniform_),
+    *(Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_),
+)
+
 
 class WithoutData(TorchFunctionMode):
     """Within it, modules make their parameters on the meta device: shapes, no memory, no arithmetic.
 
     Only the factories that parameters and running statistics come from are redirected, not the default
     device: some constructors compute with small tensors (RegNet its widths, Swin its index tables),
-    and those stay real.
+    and those stay real. Filling a tensor without data is left out: it does nothing, and takes longer than all
+    else that a RegNet is built of.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         options = dict(kwargs or {})
+        if func in _FILLS and (filled := args[0] if args else options["tensor"]).is_meta:
+            return filled
         if func in (torch.empty, torch.zeros, torch.ones):
             options["device"] = "meta"
         return func(*args, **options)
