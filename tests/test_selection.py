@@ -8,6 +8,8 @@ from lightprobe.head import OpticalRidge
 from lightprobe.selection import Candidate, Choice, affordable_taps, choices, select, stage_cuts
 from lightprobe.selection.comparison import _contenders
 from lightprobe.selection.optimism import optimism
+from lightprobe.selection.paired import Photos
+from lightprobe.selection.screening import _sample
 
 AVG, FLAT = Tap("layer", "avg"), Tap("layer", "flatten")
 
@@ -85,8 +87,8 @@ def test_where_photos_come_in_groups_the_error_is_that_of_groups() -> None:
     by_photo = difference.std() / np.sqrt(400)
     by_thing = difference.reshape(40, 10).mean(axis=1).std() / np.sqrt(40)
     assert by_photo < difference.mean() < by_thing
-    assert _contenders([cheap, best], np.ones(400), np.arange(400)) == [best]
-    assert _contenders([cheap, best], np.ones(400), np.arange(400) // 10) == [cheap, best]
+    assert _contenders([cheap, best], Photos.of(np.ones(400), None)) == [best]
+    assert _contenders([cheap, best], Photos.of(np.ones(400), np.arange(400) // 10)) == [cheap, best]
 
 
 def test_with_class_weights_a_rare_class_counts_as_much_as_a_common_one() -> None:
@@ -98,10 +100,9 @@ def test_with_class_weights_a_rare_class_counts_as_much_as_a_common_one() -> Non
         Candidate(Choice(tap, "none", "linear"), loo_accuracy=row.mean(), correct=row)
         for tap, row in zip((AVG, FLAT), correct, strict=True)
     )
-    photos = np.arange(100)
-    assert _contenders([first, second], np.ones(100), photos)[0] == first
+    assert _contenders([first, second], Photos.of(np.ones(100), None))[0] == first
     balanced = np.where(labels == 0, 100 / 180, 100 / 20)
-    assert _contenders([first, second], balanced, photos) == [second]
+    assert _contenders([first, second], Photos.of(balanced, None)) == [second]
 
 
 def test_a_head_let_go_during_the_comparison_is_fitted_again_if_it_wins(
@@ -116,6 +117,81 @@ def test_a_head_let_go_during_the_comparison_is_fitted_again_if_it_wins(
     )
     selection = select(matrices, labels, choices([AVG], "none", "auto"), OpticalRidge())
     assert selection.head.kernel == selection.choice.kernel
+
+
+@pytest.fixture
+def many() -> tuple[dict[Tap, np.ndarray], np.ndarray]:
+    """A thousand photos whose classes one layer shows, another half shows, and a third does not."""
+    rng = np.random.default_rng(3)
+    labels = np.arange(1200) % 3
+    classes = np.eye(3)[labels]
+    layers = {
+        tap: (strength * classes + rng.normal(size=(1200, 3))).astype(np.float16)
+        for tap, strength in (
+            (Tap("good", "avg"), 3.0),
+            (Tap("fair", "avg"), 2.8),
+            (Tap("blind", "avg"), 0.0),
+        )
+    }
+    return layers, labels
+
+
+def test_of_many_photos_a_sample_leaves_out_what_is_far_behind_and_says_by_how_much(
+    many: tuple[dict[Tap, np.ndarray], np.ndarray],
+) -> None:
+    features, labels = many
+    wanted = [Choice(tap, "none", "linear") for tap in features]
+    selection = select(features, labels, wanted, OpticalRidge())
+    assert selection.choice.tap.cut == "good"
+    *scored, blind = selection.candidates
+    assert {c.choice.tap.cut for c in scored} == {"good", "fair"}
+    assert all(len(c.correct) == len(labels) for c in scored)
+    assert blind.loo_accuracy is None
+    rows = _sample(labels, None)
+    assert rows is not None
+    good, bad = (
+        OpticalRidge(kernel="linear").fit(features[Tap(cut, "avg")][rows], labels[rows]).loo_accuracy_
+        for cut in ("good", "blind")
+    )
+    assert blind.dropped == f"{100 * (good - bad):.1f} points behind on {rows.sum()} photos"
+
+
+def test_of_few_photos_all_are_compared_on_all(many: tuple[dict[Tap, np.ndarray], np.ndarray]) -> None:
+    features, labels = {tap: layer[:600] for tap, layer in many[0].items()}, many[1][:600]
+    selection = select(features, labels, [Choice(tap, "none", "linear") for tap in features], OpticalRidge())
+    assert all(len(c.correct) == 600 for c in selection.candidates)
+
+
+def test_the_best_of_the_last_layers_is_compared_on_all_photos_even_if_it_is_far_behind(
+    many: tuple[dict[Tap, np.ndarray], np.ndarray],
+) -> None:
+    features, labels = many
+    wanted = [Choice(tap, "none", "linear") for tap in features]
+    selection = select(features, labels, wanted, OpticalRidge(), spared={"blind"})
+    assert {c.choice.tap.cut for c in selection.candidates if not c.dropped} == {"good", "fair", "blind"}
+
+
+def test_a_sample_has_every_class_and_parts_no_group() -> None:
+    rng = np.random.default_rng(4)
+    labels = np.sort(rng.choice(5, size=2400, p=[0.5, 0.3, 0.15, 0.04, 0.01]))
+    groups = np.arange(2400) // 4
+    for among in (None, groups):
+        rows = _sample(labels, among)
+        assert rows is not None
+        assert set(labels[rows]) == set(range(5))
+        assert rows.mean() == pytest.approx(0.25, abs=0.02)
+    assert rows is not None
+    assert all(len(set(part)) == 1 for part in rows.reshape(-1, 4))
+
+
+def test_a_sample_that_cannot_be_fitted_leaves_out_nothing(
+    many: tuple[dict[Tap, np.ndarray], np.ndarray],
+) -> None:
+    features, labels = many
+    groups = np.where(np.arange(1200) < 1000, 0, np.arange(1200))  # the sample is the one large group, or not
+    wanted = [Choice(tap, "none", "linear") for tap in features]
+    selection = select(features, labels, wanted, OpticalRidge(), groups=groups)
+    assert selection.choice.tap.cut == "good"
 
 
 def test_a_choice_and_a_candidate_survive_json() -> None:
@@ -170,7 +246,7 @@ def test_optimism_is_what_repeating_the_whole_comparison_shows() -> None:
             Candidate(Choice(AVG, "none", str(i)), loo_accuracy=row.mean(), cost=int(cost), correct=row)
             for i, (row, cost) in enumerate(zip(correct, costs, strict=True))
         ]
-        winner = min(_contenders(tried, ones, units), key=lambda c: c.cost)
+        winner = min(_contenders(tried, Photos(ones, units)), key=lambda c: c.cost)
         truth.append(winner.correct.mean() - 0.7)
         estimates.append(optimism(correct, costs.tolist(), ones, units))
     assert np.mean(truth) > 0.004

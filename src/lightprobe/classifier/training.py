@@ -85,6 +85,7 @@ def compare(model: "ImageClassifier", images: ImageSet, kernel: str, head: Optic
         head,
         groups=images.groups,
         multiplications=views.multiplications,
+        spared=views.last,
         progress=model.verbose,
     )
     gain = _gain_over(views.last, selection.candidates) if every_stage else None

@@ -1,4 +1,4 @@
-"""Which layer, encoding and kernel to use: every candidate is scored by leave-one-out, from one pass."""
+"""Which layer, encoding and kernel to use: candidates scored by leave-one-out, from one pass."""
 
 from lightprobe.selection.candidates import AUTO_ENCODINGS, AUTO_KERNELS, Candidate, Choice, choices
 from lightprobe.selection.comparison import Selection, select
