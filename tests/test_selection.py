@@ -5,11 +5,11 @@ from sklearn.linear_model import Ridge
 from lightprobe.backbones import Tap, create_backbone
 from lightprobe.errors import OptionError, ResourceError
 from lightprobe.head import OpticalRidge
+from lightprobe.images import sample_mask
 from lightprobe.selection import Candidate, Choice, affordable_taps, choices, select, stage_cuts
 from lightprobe.selection.comparison import _contenders
 from lightprobe.selection.optimism import optimism
 from lightprobe.selection.paired import Photos
-from lightprobe.selection.screening import _sample
 
 AVG, FLAT = Tap("layer", "avg"), Tap("layer", "flatten")
 
@@ -147,8 +147,7 @@ def test_of_many_photos_a_sample_leaves_out_what_is_far_behind_and_says_by_how_m
     assert {c.choice.tap.cut for c in scored} == {"good", "fair"}
     assert all(len(c.correct) == len(labels) for c in scored)
     assert blind.loo_accuracy is None
-    rows = _sample(labels, None)
-    assert rows is not None
+    rows = sample_mask(labels, 512)
     good, bad = (
         OpticalRidge(kernel="linear").fit(features[Tap(cut, "avg")][rows], labels[rows]).loo_accuracy_
         for cut in ("good", "blind")
@@ -169,19 +168,6 @@ def test_the_best_of_the_last_layers_is_compared_on_all_photos_even_if_it_is_far
     wanted = [Choice(tap, "none", "linear") for tap in features]
     selection = select(features, labels, wanted, OpticalRidge(), spared={"blind"})
     assert {c.choice.tap.cut for c in selection.candidates if not c.dropped} == {"good", "fair", "blind"}
-
-
-def test_a_sample_has_every_class_and_parts_no_group() -> None:
-    rng = np.random.default_rng(4)
-    labels = np.sort(rng.choice(5, size=2400, p=[0.5, 0.3, 0.15, 0.04, 0.01]))
-    groups = np.arange(2400) // 4
-    for among in (None, groups):
-        rows = _sample(labels, among)
-        assert rows is not None
-        assert set(labels[rows]) == set(range(5))
-        assert rows.mean() == pytest.approx(0.25, abs=0.02)
-    assert rows is not None
-    assert all(len(set(part)) == 1 for part in rows.reshape(-1, 4))
 
 
 def test_a_sample_that_cannot_be_fitted_leaves_out_nothing(

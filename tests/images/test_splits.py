@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lightprobe.errors import DataError, OptionError
-from lightprobe.images import holdout_mask
+from lightprobe.images import holdout_mask, sample_mask
 
 
 def test_each_class_gives_its_share() -> None:
@@ -79,3 +79,20 @@ def test_too_few_images_or_too_large_groups_are_a_data_error() -> None:
         holdout_mask([0, 0, 1, 1], 0.01)
     with pytest.raises(DataError, match="leaves none to test on"):
         holdout_mask([0, 0, 0, 1, 1, 1], 0.3, groups=[0] * 6)
+
+
+def test_a_sample_has_every_class_and_parts_no_group() -> None:
+    rng = np.random.default_rng(4)
+    labels = np.sort(rng.choice(5, size=2400, p=[0.5, 0.3, 0.15, 0.04, 0.01]))
+    for groups in (None, np.arange(2400) // 4):
+        sample = sample_mask(labels, 600, groups=groups)
+        assert set(labels[sample]) == set(range(5))
+        assert sample.mean() == pytest.approx(0.25, abs=0.02)
+    assert all(len(set(part)) == 1 for part in sample.reshape(-1, 4))
+
+
+def test_a_sample_of_more_than_half_is_all() -> None:
+    labels = np.arange(100) % 2
+    assert sample_mask(labels, 50).sum() == 50
+    assert sample_mask(labels, 51).all()
+    assert sample_mask(labels, 10, groups=np.zeros(100)).all()

@@ -15,7 +15,7 @@ from lightprobe.images.imageset import (
 )
 from lightprobe.images.named import NAMED_DATASETS, NamedDataset
 from lightprobe.images.sources import open_images
-from lightprobe.images.splits import holdout_mask
+from lightprobe.images.splits import holdout_mask, sample_mask
 from lightprobe.images.unlabelled import open_listed, open_unlabelled
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "parse_class_map",
     "read_file",
     "require_every_class",
+    "sample_mask",
 ]

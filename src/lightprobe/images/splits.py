@@ -1,4 +1,4 @@
-"""Hold some images out for testing: stratified, by whole groups where there are any, seeded."""
+"""Hold some images out, or pick a sample: stratified, by whole groups where there are any, seeded."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,6 +39,24 @@ def holdout_mask(
             "give a larger fraction, more photos or smaller groups."
         )
     return mask
+
+
+def sample_mask(
+    labels: ArrayLike, size: int, *, groups: ArrayLike | None = None, random_state: int = 0
+) -> NDArray[np.bool_]:
+    """Return a mask (n,) of about `size` images; of all, where that would be more than half of them.
+
+    The others are what `holdout_mask` holds out: every class has an image in the sample, and no group is
+    parted.
+    """
+    n = len(np.asarray(labels))
+    everything = np.ones(n, dtype=bool)
+    if 2 * size > n:
+        return everything
+    try:
+        return ~holdout_mask(labels, 1 - size / n, groups=groups, random_state=random_state)
+    except DataError:  # nothing can be left out without parting a group
+        return everything
 
 
 def _by_image(codes: NDArray[np.intp], fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:

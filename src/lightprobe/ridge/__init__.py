@@ -6,7 +6,7 @@ from lightprobe.ridge.calibrate import (
     expected_calibration_error,
     fit_calibration,
 )
-from lightprobe.ridge.loo import group_members, identical_rows, joined_groups, unparted_batches
+from lightprobe.ridge.loo import group_members, identical_rows, joined_groups
 from lightprobe.ridge.plan import Plan, plan_fit
 from lightprobe.ridge.search import AlphaPoint, DegenerateKernelError, IllConditionedError, RidgeFit
 from lightprobe.ridge.solve import SOLVERS, solve_dual, solve_primal
@@ -31,5 +31,4 @@ __all__ = [
     "plan_fit",
     "solve_dual",
     "solve_primal",
-    "unparted_batches",
 ]

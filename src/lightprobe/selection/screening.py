@@ -16,13 +16,12 @@ from tqdm import tqdm
 from lightprobe.backbones import Tap
 from lightprobe.errors import DataError
 from lightprobe.head import OpticalRidge
-from lightprobe.images import holdout_mask
+from lightprobe.images import sample_mask
 from lightprobe.selection.candidates import Candidate, Choice
 from lightprobe.selection.fitting import fit_each
 from lightprobe.selection.paired import Photos
 
 LEAST_ROWS: Final = 512  # a sample is no smaller
-SHARE: Final = 0.25
 ERRORS, POINTS = 3.0, 0.02
 
 
@@ -48,8 +47,8 @@ def screen(
     seconds : dict of str to float
         What fitting takes is added here, see `fit_each`.
     """
-    rows = _sample(labels, groups) if len(wanted) > 1 else None
-    if rows is None:
+    rows = sample_mask(labels, max(LEAST_ROWS, len(labels) // 4), groups=groups)
+    if len(wanted) < 2 or rows.all():
         return list(wanted), []
     y, among = labels[rows], None if groups is None else groups[rows]
     tried: list[Candidate] = []
@@ -77,14 +76,3 @@ def screen(
             left_out.append(Candidate(candidate.choice, dropped=reason))
     gone = {candidate.choice for candidate in left_out}
     return [choice for choice in wanted if choice not in gone], left_out
-
-
-def _sample(labels: NDArray[np.int64], groups: NDArray[np.generic] | None) -> NDArray[np.bool_] | None:
-    """Pick photos of every class, whole groups together; None if there are too few to pick from."""
-    share = max(SHARE, LEAST_ROWS / len(labels))
-    if share > 0.5:
-        return None
-    try:
-        return ~holdout_mask(labels, 1 - share, groups=groups)
-    except DataError:
-        return None
