@@ -1,12 +1,12 @@
 """An application on a port of its own, and what is sent to it."""
 
+import http.client
 import json
 import socket
 import threading
 import time
-import urllib.error
-import urllib.request
 import uuid
+from contextlib import closing, suppress
 from io import BytesIO
 from typing import Any
 
@@ -21,7 +21,8 @@ class Server:
 
     def __init__(self, app: FastAPI) -> None:
         listening = socket.create_server(("127.0.0.1", 0))
-        self.address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        self.host: tuple[str, int] = listening.getsockname()
+        self.address = f"http://127.0.0.1:{self.host[1]}"
         self._server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]})
         self._thread.start()
@@ -53,13 +54,11 @@ class Server:
             ]
             parts += [f'{said}"{name}"\r\n\r\n{value}\r\n'.encode() for name, value in fields.items()]
             body = b"".join(parts) + f"--{seam}--\r\n".encode()
-        request = urllib.request.Request(self.address + path, body, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                status, text = answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                status, text = error.code, error.read().decode()
+        with closing(http.client.HTTPConnection(*self.host, timeout=60)) as connection:
+            with suppress(BrokenPipeError, ConnectionResetError):  # answered before all was sent
+                connection.request("GET" if body is None else "POST", path, body, headers)
+            answer = connection.getresponse()
+            status, text = answer.status, answer.read().decode()
         return status, json.loads(text) if text.startswith("{") else text
 
 
