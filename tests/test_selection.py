@@ -174,10 +174,10 @@ def test_a_sample_that_cannot_be_fitted_leaves_out_nothing(
     many: tuple[dict[Tap, np.ndarray], np.ndarray],
 ) -> None:
     features, labels = many
-    groups = np.where(np.arange(1200) < 1000, 0, np.arange(1200))  # the sample is the one large group, or not
+    groups = np.arange(1200) // 600  # the sample is one of them, and one alone cannot be left out
     wanted = [Choice(tap, "none", "linear") for tap in features]
     selection = select(features, labels, wanted, OpticalRidge(), groups=groups)
-    assert selection.choice.tap.cut == "good"
+    assert all(len(c.correct) == len(labels) for c in selection.candidates)
 
 
 def test_a_choice_and_a_candidate_survive_json() -> None:

@@ -23,10 +23,10 @@ def toy_image(kind: str, seed: int, side: int = 24) -> NDArray[np.uint8]:
     return np.asarray(pattern[..., None] * tint * 255, dtype=np.uint8)
 
 
-def draw_toys(parent: Path) -> Path:
-    """Draw twelve training and four test photos of each class into a new folder, and return it."""
+def draw_toys(parent: Path, n_train: int = 12, n_test: int = 4) -> Path:
+    """Draw training and test photos, so many of each class, into a new folder, and return it."""
     root = parent / "toys"
-    for split, seeds in (("train", range(12)), ("test", range(100, 104))):
+    for split, seeds in (("train", range(n_train)), ("test", range(100, 100 + n_test))):
         for kind in CLASSES:
             folder = root / split / kind
             folder.mkdir(parents=True)

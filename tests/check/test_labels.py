@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from lightprobe.check.labels import label_noise, suspect_labels
+from lightprobe.head import OpticalRidge
 
 
 def blobs(n: int, rate: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -52,6 +53,19 @@ def test_a_copy_does_not_vouch_for_a_wrong_label() -> None:
     alone = suspect_labels(twice, both, device="cpu").noise.chance
     together = suspect_labels(twice, both, copies, device="cpu").noise.chance
     assert together[np.tile(wrong, 2)].mean() > alone[np.tile(wrong, 2)].mean() + 0.1
+
+
+def test_the_penalty_is_that_of_least_squared_error_not_of_most_right() -> None:
+    X, labels, _ = blobs(400, 0.2)
+    targets = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
+    searched = OpticalRidge(device="cpu").fit(X, labels)
+    errors = {}
+    for point in searched.alpha_path_:
+        fixed = OpticalRidge(alpha=point.alpha_relative, device="cpu").fit(X, labels)
+        errors[point.alpha_relative] = ((fixed.loo_scores_ - targets) ** 2).mean()
+    best = min(errors, key=lambda alpha: errors[alpha])
+    assert best != searched.alpha_relative_
+    assert suspect_labels(X, labels, device="cpu").head.alpha_relative_ == best
 
 
 def test_scores_that_say_nothing_accuse_nobody() -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
-from tests.toys import CLASSES, toy_image
+from tests.toys import draw_toys
 
 from lightprobe import ImageClassifier, load
 from lightprobe.backbones import create_backbone
@@ -37,14 +36,7 @@ def only_the_sum(patch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six training photos and two test photos of each class."""
-    root = tmp_path_factory.mktemp("toys")
-    for split, seeds in (("train", range(6)), ("test", range(100, 102))):
-        for kind in CLASSES:
-            folder = root / split / kind
-            folder.mkdir(parents=True)
-            for seed in seeds:
-                Image.fromarray(toy_image(kind, seed)).save(folder / f"{kind} {seed}.png")
-    return root
+    return draw_toys(tmp_path_factory.mktemp("several"), 6, 2)
 
 
 @pytest.fixture(scope="module")
