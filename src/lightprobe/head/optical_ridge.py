@@ -6,7 +6,6 @@ from typing import Any, Self
 
 import numpy as np
 import psutil
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
@@ -20,9 +19,11 @@ from lightprobe.optics.camera import Camera
 from lightprobe.optics.kernel import KERNELS, OpticalAgainst, linear_kernel, optical_from_products
 from lightprobe.optics.project import OpticalFeatures
 from lightprobe.ridge.calibrate import fit_calibration
+from lightprobe.ridge.conditioning import DegenerateKernelError
+from lightprobe.ridge.device import double_device
 from lightprobe.ridge.loo import identical_rows, joined_groups
 from lightprobe.ridge.plan import plan_fit
-from lightprobe.ridge.search import DegenerateKernelError, RidgeFit
+from lightprobe.ridge.search import RidgeFit
 from lightprobe.ridge.solve import solve_dual, solve_primal
 
 Floats = NDArray[np.float64]
@@ -60,7 +61,8 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     max_memory : int or None
         Bytes that fitting may take beyond X; None is 60 % of what is available.
     device : str
-        Where to compute, as torch names it; "auto" is CUDA where there is one.
+        Where to compute, as torch names it; "auto" is CUDA where there is one. What needs double
+        precision is done on the CPU in place of mps, which has none.
     random_state : int, RandomState or None
 
     Attributes
@@ -365,10 +367,8 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
 
     @property
     def torch_device(self) -> str:
-        """Where this head computes, as torch names it."""
-        if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        return self.device
+        """Where this head solves, as torch names it."""
+        return double_device(self.device)
 
     def _forget(self) -> None:
         """Drop what an earlier fit may have kept, as each kind of fit keeps something else."""

@@ -6,9 +6,12 @@ from lightprobe.ridge.calibrate import (
     expected_calibration_error,
     fit_calibration,
 )
+from lightprobe.ridge.conditioning import DegenerateKernelError, IllConditionedError
+from lightprobe.ridge.device import double_device
+from lightprobe.ridge.dual import DualSystem
 from lightprobe.ridge.loo import group_members, identical_rows, joined_groups
 from lightprobe.ridge.plan import Plan, plan_fit
-from lightprobe.ridge.search import AlphaPoint, DegenerateKernelError, IllConditionedError, RidgeFit
+from lightprobe.ridge.search import AlphaPoint, RidgeFit
 from lightprobe.ridge.solve import SOLVERS, solve_dual, solve_primal
 from lightprobe.ridge.statistics import RidgeStatistics, Rows
 
@@ -17,12 +20,14 @@ __all__ = [
     "AlphaPoint",
     "Calibration",
     "DegenerateKernelError",
+    "DualSystem",
     "IllConditionedError",
     "Plan",
     "RidgeFit",
     "RidgeStatistics",
     "Rows",
     "calibration_error_limit",
+    "double_device",
     "expected_calibration_error",
     "fit_calibration",
     "group_members",

@@ -70,6 +70,16 @@ class Cholesky:
         """Replace U by its inverse; nothing can be solved then until the next factorisation."""
         _invert(self._matrix)
 
+    def times_inverse(self, B: torch.Tensor) -> torch.Tensor:
+        """(G + D)⁻¹B, for B (n, c), after `invert`."""
+        right = B.to(self._matrix.device)
+        half, product = torch.zeros_like(right), torch.empty_like(right)
+        for rows in self._blocks:
+            half[rows.start :].addmm_(self._matrix[rows, rows.start :].T, right[rows])
+        for rows in self._blocks:
+            product[rows] = self._matrix[rows, rows.start :] @ half[rows.start :]
+        return product
+
     def inverse_diagonal(self) -> Floats:
         """Diagonal (n,) of (G + D)⁻¹, after `invert`."""
         squares = [self._matrix[rows, rows.start :].square().sum(dim=1) for rows in self._blocks]

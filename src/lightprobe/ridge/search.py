@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.errors import LightprobeError, OptionError
+from lightprobe.ridge.conditioning import IllConditionedError
 
 Floats = NDArray[np.float64]
 
@@ -16,14 +16,6 @@ Floats = NDArray[np.float64]
 FIRST_STEPS = (0, -2, -4)  # ties keep the earlier, so the larger
 LOWEST_STEP, HIGHEST_STEP = -12, 8
 LEAST_GAIN = 1e-3  # of the squared error, at equal accuracy
-
-
-class DegenerateKernelError(LightprobeError, ValueError):
-    """The centred kernel is zero to rounding: every row looks the same, so there is nothing to fit."""
-
-
-class IllConditionedError(OptionError):
-    """The penalty is too small for the system to be solved in double precision."""
 
 
 @dataclass(frozen=True)

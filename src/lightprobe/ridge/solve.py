@@ -2,10 +2,7 @@
 
     min over W, b of Σ_i w_i ‖φ(x_i)W + b − y_i‖² + α‖W‖²
 
-Dual (n × n): W = φ(X)ᵀc with (K + α diag(1/w)) c + 1b = Y and 1ᵀc = 0. Any K + 1vᵀ + v1ᵀ gives the same c,
-so K is centred first, and a multiple of 11ᵀ is left in it: then the direction of the constant has an
-eigenvalue of the size of the others, and taking it out of the inverse cancels no digits at small α.
-
+Dual (n × n): W = φ(X)ᵀc; see `dual.py`.
 Primal (m × m): W = (A + αI)⁻¹ B with A = Σ w (φ−μ)(φ−μ)ᵀ, B = Σ w (φ−μ)yᵀ and μ the weighted mean.
 
 All arithmetic is float64. Each penalty costs a Cholesky factor and, in the dual, its inverse.
@@ -19,7 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from lightprobe.errors import DataError
-from lightprobe.ridge.factor import Cholesky, NotPositiveDefiniteError
+from lightprobe.ridge.conditioning import (
+    DegenerateKernelError,
+    IllConditionedError,
+    factorise,
+    refuse_degenerate,
+)
+from lightprobe.ridge.dual import DualSystem
+from lightprobe.ridge.factor import Cholesky
 from lightprobe.ridge.loo import (
     Batch,
     Floats,
@@ -28,17 +32,9 @@ from lightprobe.ridge.loo import (
     left_out_residuals,
     unparted_batches,
 )
-from lightprobe.ridge.search import (
-    DegenerateKernelError,
-    IllConditionedError,
-    RidgeFit,
-    Solution,
-    choose_alpha,
-)
+from lightprobe.ridge.search import RidgeFit, Solution, choose_alpha
 from lightprobe.ridge.statistics import BLOCK_ROWS, RidgeStatistics, Rows
 
-DEGENERATE = 1e-12  # below this share of the uncentred trace, the centred one is rounding
-WEIGHTLESS = 1e-12  # stands for a weight of zero, as a share of the smallest other
 WARM_ROWS = 1500  # from here on the dual guesses the penalty from a quarter of the rows
 SETTLED_ROWS = 4000  # from here on half of the rows settle it, at an eighth of the work
 SEARCH_ROWS = 4096  # left-out rows that choose the penalty in the primal, where each costs m²
@@ -102,38 +98,15 @@ def _solve_dual(
     device: str,
 ) -> RidgeFit:
     """Solve in the memory of K."""
-    n = len(K)
-    # A weight of zero is an infinite diagonal; this is large enough, and predicts the row like any other.
-    w = np.maximum(counted, WEIGHTLESS * counted[counted > 0].min())
-    members = group_members(groups, n)
-    total = float(np.average(np.diagonal(K), weights=w))
-    means = w @ K / w.sum()
-    K -= means
-    K -= (means - np.average(means, weights=w))[:, None]
-    scale = float(np.average(np.diagonal(K), weights=w))
-    _refuse_degenerate(scale, total)
-    K += scale / n  # gives the constant an eigenvalue of its own; c sums to zero, so nothing else changes
-    diagonal = np.diagonal(K).copy()
-    factor = Cholesky(K, device)
-    Y1 = torch.from_numpy(np.column_stack([Y, np.ones(n)]))
+    system = DualSystem(K, counted, device)
+    members = group_members(groups, len(K))
 
     def solve(alpha: float) -> Solution:
-        _factorise(factor, diagonal + alpha / w, alpha / scale)
-        solved = factor.solve(Y1).cpu().numpy()
-        ones = solved[:, -1]
-        intercept = ones @ Y / ones.sum()
-        coef = solved[:, :-1] - np.outer(ones, intercept)
-        factor.invert()
+        system.factorise(alpha)
+        coef, intercept = system.solve(Y)
+        return Solution(coef, intercept, system.left_out_scores(coef, Y, members))
 
-        def block(rows: Indices) -> Floats:
-            part: Floats = factor.inverse_block(rows) - np.outer(ones[rows], ones[rows]) / ones.sum()
-            return part
-
-        leverage = factor.inverse_diagonal() - ones**2 / ones.sum()
-        left_out = left_out_residuals(coef, leverage, members, block)
-        return Solution(coef, intercept - means @ coef, Y - left_out)
-
-    return choose_alpha(solve, scale, Y, counted, alpha_relative, guess, settled=settled)
+    return choose_alpha(solve, system.scale, Y, counted, alpha_relative, guess, settled=settled)
 
 
 def solve_primal(
@@ -174,7 +147,7 @@ def solve_primal(
     searched = batches[: -(-SEARCH_ROWS // BLOCK_ROWS)]
 
     def fit(alpha: float) -> tuple[Floats, Floats]:
-        _factorise(factor, diagonal + alpha, alpha / scale)
+        factorise(factor, diagonal + alpha, alpha / scale)
         coef = factor.solve(torch.from_numpy(moment)).cpu().numpy()
         return coef, target_mean - mean @ coef
 
@@ -219,7 +192,7 @@ def solve_sums(statistics: RidgeStatistics, alpha_relative: float, *, device: st
     mean, target_mean, moment, scale = _centre(statistics, gram)
     factor = Cholesky(gram, device)
     alpha = alpha_relative * scale
-    _factorise(factor, np.diagonal(gram) + alpha, alpha_relative)
+    factorise(factor, np.diagonal(gram) + alpha, alpha_relative)
     coef = factor.solve(torch.from_numpy(moment)).cpu().numpy()
     left_out = np.empty((0, moment.shape[1]))
     return RidgeFit(coef, target_mean - mean @ coef, left_out, alpha, alpha_relative, path=())
@@ -246,7 +219,7 @@ def _centre(statistics: RidgeStatistics, gram: Floats) -> tuple[Floats, Floats, 
     for start in range(0, len(gram), BLOCK_ROWS):
         gram[start : start + BLOCK_ROWS] -= np.outer(statistics.feature_sum[start : start + BLOCK_ROWS], mean)
     scale = float(np.trace(gram)) / weight
-    _refuse_degenerate(scale, total)
+    refuse_degenerate(scale, total)
     moment = statistics.moment - np.outer(mean, statistics.target_sum)
     return mean, statistics.target_sum / weight, moment, scale
 
@@ -276,20 +249,3 @@ def _alpha_of_part(
     except (DataError, DegenerateKernelError, IllConditionedError):
         return None
     return fit.alpha_relative
-
-
-def _refuse_degenerate(scale: float, total: float) -> None:
-    if not scale > DEGENERATE * total:
-        raise DegenerateKernelError(
-            f"The features are the same for every row (their spread is {scale:.3g} of {total:.3g}), "
-            "so there is nothing to fit; choose another encoding or layer."
-        )
-
-
-def _factorise(factor: Cholesky, diagonal: Floats, alpha_relative: float) -> None:
-    try:
-        factor.factorise(diagonal)
-    except NotPositiveDefiniteError as error:
-        raise IllConditionedError(
-            f"A relative alpha of {alpha_relative:.3g} is too small for double precision; use a larger one."
-        ) from error
