@@ -127,8 +127,10 @@ def _optical(products: Floats, left: Floats, right: Floats, degree: int) -> Floa
     for start in range(0, len(products), OPTICAL_ROWS):
         rows = slice(start, start + OPTICAL_ROWS)
         lengths, squares = np.outer(left[rows], right), products[rows] ** 2
-        products[rows] = 0
-        for i in range(degree + 1):
-            products[rows] += comb(degree, i) ** 2 * lengths ** (degree - i) * squares**i
-        products[rows] *= factorial(degree) ** 2
+        total, power = np.ones_like(squares), np.ones_like(squares)
+        for i in reversed(range(degree)):  # by Horner's rule: numpy's powers take most of the time otherwise
+            power *= lengths
+            total *= squares
+            total += comb(degree, i) ** 2 * power
+        products[rows] = factorial(degree) ** 2 * total
     return products
