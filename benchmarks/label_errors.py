@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from lightprobe.backbones import Tap, create_backbone
-from lightprobe.check.labels import suspect_labels
+from lightprobe.check.labels import judge_labels
 from lightprobe.features import FeatureCache, compile_for, extract
 from lightprobe.images import open_images
 from lightprobe.optics import ENCODERS
@@ -55,7 +55,7 @@ def flipped(labels: Labels, rate: float, seed: int) -> tuple[Labels, NDArray[np.
 
 def ours(X: NDArray[np.float32], labels: Labels) -> Floats:
     """Chance that each label is wrong."""
-    return suspect_labels(X, labels).noise.chance
+    return judge_labels(X, labels).noise.chance
 
 
 def theirs(X: NDArray[np.float32], labels: Labels, c: float) -> Floats:

@@ -1,8 +1,12 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
-from lightprobe.check.labels import label_noise, suspect_labels
-from lightprobe.head import OpticalRidge
+from lightprobe.check import labels as labels_module
+from lightprobe.check.labels import judge_labels, label_noise
+from lightprobe.optics import optical_kernel
+from lightprobe.ridge import RidgeFit, solve_dual
 
 
 def blobs(n: int, rate: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -20,7 +24,7 @@ def blobs(n: int, rate: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, n
 @pytest.mark.parametrize("rate", [0.05, 0.2])
 def test_flipped_labels_come_first_and_their_share_is_estimated(rate: float) -> None:
     X, labels, wrong = blobs(900, rate)
-    noise = suspect_labels(X, labels, device="cpu").noise
+    noise = judge_labels(X, labels).noise
     first = np.argsort(-noise.chance)[: wrong.sum()]
     assert wrong[first].mean() > 0.75
     assert noise.rate == pytest.approx(rate, abs=0.05)
@@ -30,7 +34,7 @@ def test_the_chance_that_a_label_is_wrong_is_calibrated() -> None:
     chances, truth = [], []
     for seed in range(3):
         X, labels, wrong = blobs(900, 0.15, seed)
-        chances.append(suspect_labels(X, labels, device="cpu").noise.chance)
+        chances.append(judge_labels(X, labels).noise.chance)
         truth.append(wrong)
     chance, wrong = np.concatenate(chances), np.concatenate(truth)
     for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1.01)):
@@ -41,7 +45,7 @@ def test_the_chance_that_a_label_is_wrong_is_calibrated() -> None:
 def test_a_suggestion_is_the_right_label_as_a_rule_and_never_the_given_one() -> None:
     X, labels, wrong = blobs(600, 0.1)
     clean = blobs(600, 0.0)[1]
-    noise = suspect_labels(X, labels, device="cpu").noise
+    noise = judge_labels(X, labels).noise
     assert (noise.suggested != labels).all()
     assert (noise.suggested[wrong] == clean[wrong]).mean() > 0.75
 
@@ -50,22 +54,87 @@ def test_a_copy_does_not_vouch_for_a_wrong_label() -> None:
     X, labels, wrong = blobs(300, 0.1)
     twice, both = np.vstack([X, X + 1e-3]), np.hstack([labels, labels])
     copies = np.tile(np.arange(300), 2)
-    alone = suspect_labels(twice, both, device="cpu").noise.chance
-    together = suspect_labels(twice, both, copies, device="cpu").noise.chance
+    alone = judge_labels(twice, both).noise.chance
+    together = judge_labels(twice, both, [copies]).noise.chance
     assert together[np.tile(wrong, 2)].mean() > alone[np.tile(wrong, 2)].mean() + 0.1
+
+
+def solved(X: np.ndarray, labels: np.ndarray, **options: Any) -> RidgeFit:
+    """Ridge on the sharper kernel, by itself."""
+    targets = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
+    return solve_dual(optical_kernel(X, degree=3), targets, **options)
 
 
 def test_the_penalty_is_that_of_least_squared_error_not_of_most_right() -> None:
     X, labels, _ = blobs(400, 0.2)
-    targets = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
-    searched = OpticalRidge(device="cpu").fit(X, labels)
-    errors = {}
-    for point in searched.alpha_path_:
-        fixed = OpticalRidge(alpha=point.alpha_relative, device="cpu").fit(X, labels)
-        errors[point.alpha_relative] = ((fixed.loo_scores_ - targets) ** 2).mean()
-    best = min(errors, key=lambda alpha: errors[alpha])
-    assert best != searched.alpha_relative_
-    assert suspect_labels(X, labels, device="cpu").head.alpha_relative_ == best
+    searched = solved(X, labels)
+    best = min(searched.path, key=lambda point: point.loo_mse).alpha_relative
+    assert best != searched.alpha_relative
+    fixed = solved(X, labels, alpha_relative=best)
+    np.testing.assert_allclose(judge_labels(X, labels).left_out[0], fixed.loo_scores, atol=1e-9)
+
+
+def test_the_second_fit_has_probable_labels_for_targets() -> None:
+    X, labels, _ = blobs(300, 0.2)
+    judged = judge_labels(X, labels)
+    best = min(solved(X, labels).path, key=lambda point: point.loo_mse).alpha_relative
+    targets = 2 * label_noise(judged.left_out[0], labels).posterior - 1
+    again = solve_dual(optical_kernel(X, degree=3), targets, alpha_relative=best)
+    expected = label_noise(again.loo_scores, labels)
+    np.testing.assert_allclose(judged.noise.chance, expected.chance, atol=1e-6)
+
+
+def test_groupings_leave_out_what_refits_leave_out() -> None:
+    X, labels, _ = blobs(120, 0.1)
+    groups = np.arange(120) // 2
+    plain, grouped = judge_labels(X, labels, [None, groups]).left_out
+    best = min(solved(X, labels).path, key=lambda point: point.loo_mse).alpha_relative
+    for scores, together in ((plain, None), (grouped, groups)):
+        expected = solved(X, labels, alpha_relative=best, groups=together).loo_scores
+        np.testing.assert_allclose(scores, expected, atol=1e-9)
+
+
+def test_photos_with_the_same_features_are_left_out_together() -> None:
+    X, labels, _ = blobs(60, 0.1)
+    twice, both = np.vstack([X, X]), np.hstack([labels, labels])
+    unasked = judge_labels(twice, both).left_out[0]
+    asked = judge_labels(twice, both, [np.tile(np.arange(60), 2)]).left_out[0]
+    np.testing.assert_array_equal(unasked, asked)
+
+
+def test_many_photos_are_judged_in_parts_about_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, labels, wrong = blobs(900, 0.1)
+    whole = judge_labels(X, labels).noise.chance
+    monkeypatch.setattr(labels_module, "PART_ROWS", 300)
+    parts = judge_labels(X, labels).noise.chance
+    assert not np.array_equal(parts, whole)
+    found = [wrong[np.argsort(-chance)[: wrong.sum()]].mean() for chance in (whole, parts)]
+    assert found[1] == pytest.approx(found[0], abs=0.1)
+    assert np.corrcoef(whole, parts)[0, 1] > 0.9
+
+
+def test_every_part_has_its_share_of_every_class() -> None:
+    labels = np.repeat([0, 1, 2], [50, 8, 5])
+    parts = labels_module._deal(labels, 4)
+    assert sorted(np.concatenate(parts)) == list(range(63))
+    for part in parts:
+        np.testing.assert_allclose(np.bincount(labels[part], minlength=3), [12.5, 2, 1.25], atol=1)
+        assert len(part) in (15, 16)
+
+
+def test_the_posterior_is_bayes_rule() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(300, 3))
+    labels = (scores + rng.normal(size=(300, 3))).argmax(axis=1)
+    labels[::10] = (labels[::10] + 1) % 3
+    noise = label_noise(scores, labels)
+    np.testing.assert_allclose(noise.posterior.sum(axis=1), 1)
+    np.testing.assert_allclose(noise.chance, 1 - noise.posterior[np.arange(300), labels], atol=1e-12)
+    given = np.arange(3) == labels[:, None]
+    apart = np.log(noise.posterior / np.where(given, 1 - noise.rate, noise.rate / 2))
+    apart -= apart.mean(axis=1, keepdims=True)  # what is left is β s, up to a constant a photo
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(apart, centred * (apart[0, 0] / centred[0, 0]), atol=1e-8)
 
 
 def test_scores_that_say_nothing_accuse_nobody() -> None:

@@ -1,7 +1,7 @@
 """Photos that belong together: what leave-one-out overstates when it leaves them out one by one."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
@@ -71,7 +71,8 @@ def guess_groups(
 
 
 def group_figures(
-    left_out: Callable[[NDArray[np.intp] | None], NDArray[np.float64]],
+    plain: NDArray[np.float64],
+    grouped: NDArray[np.float64],
     labels: NDArray[np.int64],
     groups: NDArray[np.intp],
     source: str,
@@ -80,10 +81,10 @@ def group_figures(
 
     Parameters
     ----------
-    left_out : callable
-        From groups, or None, to the scores (n, c) of photos by the fit that has not seen their group.
+    plain, grouped : (n, c)
+        Scores of photos by the fit that has not seen them, or not their group.
     labels, groups : (n,)
     source : str
     """
-    plain, grouped = (float((left_out(g).argmax(axis=1) == labels).mean()) for g in (None, groups))
-    return GroupFigures(source, len(np.unique(groups)), plain, grouped)
+    alone, together = (float((scores.argmax(axis=1) == labels).mean()) for scores in (plain, grouped))
+    return GroupFigures(source, len(np.unique(groups)), alone, together)

@@ -1,42 +1,47 @@
 """Labels that look wrong, with a calibrated chance that they are.
 
-A label y is taken for the true one t with chance 1 − ε, or any other of the C classes. With the network's
-leave-one-out scores s(x) of a photo that the model has not seen,
+A label y is taken for the true one t with chance 1 − ε, or any other of the C classes. With scores s(x) by
+leave-one-out, of a photo that the fit has not seen,
 
-    p(t | x) = softmax(β s(x)),      P(y | x) = (1 − ε) p(y | x) + ε (1 − p(y | x)) / (C − 1)
-    P(wrong | x, y) = ε (1 − p(y | x)) / (C − 1) / P(y | x)
+    p(t | x) = softmax(β s(x)),      P(t, y | x) = p(t | x) · (1 − ε if t = y else ε / (C − 1))
+    P(t | x, y) = P(t, y | x) / Σ_t P(t, y | x),      P(wrong | x, y) = 1 − P(y | x, y)
 
 β and ε are those of greatest likelihood of all labels, with a weak prior ε (1 − ε)²⁰, so the share of wrong
-labels is estimated, not asked for. Then every photo is given the weight P(right), the ridge is solved once
-more with these weights, and the chances are taken from that: wrong labels mislead their neighbours less.
+labels is estimated, not asked for. Then P(t | x, y) takes the place of the labels as targets, ridge is solved
+once more for these, from the same factor, and the chances are taken from that: wrong labels mislead their
+neighbours less.
 
-The penalty is the one of least squared error by leave-one-out on a quarter of many photos. The error is
-smoother in the penalty than accuracy is, so fewer photos tell it: a search by accuracy on all photos ranks no
-better and takes most of the time.
+The kernel is the optical one of degree 3, (what |xR|⁶ would give), sharper than that of degree 1: a photo is
+judged by what is nearer to it. The penalty is the one of least squared error on a quarter of many photos; the
+error is smoother in the penalty than accuracy is, so fewer photos tell it. Memory is bounded: photos are
+judged in parts of some thousands, each part by itself.
 """
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from math import ceil, log, log1p
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, softmax
-from sklearn.base import clone
+from tqdm import tqdm
 
 from lightprobe.check.findings import Finding
-from lightprobe.head import OpticalRidge
 from lightprobe.images import ImageSet, sample_mask
+from lightprobe.optics import optical_kernel
+from lightprobe.ridge import DualSystem, group_members, identical_rows, joined_groups, solve_dual
 
 Floats = NDArray[np.float64]
+Groups = NDArray[np.intp]
 
+DEGREE: Final = 3
 LEAST_CHANCE: Final = 0.2  # from here on a label is reported
 PRIOR: Final = (1.0, 20.0)  # exponents of ε and 1 − ε: data without a single wrong label are rare
-LEAST_WEIGHT: Final = 0.01
 MOST_WRONG: Final = 0.8
 LEAST_ROWS: Final = 500  # as many photos, or a quarter of all, tell the penalty, at a small part of the work
+PART_ROWS: Final = 8192  # judged together: a kernel of half a gigabyte
 TINY: Final = float(np.finfo(float).tiny)
 
 
@@ -46,14 +51,17 @@ class LabelNoise:
 
     Attributes
     ----------
+    posterior : (n, c)
+        Chance that each class is the true one, given the photo and its label.
     chance : (n,)
         That a label is wrong.
     suggested : (n,)
-        The most probable class, given everything but the label.
+        The most probable class other than the label.
     rate : float
         Share of wrong labels, ε.
     """
 
+    posterior: Floats
     chance: Floats
     suggested: NDArray[np.intp]
     rate: float
@@ -62,89 +70,109 @@ class LabelNoise:
 def label_noise(scores: Floats, labels: NDArray[np.integer]) -> LabelNoise:
     """Fit ε and β to leave-one-out scores (n, c) and labels (n,)."""
     n, n_classes = scores.shape
+    given = np.arange(n_classes) == labels[:, None]
+    suggested = np.where(given, -np.inf, scores).argmax(axis=1)
     centred = scores - scores.mean(axis=1, keepdims=True)
     spread = float(np.sqrt(np.mean(centred**2)))
     if spread == 0.0:
-        return LabelNoise(np.zeros(n), labels.astype(np.intp), 0.0)
+        return LabelNoise(given.astype(float), np.zeros(n), suggested, 0.0)
     unit = centred / spread
 
-    def chances(parameters: Floats) -> tuple[Floats, Floats, float]:
+    def joint(parameters: Floats) -> tuple[Floats, float]:
         rate = MOST_WRONG * float(expit(parameters[1]))
-        own = softmax(np.exp(parameters[0]) * unit, axis=1)[np.arange(n), labels]
-        wrong = rate * (1 - own) / (n_classes - 1)
-        return wrong, (1 - rate) * own + wrong, rate
+        probable = softmax(np.exp(parameters[0]) * unit, axis=1)
+        return probable * np.where(given, 1 - rate, rate / (n_classes - 1)), rate
 
     def cost(parameters: Floats) -> float:
-        _, likelihood, rate = chances(parameters)
-        prior = PRIOR[0] * math.log(max(rate, TINY)) + PRIOR[1] * math.log1p(-rate)
-        loss: float = -(np.log(np.maximum(likelihood, TINY)).sum() + prior) / n
+        together, rate = joint(parameters)
+        prior = PRIOR[0] * log(max(rate, TINY)) + PRIOR[1] * log1p(-rate)
+        loss: float = -(np.log(np.maximum(together.sum(axis=1), TINY)).sum() + prior) / n
         return loss
 
-    fitted = minimize(cost, np.array([1.0, -3.0]), method="Nelder-Mead")
-    wrong, total, rate = chances(fitted.x)
-    others = np.where(np.arange(n_classes) == labels[:, None], -np.inf, scores)
-    chance = wrong / np.maximum(total, TINY)
-    return LabelNoise(chance, others.argmax(axis=1), rate)
+    together, rate = joint(minimize(cost, np.array([1.0, -3.0]), method="Nelder-Mead").x)
+    posterior = together / np.maximum(together.sum(axis=1, keepdims=True), TINY)
+    return LabelNoise(posterior, np.where(given, 0, posterior).sum(axis=1), suggested, rate)
 
 
 @dataclass(frozen=True)
-class Suspicion:
-    """Chances that labels are wrong, and the head that they were first read from.
+class Judged:
+    """What the rest of the photos says of each.
 
     Attributes
     ----------
     noise : LabelNoise
-        Of the second fit.
-    head : OpticalRidge
-        The first fit, which trusts all labels alike.
+        With the labels' own chances of being wrong taken into account.
+    left_out : list of (n, c)
+        For each grouping, scores of every photo by the fit that trusts all labels and has not seen its group.
     """
 
     noise: LabelNoise
-    head: OpticalRidge
-
-    @property
-    def refit(self) -> OpticalRidge:
-        """The same head, unfitted, its penalty and kind fixed."""
-        fixed = {"alpha": self.head.alpha_relative_, "components": self.head.n_components_ or "exact"}
-        unfitted: OpticalRidge = clone(self.head).set_params(**fixed)
-        return unfitted
+    left_out: list[Floats]
 
 
-def suspect_labels(
+def judge_labels(
     X: NDArray[Any],
     labels: NDArray[np.integer],
-    copies: NDArray[np.intp] | None = None,
+    groupings: Sequence[Groups | None] = (None,),
     *,
-    device: str = "auto",
-    random_state: int = 0,
-) -> Suspicion:
-    """Fit twice, the second time with every photo's weight the chance that its label is right.
+    device: str = "cpu",
+    progress: bool = False,
+) -> Judged:
+    """Fit ridge to labels, then to what they probably should be, and leave every photo out.
 
     Parameters
     ----------
     X : (n, m)
-        Encoded features.
+        Encoded features. Photos with the same features are left out together.
     labels : (n,) integers in 0..c−1, each class occurring
-    copies : (n,), optional
-        Photos of the same picture share a number and are left out together: none vouches for its copy.
+    groupings : sequence of (n,) or None
+        Photos that share a number are left out together, too. The first is what labels are judged by: with
+        copies of the same picture in it, none vouches for its copy.
+    device : str
+        Where to compute, as torch names it.
+    progress : bool
+        Draw a bar on stderr where there are several parts.
+
+    Raises
+    ------
+    DegenerateKernelError
+        The features of all photos are the same.
     """
-    head = OpticalRidge(kernel="optical", device=device, random_state=random_state)
-    head.set_params(alpha=_penalty(head, X, labels, copies)).fit(X, labels, groups=copies)
-    first = label_noise(head.loo_scores_, labels)
-    suspicion = Suspicion(first, head)
-    weights = np.maximum(1 - first.chance, LEAST_WEIGHT)
-    again = suspicion.refit.fit(X, labels, sample_weight=weights, groups=copies)
-    return replace(suspicion, noise=label_noise(again.loo_scores_, labels))
+    n_classes = int(labels.max()) + 1
+    parts = _deal(labels, ceil(len(X) / PART_ROWS))
+    judged = np.empty((len(X), n_classes))
+    left_out = [np.empty((len(X), n_classes)) for _ in groupings]
+    alpha = None
+    for rows in tqdm(parts, unit="part", desc="Labels", disable=not progress or len(parts) == 1):
+        Y = np.where(labels[rows, None] == np.arange(n_classes), 1.0, -1.0)
+        K = optical_kernel(X[rows], degree=DEGREE, device=device)
+        equal = identical_rows(X[rows])
+        together = [equal if groups is None else joined_groups(groups[rows], equal) for groups in groupings]
+        if alpha is None:
+            alpha = _least_error(K, Y, labels[rows], together[0])
+        members = [group_members(groups, len(rows)) for groups in together]
+        system = DualSystem(K, np.ones(len(rows)), device)
+        system.factorise(alpha * system.scale)
+        coef, _ = system.solve(Y)
+        for scores, apart in zip(left_out, members, strict=True):
+            scores[rows] = system.left_out_scores(coef, Y, apart)
+        probable = 2 * label_noise(left_out[0][rows], labels[rows]).posterior - 1
+        judged[rows] = system.left_out_scores(system.solve(probable)[0], probable, members[0])
+    return Judged(label_noise(judged, labels), left_out)
 
 
-def _penalty(
-    head: OpticalRidge, X: NDArray[Any], labels: NDArray[np.integer], copies: NDArray[np.intp] | None
-) -> float:
+def _deal(labels: NDArray[np.integer], n_parts: int) -> list[NDArray[np.intp]]:
+    """Deal photos at random into parts of nearly the same size and the same shares of classes."""
+    order = np.random.default_rng(0).permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    return [np.sort(order[part::n_parts]) for part in range(n_parts)]
+
+
+def _least_error(K: Floats, Y: Floats, labels: NDArray[np.integer], groups: Groups) -> float:
     """Find the relative penalty of least squared error, of many photos on a quarter of them."""
-    rows = sample_mask(labels, max(LEAST_ROWS, len(X) // 4))
-    searched = clone(head).fit(X[rows], labels[rows], groups=None if copies is None else copies[rows])
-    penalty: float = min(searched.alpha_path_, key=lambda point: point.loo_mse).alpha_relative
-    return penalty
+    rows = np.flatnonzero(sample_mask(labels, max(LEAST_ROWS, len(labels) // 4)))
+    searched = solve_dual(K[np.ix_(rows, rows)], Y[rows], groups=groups[rows])
+    return min(searched.path, key=lambda point: point.loo_mse).alpha_relative
 
 
 def label_findings(noise: LabelNoise, images: ImageSet, names: Sequence[str]) -> list[Finding]:

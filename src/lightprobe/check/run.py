@@ -15,11 +15,12 @@ from lightprobe.check.balance import Confusable, balance_findings, confusable_cl
 from lightprobe.check.duplicates import clusters, exact_pairs, near_pairs, pair_findings
 from lightprobe.check.findings import KINDS, Finding, worst_first
 from lightprobe.check.groups import GroupFigures, group_figures, guess_groups
-from lightprobe.check.labels import label_findings, suspect_labels
+from lightprobe.check.labels import judge_labels, label_findings
 from lightprobe.check.scan import Seen, read_grey, scan
 from lightprobe.features import FeatureCache, compile_for, extract
 from lightprobe.images import ImageSet
 from lightprobe.optics import ENCODERS
+from lightprobe.ridge import double_device
 
 ENCODE: Final = "l2"
 
@@ -120,7 +121,7 @@ def check(
     findings += balance_findings(kept.labels, kept.classes, kept.groups)
     if len(np.unique(kept.labels)) < 2:
         return Check(worst_first(findings), len(images))
-    judged = _judge(kept, ENCODERS[ENCODE](X), clusters(pairs, len(images))[rows], device, random_state)
+    judged = _judge(kept, ENCODERS[ENCODE](X), clusters(pairs, len(images))[rows], device, progress)
     return replace(judged, findings=worst_first(findings + judged.findings), n=len(images))
 
 
@@ -137,28 +138,28 @@ def _file_findings(seen: Sequence[Seen], images: ImageSet) -> list[Finding]:
     return found
 
 
-def _judge(
-    images: ImageSet, X: NDArray[Any], copies: NDArray[np.intp], device: str, random_state: int
-) -> Check:
+def _judge(images: ImageSet, X: NDArray[Any], copies: NDArray[np.intp], device: str, progress: bool) -> Check:
     """Say what leave-one-out makes of labels, groups and classes; copies are left out together."""
     present, y = np.unique(images.labels, return_inverse=True)
     names = [images.classes[label] for label in present]
-    suspicion = suspect_labels(X, y, copies, device=device, random_state=random_state)
-
-    def left_out(groups: NDArray[np.intp] | None) -> NDArray[np.float64]:
-        return np.asarray(suspicion.refit.fit(X, y, groups=groups).loo_scores_)
-
-    groups = None
-    if images.groups is not None:
-        named = np.unique(images.groups, return_inverse=True)[1]
-        groups = group_figures(left_out, y, named, "given") if named.max() > 0 else None
-    elif guess := guess_groups(images.paths, y, copies):
-        groups = group_figures(left_out, y, *guess)
+    groups, source = _groups(images, y, copies)
+    judged = judge_labels(X, y, [copies, None, groups], device=double_device(device), progress=progress)
+    scores, plain, grouped = judged.left_out
     return Check(
-        label_findings(suspicion.noise, images, names),
+        label_findings(judged.noise, images, names),
         len(images),
-        suspicion.noise.rate,
-        suspicion.head.loo_accuracy_,
-        groups,
-        confusable_classes(suspicion.head.loo_scores_, y, names),
+        judged.noise.rate,
+        float((scores.argmax(axis=1) == y).mean()),
+        None if groups is None else group_figures(plain, grouped, y, groups, source),
+        confusable_classes(scores, y, names),
     )
+
+
+def _groups(
+    images: ImageSet, labels: NDArray[np.intp], copies: NDArray[np.intp]
+) -> tuple[NDArray[np.intp] | None, str]:
+    """Return the groups that were given, or a guess, and where they come from; None if there are none."""
+    if images.groups is None:
+        return guess_groups(images.paths, labels, copies) or (None, "")
+    named = np.unique(images.groups, return_inverse=True)[1]
+    return (named, "given") if named.max() > 0 else (None, "")
