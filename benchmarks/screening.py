@@ -1,0 +1,77 @@
+"""Fit candidates that are left out early to all photos nevertheless: how near the best do they come.
+
+    python benchmarks/screening.py DATA [--backbone NAME] [--weights FILE] [--image-size N] [--limit N]
+
+`lightprobe train` compares candidates on a quarter of the photos before it fits any to all. Here all stages
+of a network (averaged, the last one flattened, too), encodings and kernels are compared on that quarter, and
+then, unscreened, on all photos. `nearest` is the least that a left-out candidate is behind the best on all
+photos, in standard errors of the difference; `lost` whether the best itself would have been left out.
+"""
+
+import argparse
+import json
+from unittest.mock import patch
+
+import numpy as np
+
+from lightprobe.backbones import Tap, create_backbone
+from lightprobe.features import FeatureCache, compile_for, extract
+from lightprobe.head import OpticalRidge
+from lightprobe.images import open_images
+from lightprobe.selection import choices, comparison, select, stage_cuts
+from lightprobe.selection.paired import Photos
+from lightprobe.selection.screening import screen
+
+
+def main() -> None:
+    """Screen, compare all nevertheless, print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("data")
+    parser.add_argument("--backbone", default="starter")
+    parser.add_argument("--weights")
+    parser.add_argument("--image-size", type=int)
+    parser.add_argument("--limit", type=int, help="photos drawn at random, of more")
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    images = open_images(args.data).training
+    if args.limit:
+        images = images.select(np.sort(np.random.default_rng(0).permutation(len(images))[: args.limit]))
+    network = create_backbone(args.backbone, weights=args.weights, image_size=args.image_size)
+    taps = [*(Tap(cut, "avg") for cut in stage_cuts(network)), Tap(network.cut, "flatten")]
+    runner, _ = compile_for(images, network, taps)
+    features = extract(images, network, runner, batch_size=32, cache=FeatureCache(), progress=True)
+    y, wanted = images.labels[features.kept], choices(taps, "auto", "auto")
+    spent = dict.fromkeys(("generate", "encode", "project", "fit"), 0.0)
+    _, behind = screen(
+        features.matrices,
+        y,
+        wanted,
+        OpticalRidge(),
+        groups=None,
+        spared=(),
+        seconds=spent,
+        progress=not args.json,
+    )
+    with patch.object(comparison, "screen", lambda _features, _labels, choices, *_, **__: (choices, [])):
+        everything = select(features.matrices, y, wanted, OpticalRidge(), progress=not args.json).candidates
+    scored = {c.choice: c for c in everything if not c.dropped}
+    photos = Photos.of(np.ones(len(y)), None)
+    best = max(scored.values(), key=photos.accuracy)
+    left_out = [scored[c.choice] for c in behind if c.choice in scored]
+    distances = [lost / max(error, 1e-12) for lost, error in (photos.behind(c, best) for c in left_out)]
+    summary = {
+        "photos": len(y),
+        "candidates": len(scored),
+        "left_out": len(left_out),
+        "nearest": min(distances, default=None),
+        "lost": best in left_out,
+    }
+    if args.json:
+        print(json.dumps(summary))
+        return
+    for key, value in summary.items():
+        print(f"{key:12} {value:.1f}" if isinstance(value, float) else f"{key:12} {value}")
+
+
+if __name__ == "__main__":
+    main()
