@@ -6,7 +6,7 @@ the normalised cross-correlation of grey values (Lewis 1995, "Fast normalized cr
 with B as a part of A and with A as a part of B: coarsely on small pictures, then finely around the best.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,7 +26,7 @@ WORTH_REFINING: Final = 0.65
 # nearest neighbours that are none have 0.22 and less.
 WORTH_OPENING: Final = 0.35
 FLAT: Final = 2.0  # grey values spread by less: nothing to recognise
-NOTHING: Final = (-1.0, 1.0, -1.0)  # where no window is left
+BOTH: Final = (False, True)
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,15 @@ def hints(first: Grey, second: Grey) -> list[Hint]:
     found = []
     for second_is_whole in (False, True):
         whole, part = (second, first) if second_is_whole else (first, second)
-        for mirrored in (False, True):
-            window = np.fliplr(part) if mirrored else part
-            correlation, scale, _ = max(_search(whole, window, COARSE_SIDE, COARSE_SCALES), default=NOTHING)
-            if correlation < WORTH_REFINING:
+        for mirrored, coarse in zip(
+            BOTH, _search(whole, part, COARSE_SIDE, COARSE_SCALES, BOTH), strict=True
+        ):
+            if coarse.correlation < WORTH_REFINING:
                 continue
-            near = np.unique(np.minimum(scale * np.linspace(0.955, 1.045, 7), 1.0))
-            correlation, scale, detail = max(_search(whole, window, COARSE_SIDE, near), default=NOTHING)
-            if detail >= WORTH_OPENING:
-                found.append(Hint(correlation, scale, second_is_whole, mirrored))
+            near = np.unique(np.minimum(coarse.scale * np.linspace(0.955, 1.045, 7), 1.0))
+            (fine,) = _search(whole, part, COARSE_SIDE, near, (mirrored,))
+            if fine.detail >= WORTH_OPENING:
+                found.append(Hint(fine.correlation, fine.scale, second_is_whole, mirrored))
     best = max((hint.correlation for hint in found), default=0.0)
     return [hint for hint in found if hint.correlation >= best - 0.1]
 
@@ -99,37 +99,64 @@ def match(first: Grey, second: Grey, ways: Sequence[Hint]) -> Match:
     best = Match()
     for way in ways:
         whole, part = (second, first) if way.second_is_whole else (first, second)
-        window = np.fliplr(part) if way.mirrored else part
-        near = np.minimum(way.scale * np.linspace(0.97, 1.03, 7), 1.0)
-        correlation, scale, detail = max(_search(whole, window, FINE_SIDE, np.unique(near)), default=NOTHING)
-        if correlation > best.correlation:
-            best = Match(correlation, detail, scale, way.mirrored)
+        near = np.unique(np.minimum(way.scale * np.linspace(0.97, 1.03, 7), 1.0))
+        (found,) = _search(whole, part, FINE_SIDE, near, (way.mirrored,))
+        if found.correlation > best.correlation:
+            best = Match(found.correlation, found.detail, found.scale, way.mirrored)
     return best
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a window agrees best with what lies under it; of what is made without these, none fits."""
+
+    correlation: float = -1.0
+    scale: float = 1.0
+    pictures: tuple[Floats, Floats] | None = None
+
+    @property
+    def detail(self) -> float:
+        """The correlation of what is not smooth."""
+        return -1.0 if self.pictures is None else _correlation(*map(_detail, self.pictures))
+
+
 def _search(
-    whole: Grey, part: Grey, side: int, scales: NDArray[np.float64]
-) -> Iterator[tuple[float, float, float]]:
-    """Yield (correlation, scale, correlation of detail) of the best offset at each scale."""
+    whole: Grey, part: Grey, side: int, scales: NDArray[np.float64], mirrorings: Sequence[bool]
+) -> list[Place]:
+    """Find the best scale and offset of a part, for each of `mirrorings` of it."""
     large = _shrunk(whole, side / max(whole.shape))
-    spectrum_shape = tuple(next_fast_len(2 * n, real=True) for n in large.shape)
-    spectrum = rfft2(large, spectrum_shape)
+    height, width = large.shape
+    fit = min(height / part.shape[0], width / part.shape[1])
+    smaller = [(float(scale), _shrunk(part, fit * scale)) for scale in scales]
+    fitting = [
+        (s, w) for s, w in smaller if min(w.shape) >= 8 and w.shape[0] <= height and w.shape[1] <= width
+    ]
+    best = [Place() for _ in mirrorings]
+    if not fitting:
+        return best
+    # No window reaches beyond the picture, so none wraps around a transform of the picture's own size.
+    shape = next_fast_len(height, real=True), next_fast_len(width, real=True)
+    windows = np.zeros((len(fitting), len(mirrorings), *shape), np.float32)
+    for place, (_, window) in enumerate(fitting):
+        centred = window - window.mean()
+        for turn, mirrored in enumerate(mirrorings):
+            windows[place, turn, : centred.shape[0], : centred.shape[1]] = (
+                np.fliplr(centred) if mirrored else centred
+            )
+    products = irfft2(rfft2(large, shape) * np.conj(rfft2(windows)), shape)
     sums, squares = _integral(large), _integral(large * large)
-    for scale in scales:
-        fit = min(large.shape[0] / part.shape[0], large.shape[1] / part.shape[1])
-        small = _shrunk(part, fit * scale)
-        h, w = small.shape
-        if min(h, w) < 8 or h > large.shape[0] or w > large.shape[1]:
-            continue
-        centred = small - small.mean()
-        products = irfft2(spectrum * np.conj(rfft2(centred, spectrum_shape)), spectrum_shape)
-        products = products[: large.shape[0] - h + 1, : large.shape[1] - w + 1]
+    for (scale, window), of_window in zip(fitting, products, strict=True):
+        h, w = window.shape
         n = h * w
         spread = np.maximum(_window(squares, h, w) - _window(sums, h, w) ** 2 / n, FLAT**2 * n)
-        ncc = products / np.sqrt(spread * (centred**2).sum())
-        top, left = np.unravel_index(int(ncc.argmax()), ncc.shape)
-        under = large[top : top + h, left : left + w]
-        yield float(ncc[top, left]), float(scale), _correlation(_detail(under), _detail(small))
+        scaled = of_window[:, : height - h + 1, : width - w + 1] / np.sqrt(spread * n * window.var())
+        for turn, mirrored in enumerate(mirrorings):
+            top, left = divmod(int(scaled[turn].argmax()), width - w + 1)
+            correlation = float(scaled[turn, top, left])
+            if correlation >= best[turn].correlation:
+                under = large[top : top + h, left : left + w]
+                best[turn] = Place(correlation, scale, (under, np.fliplr(window) if mirrored else window))
+    return best
 
 
 def _resized(picture: Grey, factor: float) -> Grey:
