@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tests.check.pictures import picture
 
+from lightprobe.check import alignment, duplicates
 from lightprobe.check.alignment import Match, hints, match, thumbnail
 from lightprobe.check.duplicates import LEAST_CORRELATION, LEAST_DETAIL
 
@@ -28,7 +29,8 @@ def grey(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def compare(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Match:
-    return match(first, second, hints(thumbnail(first), thumbnail(second)))
+    (ways,) = hints(thumbnail(first)[None], thumbnail(second)[None])
+    return match(first, second, ways)
 
 
 @pytest.mark.parametrize("edit", EDITS)
@@ -63,10 +65,56 @@ def test_one_setting_with_two_things_in_it_is_not_one_picture() -> None:
 
 def test_blank_pictures_have_nothing_to_recognise() -> None:
     blank = np.full((60, 80), 200, np.uint8)
-    assert hints(thumbnail(blank), thumbnail(blank)) == []
+    assert hints(thumbnail(blank)[None], thumbnail(blank)[None]) == [[]]
     assert compare(blank, grey(picture(1))).correlation < 0
 
 
 def test_slivers_are_survived() -> None:
     sliver = grey(picture(1, (400, 3)))
     assert compare(sliver, sliver).correlation <= 1.0
+
+
+def test_pairs_are_compared_together_as_they_are_alone() -> None:
+    first = np.stack([thumbnail(grey(picture(seed))) for seed in range(6)])
+    edited = [change(picture(seed)) for seed, (change, _, _) in enumerate(EDITS.values())]
+    second = np.stack([thumbnail(grey(image.resize((160, 120)))) for image in edited])
+    together = hints(first, second)
+    assert sum(map(bool, together)) >= 5
+    for i, ways in enumerate(together):
+        (alone,) = hints(first[i : i + 1], second[i : i + 1])
+        assert [(h.scale, h.second_is_whole, h.mirrored) for h in alone] == [
+            (h.scale, h.second_is_whole, h.mirrored) for h in ways
+        ]
+
+
+def test_a_window_is_found_where_brute_force_finds_it() -> None:
+    rng = np.random.default_rng(0)
+    whole = np.asarray(picture(5, (48, 36)).convert("L"))
+    part = whole[7:31, 9:41]
+    noisy = np.clip(part + rng.normal(0, 8, part.shape), 0, 255).astype(np.uint8)
+    ((_, places),) = alignment._search(whole[None], noisy[None], 48, np.array([2 / 3]), (False,))
+    correlations = {
+        (top, left): np.corrcoef(whole[top : top + 24, left : left + 32].ravel(), noisy.ravel())[0, 1]
+        for top in range(13)
+        for left in range(17)
+    }
+    assert max(correlations, key=lambda at: correlations[at]) == (7, 9)
+    assert places.correlation[0] == pytest.approx(max(correlations.values()), abs=1e-5)
+    assert places.scale[0] == 2 / 3
+
+
+def test_a_shrunk_pixel_is_the_mean_of_the_area_it_covers() -> None:
+    old = np.arange(6, dtype=np.float32).reshape(1, 1, 6).repeat(5, axis=1)
+    np.testing.assert_allclose(alignment._shrunk(old, 0.5)[0, 0], [0.5, 2.5, 4.5])
+    np.testing.assert_allclose(alignment._areas(3, 2), [[2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3]], atol=1e-7)
+
+
+def test_pairs_of_the_same_shapes_are_dealt_together_and_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duplicates, "TOGETHER", 3)
+    small = {i: np.zeros((48, 36 if i % 2 else 48), np.uint8) for i in range(8)}
+    pairs = [(i, j) for i in range(8) for j in range(i)]
+    dealt = list(duplicates._of_same_shapes(pairs, small))
+    assert sorted(pair for some in dealt for pair in some) == pairs
+    for some in dealt:
+        assert len(some) <= 3
+        assert len({(small[i].shape, small[j].shape) for i, j in some}) == 1

@@ -8,6 +8,7 @@ with B as a part of A and with A as a part of B: coarsely on small pictures, the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -26,7 +27,6 @@ WORTH_REFINING: Final = 0.65
 # nearest neighbours that are none have 0.22 and less.
 WORTH_OPENING: Final = 0.35
 FLAT: Final = 2.0  # grey values spread by less: nothing to recognise
-BOTH: Final = (False, True)
 
 
 @dataclass(frozen=True)
@@ -63,27 +63,35 @@ class Hint:
 
 def thumbnail(picture: Grey) -> Grey:
     """Shrink a picture (h, w) to what `hints` needs: 48 pixels on its longer side."""
-    return _resized(picture, COARSE_SIDE / max(picture.shape))
+    height, width = _scaled(picture.shape, COARSE_SIDE / max(picture.shape))
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    return np.asarray(image.resize((width, height), Image.Resampling.BOX))
 
 
-def hints(first: Grey, second: Grey) -> list[Hint]:
-    """Compare two thumbnails in every way; pictures of different things give none, as a rule."""
-    if first.std() < FLAT or second.std() < FLAT:
-        return []
-    found = []
+def hints(first: Grey, second: Grey) -> list[list[Hint]]:
+    """Compare thumbnails with thumbnails in every way; different things give no hint, as a rule.
+
+    Parameters
+    ----------
+    first, second : (b, h, w) and (b, k, l) uint8
+        The i-th with the i-th: pairs of the same shapes together take a fraction of the time.
+    """
+    found: list[list[Hint]] = [[] for _ in first]
+    told = (first.std(axis=(1, 2)) >= FLAT) & (second.std(axis=(1, 2)) >= FLAT)
     for second_is_whole in (False, True):
         whole, part = (second, first) if second_is_whole else (first, second)
-        for mirrored, coarse in zip(
-            BOTH, _search(whole, part, COARSE_SIDE, COARSE_SCALES, BOTH), strict=True
-        ):
-            if coarse.correlation < WORTH_REFINING:
-                continue
-            near = np.unique(np.minimum(coarse.scale * np.linspace(0.955, 1.045, 7), 1.0))
-            (fine,) = _search(whole, part, COARSE_SIDE, near, (mirrored,))
-            if fine.detail >= WORTH_OPENING:
-                found.append(Hint(fine.correlation, fine.scale, second_is_whole, mirrored))
-    best = max((hint.correlation for hint in found), default=0.0)
-    return [hint for hint in found if hint.correlation >= best - 0.1]
+        for mirrored, coarse in _search(whole, part, COARSE_SIDE, COARSE_SCALES, (False, True)):
+            worth = told & (coarse.correlation >= WORTH_REFINING)
+            for scale in np.unique(coarse.scale[worth]):
+                rows = np.flatnonzero(worth & (coarse.scale == scale))
+                near = np.unique(np.minimum(scale * np.linspace(0.955, 1.045, 7), 1.0))
+                ((_, fine),) = _search(whole[rows], part[rows], COARSE_SIDE, near, (mirrored,))
+                for place, row in enumerate(rows):
+                    if fine.detail(place) >= WORTH_OPENING:
+                        at = float(fine.correlation[place]), float(fine.scale[place])
+                        found[row].append(Hint(*at, second_is_whole, mirrored))
+    best = [max((hint.correlation for hint in ways), default=0.0) for ways in found]
+    return [[h for h in ways if h.correlation >= top - 0.1] for ways, top in zip(found, best, strict=True)]
 
 
 def match(first: Grey, second: Grey, ways: Sequence[Hint]) -> Match:
@@ -100,82 +108,113 @@ def match(first: Grey, second: Grey, ways: Sequence[Hint]) -> Match:
     for way in ways:
         whole, part = (second, first) if way.second_is_whole else (first, second)
         near = np.unique(np.minimum(way.scale * np.linspace(0.97, 1.03, 7), 1.0))
-        (found,) = _search(whole, part, FINE_SIDE, near, (way.mirrored,))
-        if found.correlation > best.correlation:
-            best = Match(found.correlation, found.detail, found.scale, way.mirrored)
+        ((_, found),) = _search(whole[None], part[None], FINE_SIDE, near, (way.mirrored,))
+        if found.correlation[0] > best.correlation:
+            at = float(found.correlation[0]), found.detail(0), float(found.scale[0])
+            best = Match(*at, way.mirrored)
     return best
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a window agrees best with what lies under it; of what is made without these, none fits."""
+class _Places:
+    """Where b windows agree best with what lies under them: what has been found so far.
 
-    correlation: float = -1.0
-    scale: float = 1.0
-    pictures: tuple[Floats, Floats] | None = None
+    Attributes
+    ----------
+    correlation : (b,)
+        −1 where no window fits.
+    scale : (b,)
+    """
 
-    @property
-    def detail(self) -> float:
-        """The correlation of what is not smooth."""
-        return -1.0 if self.pictures is None else _correlation(*map(_detail, self.pictures))
+    def __init__(self, large: Floats) -> None:
+        self._large = large
+        self.correlation, self.scale = np.full(len(large), -1.0), np.ones(len(large))
+        self._corners = np.zeros((len(large), 2), dtype=np.intp)
+        self._windows: list[Floats] = [large[i, :0, :0] for i in range(len(large))]
+
+    def offer(self, scale: float, windows: Floats, correlations: Floats) -> None:
+        """Take note of windows (b, h, w) whose correlations at every offset (b, H−h+1, W−w+1) are better."""
+        b, _, columns = correlations.shape
+        flat = correlations.reshape(b, -1)
+        offsets = flat.argmax(axis=1)
+        highest = flat[np.arange(b), offsets]
+        better = np.flatnonzero(highest >= self.correlation)
+        self.correlation[better], self.scale[better] = highest[better], scale
+        self._corners[better] = np.stack(np.divmod(offsets[better], columns), axis=1)
+        for i in better:
+            self._windows[i] = windows[i]
+
+    def detail(self, i: int) -> float:
+        """Correlation of what is not smooth in the i-th window with what lies under it; −1 without one."""
+        window, (top, left) = self._windows[i], self._corners[i]
+        if not window.size:
+            return -1.0
+        h, w = window.shape
+        return _correlation(_detail(self._large[i, top : top + h, left : left + w]), _detail(window))
 
 
 def _search(
-    whole: Grey, part: Grey, side: int, scales: NDArray[np.float64], mirrorings: Sequence[bool]
-) -> list[Place]:
-    """Find the best scale and offset of a part, for each of `mirrorings` of it."""
-    large = _shrunk(whole, side / max(whole.shape))
-    height, width = large.shape
-    fit = min(height / part.shape[0], width / part.shape[1])
-    smaller = [(float(scale), _shrunk(part, fit * scale)) for scale in scales]
-    fitting = [
-        (s, w) for s, w in smaller if min(w.shape) >= 8 and w.shape[0] <= height and w.shape[1] <= width
-    ]
-    best = [Place() for _ in mirrorings]
-    if not fitting:
-        return best
+    wholes: Grey, parts: Grey, side: int, scales: NDArray[np.float64], mirrorings: Sequence[bool]
+) -> list[tuple[bool, _Places]]:
+    """Find for each part (b, h, w) the scale and the offset in its whole (b, H, W) where they agree best.
+
+    Returns
+    -------
+    The places of the parts, of the mirrored parts, or of both, as `mirrorings` says.
+    """
+    large, parts = _shrunk(wholes, side / max(wholes.shape[1:])), parts.astype(np.float32)
+    _, height, width = large.shape
+    fit = min(height / parts.shape[1], width / parts.shape[2])
     # No window reaches beyond the picture, so none wraps around a transform of the picture's own size.
     shape = next_fast_len(height, real=True), next_fast_len(width, real=True)
-    windows = np.zeros((len(fitting), len(mirrorings), *shape), np.float32)
-    for place, (_, window) in enumerate(fitting):
-        centred = window - window.mean()
-        for turn, mirrored in enumerate(mirrorings):
-            windows[place, turn, : centred.shape[0], : centred.shape[1]] = (
-                np.fliplr(centred) if mirrored else centred
-            )
-    products = irfft2(rfft2(large, shape) * np.conj(rfft2(windows)), shape)
+    spectra = rfft2(large, shape)
     sums, squares = _integral(large), _integral(large * large)
-    for (scale, window), of_window in zip(fitting, products, strict=True):
-        h, w = window.shape
+    found = [(mirrored, _Places(large)) for mirrored in mirrorings]
+    for scale in scales:
+        windows = _shrunk(parts, fit * scale)
+        _, h, w = windows.shape
+        if min(h, w) < 8 or h > height or w > width:
+            continue
         n = h * w
+        centred = windows - windows.mean(axis=(1, 2), keepdims=True)
+        energy = np.maximum((centred**2).sum(axis=(1, 2), keepdims=True), FLAT**2)
         spread = np.maximum(_window(squares, h, w) - _window(sums, h, w) ** 2 / n, FLAT**2 * n)
-        scaled = of_window[:, : height - h + 1, : width - w + 1] / np.sqrt(spread * n * window.var())
-        for turn, mirrored in enumerate(mirrorings):
-            top, left = divmod(int(scaled[turn].argmax()), width - w + 1)
-            correlation = float(scaled[turn, top, left])
-            if correlation >= best[turn].correlation:
-                under = large[top : top + h, left : left + w]
-                best[turn] = Place(correlation, scale, (under, np.fliplr(window) if mirrored else window))
-    return best
+        norm = np.sqrt(spread * energy)
+        for mirrored, places in found:
+            way = slice(None, None, -1) if mirrored else slice(None)
+            products = irfft2(spectra * np.conj(rfft2(centred[:, :, way], shape)), shape)
+            products = products[:, : height - h + 1, : width - w + 1]
+            places.offer(scale, windows[:, :, way], products / norm)
+    return found
 
 
-def _resized(picture: Grey, factor: float) -> Grey:
-    height, width = (max(1, round(n * factor)) for n in picture.shape)
-    image = Image.fromarray(np.ascontiguousarray(picture))
-    return np.asarray(image.resize((width, height), Image.Resampling.BOX))
+def _scaled(shape: Sequence[int], factor: float) -> tuple[int, int]:
+    height, width = (max(1, round(n * factor)) for n in shape)
+    return height, width
 
 
-def _shrunk(picture: Grey, factor: float) -> Floats:
-    return _resized(picture, factor).astype(np.float32)
+def _shrunk(pictures: Grey | Floats, factor: float) -> Floats:
+    """Resize pictures (b, h, w), each new pixel the mean of the area that it covers."""
+    height, width = _scaled(pictures.shape[1:], factor)
+    rows, columns = _areas(pictures.shape[1], height), _areas(pictures.shape[2], width)
+    return np.asarray(rows @ pictures.astype(np.float32, copy=False) @ columns.T)
+
+
+@lru_cache(maxsize=512)
+def _areas(n: int, new: int) -> Floats:
+    """Share (new, n) of each old pixel in each new one."""
+    edges, old = np.arange(new + 1) * n / new, np.arange(n)
+    covered = np.minimum(edges[1:, None], old + 1) - np.maximum(edges[:-1, None], old)
+    shares: Floats = (np.maximum(covered, 0) * new / n).astype(np.float32)
+    return shares
 
 
 def _integral(values: Floats) -> NDArray[np.float64]:
-    return np.pad(values.astype(np.float64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    return np.pad(values.astype(np.float64).cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
 
 
 def _window(integral: NDArray[np.float64], h: int, w: int) -> NDArray[np.float64]:
     """Sum over every window of h × w."""
-    return integral[h:, w:] - integral[:-h, w:] - integral[h:, :-w] + integral[:-h, :-w]
+    return integral[:, h:, w:] - integral[:, :-h, w:] - integral[:, h:, :-w] + integral[:, :-h, :-w]
 
 
 def _detail(picture: Floats) -> Floats:
