@@ -9,7 +9,6 @@ that of the largest probability in 15 bins; `limit` is what a perfectly calibrat
 confidences stays below in 95 of 100 such tests.
 """
 
-import argparse
 import json
 from typing import Any
 
@@ -19,24 +18,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
+from common import averaged_features, photo_arguments
 from lightprobe import OpticalRidge
-from lightprobe.backbones import Tap, create_backbone
-from lightprobe.features import FeatureCache, compile_for, extract
 from lightprobe.images import holdout_mask, open_images
-from lightprobe.optics import ENCODERS
 from lightprobe.ridge import calibration_error_limit, expected_calibration_error
 
 C_GRID = (3.0, 30.0, 300.0)
-
-
-def seen(data: str, backbone: str, weights: str | None) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Averaged features of all photos, of length one, and their labels."""
-    images = open_images(data)
-    network = create_backbone(backbone, weights=weights)
-    tap = Tap(network.cut, "avg")
-    runner, _ = compile_for(images, network, [tap])
-    features = extract(images, network, runner, batch_size=32, cache=FeatureCache(), progress=True)
-    return ENCODERS["l2"](features.matrices[tap].astype(np.float32)), images.labels[features.kept]
 
 
 def judged(name: str, probabilities: NDArray[np.float64], y: NDArray[np.int64]) -> dict[str, Any]:
@@ -70,14 +57,10 @@ def measure(X: NDArray[np.float32], y: NDArray[np.int64], split: int) -> list[di
 
 def main() -> None:
     """Split, fit, judge, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data")
-    parser.add_argument("--backbone", default="starter")
-    parser.add_argument("--weights")
+    parser = photo_arguments(__doc__)
     parser.add_argument("--splits", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    X, y = seen(args.data, args.backbone, args.weights)
+    X, y = averaged_features(open_images(args.data), args.backbone, args.weights)
     rows = [row for split in range(args.splits) for row in measure(X, y, split)]
     keys = ("error", "limit", "inside", "log_loss", "accuracy")
     summary = [

@@ -10,7 +10,6 @@ features. Without cleanlab (pip install cleanlab) its ranking is computed as its
 self-confidence is the probability of the given label.
 """
 
-import argparse
 import json
 import time
 from typing import Any
@@ -20,26 +19,13 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-from lightprobe.backbones import Tap, create_backbone
+from common import averaged_features, photo_arguments
 from lightprobe.check.labels import judge_labels
-from lightprobe.features import FeatureCache, compile_for, extract
 from lightprobe.images import open_images
-from lightprobe.optics import ENCODERS
 
 RATES = (0.05, 0.2)
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
-
-
-def features_of(data: str, backbone: str, weights: str | None) -> tuple[NDArray[np.float32], Labels]:
-    """Average-pooled features of the training photos, of length one, and their labels."""
-    images = open_images(data).training
-    network = create_backbone(backbone, weights=weights)
-    tap = Tap(network.cut, "avg")
-    runner, _ = compile_for(images, network, [tap])
-    features = extract(images, network, runner, batch_size=32, cache=FeatureCache(), progress=True)
-    X = np.asarray(ENCODERS["l2"](features.matrices[tap]), dtype=np.float32)
-    return X, images.labels[features.kept]
 
 
 def flipped(labels: Labels, rate: float, seed: int) -> tuple[Labels, NDArray[np.bool_]]:
@@ -76,15 +62,11 @@ def precision_at_k(doubt: Floats, chosen: NDArray[np.bool_]) -> float:
 
 def main() -> None:
     """Flip, rank, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data")
-    parser.add_argument("--backbone", default="starter")
-    parser.add_argument("--weights")
+    parser = photo_arguments(__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--c", type=float, default=30.0, help="inverse penalty of the logistic regression")
-    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    X, labels = features_of(args.data, args.backbone, args.weights)
+    X, labels = averaged_features(open_images(args.data).training, args.backbone, args.weights)
     ours(X[::4], labels[::4])  # warm up
     rows: list[dict[str, Any]] = []
     for rate in RATES:

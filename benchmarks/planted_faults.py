@@ -11,7 +11,6 @@ too, and a finding counts as a mistake only if it names a planted photo and is n
 or appears between untouched photos only with the plants in place.
 """
 
-import argparse
 import io
 import json
 import shutil
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from common import photo_arguments
 from lightprobe.check import Check, check
 from lightprobe.images import ImageSet, open_images
 from lightprobe.images.decode import decode
@@ -141,12 +141,8 @@ def score(
 
 def main() -> None:
     """Plant, check, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data")
-    parser.add_argument("--backbone", default="starter")
-    parser.add_argument("--weights")
+    parser = photo_arguments(__doc__)
     parser.add_argument("--each", type=int, default=30)
-    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     how = {"backbone": args.backbone, "weights": args.weights, "progress": True}
     with tempfile.TemporaryDirectory() as folder:

@@ -8,12 +8,12 @@ then, unscreened, on all photos. `nearest` is the least that a left-out candidat
 photos, in standard errors of the difference; `lost` whether the best itself would have been left out.
 """
 
-import argparse
 import json
 from unittest.mock import patch
 
 import numpy as np
 
+from common import photo_arguments
 from lightprobe.backbones import Tap, create_backbone
 from lightprobe.features import FeatureCache, compile_for, extract
 from lightprobe.head import OpticalRidge
@@ -25,13 +25,9 @@ from lightprobe.selection.screening import screen
 
 def main() -> None:
     """Screen, compare all nevertheless, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data")
-    parser.add_argument("--backbone", default="starter")
-    parser.add_argument("--weights")
+    parser = photo_arguments(__doc__)
     parser.add_argument("--image-size", type=int)
     parser.add_argument("--limit", type=int, help="photos drawn at random, of more")
-    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     images = open_images(args.data).training
     if args.limit:

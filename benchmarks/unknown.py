@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV
 
+from common import photo_arguments
 from lightprobe import ImageClassifier
 from lightprobe.images import ImageSet, holdout_mask, open_images
 from lightprobe.optics import ENCODERS
@@ -92,12 +93,8 @@ def auroc(known: NDArray[np.float64], strange: NDArray[np.float64]) -> float:
 
 def main() -> None:
     """Leave each class out, print."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data")
-    parser.add_argument("--backbone", default="starter")
-    parser.add_argument("--weights")
+    parser = photo_arguments(__doc__)
     parser.add_argument("--ask", type=int, default=200, help="photos to ask about, known and unknown each")
-    parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     images = open_images(args.data)
     if images.test is None:
