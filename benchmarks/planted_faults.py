@@ -3,12 +3,11 @@
     python benchmarks/planted_faults.py DATA [--backbone NAME] [--weights FILE] [--each 30] [--json]
 
 Copies of photos drawn at random are added to a copy of the data: as they are, stored anew (JPEG quality 40),
-at half the size, mirrored, and cropped to 90, 80, 70 and 60 % of
-their sides; under another label; cut off in
-the middle of the file. Recall is the share of the planted faults that are found, under their own kind.
-What else is found are faults that the data had before, and mistakes: `check` is run on the untouched data
-too, and a finding counts as a mistake only if it names a planted photo and is not what was planted there,
-or appears between untouched photos only with the plants in place.
+at half the size, mirrored, and cropped to 90, 80, 70 and 60 % of their sides; under another label; cut off in
+the middle of the file. Recall is the share of the planted faults that are found, under their own kind. What
+else is found are faults that the data had before, and mistakes: `check` is run on the untouched data too, and
+a finding counts as a mistake only if it names a planted photo and is not what was planted there, or appears
+between untouched photos only with the plants in place.
 """
 
 import io

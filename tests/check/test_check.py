@@ -88,6 +88,23 @@ def test_one_class_alone_is_still_checked(photos: Path) -> None:
     found = look(photos)
     assert list(found.counts()) == ["duplicate"]
     assert found.loo_accuracy is None
+    assert found.unjudged == "The photos are all of one class."
+
+
+@pytest.mark.parametrize("sides", [(160, 160), (160, 120, 100)])
+def test_one_picture_under_two_labels_is_found_though_nothing_else_can_be(
+    sides: tuple[int, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("cold", "warm"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i, side in enumerate(sides):
+            same = picture(3).resize((side, 3 * side // 4))
+            same.save(tmp_path / "photos" / name / f"{i}.png")
+    assert main(["check", str(tmp_path / "photos"), "--out", str(tmp_path / "out"), *HOW]) == 1
+    said = capsys.readouterr().out
+    assert "labels could not be judged" in said
+    assert "conflicting-label" in (tmp_path / "out" / "check.csv").read_text()
+    assert (tmp_path / "out" / "check.html").exists()
 
 
 def test_the_command_writes_table_and_page_and_says_by_its_status_what_it_found(

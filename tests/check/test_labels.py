@@ -30,10 +30,11 @@ def test_flipped_labels_come_first_and_their_share_is_estimated(rate: float) -> 
     assert noise.rate == pytest.approx(rate, abs=0.05)
 
 
-def test_the_chance_that_a_label_is_wrong_is_calibrated() -> None:
+@pytest.mark.parametrize(("n", "rate", "draws"), [(900, 0.15, 3), (900, 0.05, 6)])
+def test_the_chance_that_a_label_is_wrong_is_calibrated(n: int, rate: float, draws: int) -> None:
     chances, truth = [], []
-    for seed in range(3):
-        X, labels, wrong = blobs(900, 0.15, seed)
+    for seed in range(draws):
+        X, labels, wrong = blobs(n, rate, seed)
         chances.append(judge_labels(X, labels).noise.chance)
         truth.append(wrong)
     chance, wrong = np.concatenate(chances), np.concatenate(truth)
@@ -78,20 +79,27 @@ def test_the_second_fit_has_probable_labels_for_targets() -> None:
     X, labels, _ = blobs(300, 0.2)
     judged = judge_labels(X, labels)
     best = min(solved(X, labels).path, key=lambda point: point.loo_mse).alpha_relative
-    targets = 2 * label_noise(judged.left_out[0], labels).posterior - 1
+    first = label_noise(judged.left_out[0], labels)
+    targets = 2 * first.posterior - 1
     again = solve_dual(optical_kernel(X, degree=3), targets, alpha_relative=best)
-    expected = label_noise(again.loo_scores, labels)
+    expected = label_noise(again.loo_scores, labels, first.rate)
+    assert judged.noise.rate == first.rate
     np.testing.assert_allclose(judged.noise.chance, expected.chance, atol=1e-6)
 
 
 def test_groupings_leave_out_what_refits_leave_out() -> None:
-    X, labels, _ = blobs(120, 0.1)
-    groups = np.arange(120) // 2
-    plain, grouped = judge_labels(X, labels, [None, groups]).left_out
-    best = min(solved(X, labels).path, key=lambda point: point.loo_mse).alpha_relative
-    for scores, together in ((plain, None), (grouped, groups)):
-        expected = solved(X, labels, alpha_relative=best, groups=together).loo_scores
-        np.testing.assert_allclose(scores, expected, atol=1e-9)
+    X, labels, _ = blobs(60, 0.1)
+    groups = np.arange(60) // 2
+    grouped = judge_labels(X, labels, [None, groups]).left_out[1]
+    best = min(solved(X, labels).path, key=lambda point: point.loo_mse)
+    K = optical_kernel(X, degree=3)
+    for out in (groups == 4, groups == 17):
+        # The penalty is held in absolute terms while rows are left out.
+        kept = K[np.ix_(~out, ~out)]
+        centred = kept - kept.mean(axis=0) - kept.mean(axis=1)[:, None] + kept.mean()
+        relative = best.alpha / (np.trace(centred) / len(kept))
+        fit = solved(X[~out], labels[~out], alpha_relative=relative)
+        np.testing.assert_allclose(grouped[out], K[np.ix_(out, ~out)] @ fit.coef + fit.intercept, atol=1e-8)
 
 
 def test_photos_with_the_same_features_are_left_out_together() -> None:
@@ -113,13 +121,34 @@ def test_many_photos_are_judged_in_parts_about_as_well(monkeypatch: pytest.Monke
     assert np.corrcoef(whole, parts)[0, 1] > 0.9
 
 
-def test_every_part_has_its_share_of_every_class() -> None:
+def test_parts_hide_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels at random, every photo twice: only its copy tells a photo's label."""
+    rng = np.random.default_rng(1)
+    X, labels = blobs(150, 0, seed=0)[0], rng.integers(0, 3, 150)
+    twice, both = np.vstack([X, X + rng.normal(0, 1e-3, X.shape)]), np.hstack([labels, labels])
+    monkeypatch.setattr(labels_module, "PART_ROWS", 40)
+    plain, grouped = judge_labels(twice, both, [None, np.tile(np.arange(150), 2)]).left_out
+    assert (plain.argmax(axis=1) == both).mean() > 0.95
+    assert (grouped.argmax(axis=1) == both).mean() < 0.5
+
+
+def test_every_part_has_its_share_of_every_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels_module, "PART_ROWS", 16)
     labels = np.repeat([0, 1, 2], [50, 8, 5])
-    parts = labels_module._deal(labels, 4)
+    parts = labels_module._deal(labels, np.arange(63), 0)
     assert sorted(np.concatenate(parts)) == list(range(63))
+    assert len(parts) == 4
     for part in parts:
         np.testing.assert_allclose(np.bincount(labels[part], minlength=3), [12.5, 2, 1.25], atol=1)
         assert len(part) in (15, 16)
+
+
+def test_no_part_is_of_one_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels_module, "PART_ROWS", 16)
+    units = np.zeros(60, dtype=np.intp)
+    units[40:50], units[50:] = 1, 2
+    parts = labels_module._deal(np.arange(60) % 2, units, 0)
+    assert [len(np.unique(units[part])) for part in parts] == [3]
 
 
 def test_the_posterior_is_bayes_rule() -> None:

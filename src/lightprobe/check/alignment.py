@@ -133,8 +133,8 @@ class _Places:
 
     def offer(self, scale: float, windows: Floats, correlations: Floats) -> None:
         """Take note of windows (b, h, w) whose correlations at every offset (b, H−h+1, W−w+1) are better."""
-        b, _, columns = correlations.shape
-        flat = correlations.reshape(b, -1)
+        b, rows, columns = correlations.shape
+        flat = correlations.reshape(b, rows * columns)
         offsets = flat.argmax(axis=1)
         highest = flat[np.arange(b), offsets]
         better = np.flatnonzero(highest >= self.correlation)
@@ -176,7 +176,7 @@ def _search(
             continue
         n = h * w
         centred = windows - windows.mean(axis=(1, 2), keepdims=True)
-        energy = np.maximum((centred**2).sum(axis=(1, 2), keepdims=True), FLAT**2)
+        energy = np.maximum((centred**2).sum(axis=(1, 2), keepdims=True), FLAT**2 * n)
         spread = np.maximum(_window(squares, h, w) - _window(sums, h, w) ** 2 / n, FLAT**2 * n)
         norm = np.sqrt(spread * energy)
         for mirrored, places in found:
@@ -205,6 +205,7 @@ def _areas(n: int, new: int) -> Floats:
     edges, old = np.arange(new + 1) * n / new, np.arange(n)
     covered = np.minimum(edges[1:, None], old + 1) - np.maximum(edges[:-1, None], old)
     shares: Floats = (np.maximum(covered, 0) * new / n).astype(np.float32)
+    shares.flags.writeable = False  # it is shared
     return shares
 
 

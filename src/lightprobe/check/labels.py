@@ -9,16 +9,18 @@ leave-one-out, of a photo that the fit has not seen,
 β and ε are those of greatest likelihood of all labels, with a weak prior ε (1 − ε)²⁰, so the share of wrong
 labels is estimated, not asked for. Then P(t | x, y) takes the place of the labels as targets, ridge is solved
 once more for these, from the same factor, and the chances are taken from that: wrong labels mislead their
-neighbours less.
+neighbours less. By way of what these were taken for, a photo's own label has a small part in its second
+score, and ε would come out too low: it stays as the first scores have it.
 
-The kernel is the optical one of degree 3, (what |xR|⁶ would give), sharper than that of degree 1: a photo is
-judged by what is nearer to it. The penalty is the one of least squared error on a quarter of many photos; the
-error is smoother in the penalty than accuracy is, so fewer photos tell it. Memory is bounded: photos are
-judged in parts of some thousands, each part by itself.
+The kernel is the optical one of degree 3 (what |xR|⁶ would give), sharper than that of degree 1: a photo is
+judged by what is nearer to it. The penalty is the one of least squared error on a quarter of the photos, from
+a thousand on; the error is smoother in the penalty than accuracy is, so fewer photos tell it. Beyond some
+thousands photos are dealt into parts, each judged by itself, so that no kernel grows with their number.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import ceil, log, log1p
 from typing import Any, Final
 
@@ -42,6 +44,7 @@ PRIOR: Final = (1.0, 20.0)  # exponents of ε and 1 − ε: data without a singl
 MOST_WRONG: Final = 0.8
 LEAST_ROWS: Final = 500  # as many photos, or a quarter of all, tell the penalty, at a small part of the work
 PART_ROWS: Final = 8192  # judged together: a kernel of half a gigabyte
+NOTHING: Final = 1e-9  # scores, of targets −1 and +1, that spread by less are rounding
 TINY: Final = float(np.finfo(float).tiny)
 
 
@@ -67,31 +70,32 @@ class LabelNoise:
     rate: float
 
 
-def label_noise(scores: Floats, labels: NDArray[np.integer]) -> LabelNoise:
-    """Fit ε and β to leave-one-out scores (n, c) and labels (n,)."""
+def label_noise(scores: Floats, labels: NDArray[np.integer], rate: float | None = None) -> LabelNoise:
+    """Fit β, and ε unless it is given as `rate`, to leave-one-out scores (n, c) and labels (n,)."""
     n, n_classes = scores.shape
     given = np.arange(n_classes) == labels[:, None]
     suggested = np.where(given, -np.inf, scores).argmax(axis=1)
     centred = scores - scores.mean(axis=1, keepdims=True)
     spread = float(np.sqrt(np.mean(centred**2)))
-    if spread == 0.0:
+    if spread < NOTHING:
         return LabelNoise(given.astype(float), np.zeros(n), suggested, 0.0)
     unit = centred / spread
 
     def joint(parameters: Floats) -> tuple[Floats, float]:
-        rate = MOST_WRONG * float(expit(parameters[1]))
+        wrong = MOST_WRONG * float(expit(parameters[1])) if rate is None else rate
         probable = softmax(np.exp(parameters[0]) * unit, axis=1)
-        return probable * np.where(given, 1 - rate, rate / (n_classes - 1)), rate
+        return probable * np.where(given, 1 - wrong, wrong / (n_classes - 1)), wrong
 
     def cost(parameters: Floats) -> float:
-        together, rate = joint(parameters)
-        prior = PRIOR[0] * log(max(rate, TINY)) + PRIOR[1] * log1p(-rate)
+        together, wrong = joint(parameters)
+        prior = PRIOR[0] * log(max(wrong, TINY)) + PRIOR[1] * log1p(-wrong)
         loss: float = -(np.log(np.maximum(together.sum(axis=1), TINY)).sum() + prior) / n
         return loss
 
-    together, rate = joint(minimize(cost, np.array([1.0, -3.0]), method="Nelder-Mead").x)
+    start = np.array([1.0, -3.0] if rate is None else [1.0])
+    together, fitted = joint(minimize(cost, start, method="Nelder-Mead").x)
     posterior = together / np.maximum(together.sum(axis=1, keepdims=True), TINY)
-    return LabelNoise(posterior, np.where(given, 0, posterior).sum(axis=1), suggested, rate)
+    return LabelNoise(posterior, np.where(given, 0, posterior).sum(axis=1), suggested, fitted)
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ def judge_labels(
     groupings: Sequence[Groups | None] = (None,),
     *,
     device: str = "cpu",
+    random_state: int = 0,
     progress: bool = False,
 ) -> Judged:
     """Fit ridge to labels, then to what they probably should be, and leave every photo out.
@@ -130,6 +135,8 @@ def judge_labels(
         copies of the same picture in it, none vouches for its copy.
     device : str
         Where to compute, as torch names it.
+    random_state : int
+        Of the photos that choose the penalty, and of the parts.
     progress : bool
         Draw a bar on stderr where there are several parts.
 
@@ -137,40 +144,57 @@ def judge_labels(
     ------
     DegenerateKernelError
         The features of all photos are the same.
+    IllConditionedError
+        No penalty could be solved, or the one chosen on a quarter not for all.
+    DataError
+        All photos are of one group.
     """
     n_classes = int(labels.max()) + 1
-    parts = _deal(labels, ceil(len(X) / PART_ROWS))
+    equal = identical_rows(X)
+    together = [equal if groups is None else joined_groups(groups, equal) for groups in groupings]
+    parts = _deal(labels, reduce(joined_groups, together), random_state)
     judged = np.empty((len(X), n_classes))
     left_out = [np.empty((len(X), n_classes)) for _ in groupings]
-    alpha = None
+    alpha, rate = None, 0.0
     for rows in tqdm(parts, unit="part", desc="Labels", disable=not progress or len(parts) == 1):
         Y = np.where(labels[rows, None] == np.arange(n_classes), 1.0, -1.0)
         K = optical_kernel(X[rows], degree=DEGREE, device=device)
-        equal = identical_rows(X[rows])
-        together = [equal if groups is None else joined_groups(groups[rows], equal) for groups in groupings]
         if alpha is None:
-            alpha = _least_error(K, Y, labels[rows], together[0])
-        members = [group_members(groups, len(rows)) for groups in together]
+            alpha = _least_error(K, Y, labels[rows], together[0][rows], random_state)
+        members = [group_members(groups[rows], len(rows)) for groups in together]
         system = DualSystem(K, np.ones(len(rows)), device)
         system.factorise(alpha * system.scale)
         coef, _ = system.solve(Y)
         for scores, apart in zip(left_out, members, strict=True):
             scores[rows] = system.left_out_scores(coef, Y, apart)
-        probable = 2 * label_noise(left_out[0][rows], labels[rows]).posterior - 1
+        first = label_noise(left_out[0][rows], labels[rows])
+        probable = 2 * first.posterior - 1
         judged[rows] = system.left_out_scores(system.solve(probable)[0], probable, members[0])
-    return Judged(label_noise(judged, labels), left_out)
+        rate += first.rate * len(rows) / len(X)
+    return Judged(label_noise(judged, labels, rate), left_out)
 
 
-def _deal(labels: NDArray[np.integer], n_parts: int) -> list[NDArray[np.intp]]:
-    """Deal photos at random into parts of nearly the same size and the same shares of classes."""
-    order = np.random.default_rng(0).permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    return [np.sort(order[part::n_parts]) for part in range(n_parts)]
+def _deal(labels: NDArray[np.integer], units: Groups, random_state: int) -> list[NDArray[np.intp]]:
+    """Deal photos at random into parts of about the same size and the same shares of classes.
+
+    Photos of a unit stay together, and every part has two units at least: what is left out together must
+    not stand in two parts, or leaving out photos one by one would leave it out, too.
+    """
+    _, first, unit = np.unique(units, return_index=True, return_inverse=True)
+    n_parts = max(1, min(ceil(len(labels) / PART_ROWS), len(first) // 2))
+    order = np.random.default_rng(random_state).permutation(len(first))
+    order = order[np.argsort(labels[first[order]], kind="stable")]
+    part = np.empty(len(first), dtype=np.intp)
+    part[order] = np.arange(len(first)) % n_parts
+    return [np.flatnonzero(part[unit] == i) for i in range(n_parts)]
 
 
-def _least_error(K: Floats, Y: Floats, labels: NDArray[np.integer], groups: Groups) -> float:
+def _least_error(
+    K: Floats, Y: Floats, labels: NDArray[np.integer], groups: Groups, random_state: int
+) -> float:
     """Find the relative penalty of least squared error, of many photos on a quarter of them."""
-    rows = np.flatnonzero(sample_mask(labels, max(LEAST_ROWS, len(labels) // 4)))
+    sample = sample_mask(labels, max(LEAST_ROWS, len(labels) // 4), random_state=random_state)
+    rows = np.flatnonzero(sample)
     searched = solve_dual(K[np.ix_(rows, rows)], Y[rows], groups=groups[rows])
     return min(searched.path, key=lambda point: point.loo_mse).alpha_relative
 

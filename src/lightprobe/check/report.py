@@ -74,6 +74,8 @@ def summary_lines(found: Check) -> Iterator[str]:
     yield f"{found.n} photos, {n} finding{'s' * (n != 1)}"
     for kind, count in found.counts().items():
         yield f"{count:6}  {kind}: {TITLES[kind].lower()}"
+    if found.unjudged:
+        yield f"labels could not be judged: {found.unjudged}"
     if found.wrong_labels is not None and found.loo_accuracy is not None:
         yield f"leave-one-out accuracy {found.loo_accuracy:.1%}, copies left out together"
         yield f"about {found.wrong_labels:.1%} of the labels look wrong to the network, hard photos included"

@@ -17,10 +17,11 @@ from lightprobe.check.findings import KINDS, Finding, worst_first
 from lightprobe.check.groups import GroupFigures, group_figures, guess_groups
 from lightprobe.check.labels import judge_labels, label_findings
 from lightprobe.check.scan import Seen, read_grey, scan
+from lightprobe.errors import DataError
 from lightprobe.features import FeatureCache, compile_for, extract
 from lightprobe.images import ImageSet
 from lightprobe.optics import ENCODERS
-from lightprobe.ridge import double_device
+from lightprobe.ridge import DegenerateKernelError, IllConditionedError, double_device
 
 ENCODE: Final = "l2"
 
@@ -35,10 +36,12 @@ class Check:
         The worst first.
     n : int
         Photos that were looked at.
+    unjudged : str
+        Why leave-one-out says nothing of the labels; empty if it does.
     wrong_labels : float or None
-        Estimated share of wrong labels; None if there were too few classes to tell.
+        Estimated share of wrong labels; None if they were not judged.
     loo_accuracy : float or None
-        By leave-one-out, copies left out together.
+        By leave-one-out, copies left out together, with the check's own kernel; see `judge_labels`.
     groups : GroupFigures or None
         None if nothing belongs together.
     confusable : list of Confusable
@@ -47,6 +50,7 @@ class Check:
 
     findings: list[Finding]
     n: int
+    unjudged: str = ""
     wrong_labels: float | None = None
     loo_accuracy: float | None = None
     groups: GroupFigures | None = None
@@ -119,9 +123,11 @@ def check(
     findings += pair_findings(pairs, images)
     kept = images.select(rows)
     findings += balance_findings(kept.labels, kept.classes, kept.groups)
-    if len(np.unique(kept.labels)) < 2:
-        return Check(worst_first(findings), len(images))
-    judged = _judge(kept, ENCODERS[ENCODE](X), clusters(pairs, len(images))[rows], device, progress)
+    copies = clusters(pairs, len(images))[rows]
+    try:
+        judged = _judge(kept, ENCODERS[ENCODE](X), copies, double_device(device), random_state, progress)
+    except (DataError, DegenerateKernelError, IllConditionedError) as error:  # all one picture, as a rule
+        judged = Check([], len(images), str(error))
     return replace(judged, findings=worst_first(findings + judged.findings), n=len(images))
 
 
@@ -138,19 +144,34 @@ def _file_findings(seen: Sequence[Seen], images: ImageSet) -> list[Finding]:
     return found
 
 
-def _judge(images: ImageSet, X: NDArray[Any], copies: NDArray[np.intp], device: str, progress: bool) -> Check:
+def _judge(
+    images: ImageSet,
+    X: NDArray[Any],
+    copies: NDArray[np.intp],
+    device: str,
+    random_state: int,
+    progress: bool,
+) -> Check:
     """Say what leave-one-out makes of labels, groups and classes; copies are left out together."""
     present, y = np.unique(images.labels, return_inverse=True)
+    if len(present) < 2:
+        return Check([], len(images), "The photos are all of one class.")
     names = [images.classes[label] for label in present]
     groups, source = _groups(images, y, copies)
-    judged = judge_labels(X, y, [copies, None, groups], device=double_device(device), progress=progress)
-    scores, plain, grouped = judged.left_out
+    groupings = [copies] if groups is None else [copies, None, groups]
+    judged = judge_labels(X, y, groupings, device=device, random_state=random_state, progress=progress)
+    scores = judged.left_out[0]
+    figures = None
+    if groups is not None:
+        plain, grouped = judged.left_out[1:]
+        figures = group_figures(plain, grouped, y, groups, source)
     return Check(
         label_findings(judged.noise, images, names),
         len(images),
+        "",
         judged.noise.rate,
         float((scores.argmax(axis=1) == y).mean()),
-        None if groups is None else group_figures(plain, grouped, y, groups, source),
+        figures,
         confusable_classes(scores, y, names),
     )
 

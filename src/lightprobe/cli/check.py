@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
                 "n": found.n,
                 "counts": found.counts(),
                 "loo_accuracy": found.loo_accuracy,
+                "unjudged": found.unjudged,
                 "wrong_labels": found.wrong_labels,
                 "groups": found.groups and {**asdict(found.groups), "leak_points": found.groups.leak},
                 "confusable": [asdict(pair) for pair in found.confusable],

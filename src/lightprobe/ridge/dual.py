@@ -95,5 +95,6 @@ class DualSystem:
         return Y - left_out_residuals(coef, self._leverage, members, block)
 
     def _times_inverse(self, Y: Floats) -> Floats:
-        product: Floats = self._factor.times_inverse(torch.from_numpy(Y)).cpu().numpy()
+        own = torch.from_numpy(np.array(Y, dtype=np.float64, order="C"))
+        product: Floats = self._factor.times_inverse(own).cpu().numpy()
         return product

@@ -66,7 +66,7 @@ def solve_dual(
     groups : (n,)
         Rows of equal value are left out together.
     device : str
-        Where to factor, as torch names it; other than CUDA it is done on the CPU.
+        Where to factor, as `double_device` names it.
     overwrite_K
         Allow K to be used as working memory; solving then takes a quarter more than K itself.
 
