@@ -118,3 +118,33 @@ def test_pairs_of_the_same_shapes_are_dealt_together_and_each_once(monkeypatch: 
     for some in dealt:
         assert len(some) <= 3
         assert len({(small[i].shape, small[j].shape) for i, j in some}) == 1
+
+
+def in_one_setting(seed: int) -> NDArray[np.uint8]:
+    """Draw a thing of its own, over one that all have in common, over a smooth background."""
+    y, x = np.mgrid[:120, :160]
+
+    def blobs(number: int) -> NDArray[np.float64]:
+        return np.asarray(picture(number).convert("L"), dtype=np.float64) - 128
+
+    values = 128 + 0.9 * (y - 60) + 0.5 * (x - 80) + 0.45 * blobs(1) + 0.45 * blobs(seed)
+    return np.asarray(np.clip(values, 0, 255), dtype=np.uint8)
+
+
+def test_copies_are_paired_in_order_and_what_only_has_its_setting_in_common_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tall, wide = grey(picture(3, (120, 160))), grey(picture(5))
+    photos = [tall, in_one_setting(20), wide, tall.copy(), wide.copy(), in_one_setting(21)]
+    small = {i: thumbnail(photo) for i, photo in enumerate(photos)}
+
+    def pairs() -> list[tuple[int, int]]:
+        alike, rows = np.ones((len(photos), 4), np.float16), np.arange(len(photos))
+        found = duplicates.near_pairs(alike, rows, small, lambda i: photos[i])
+        return [(pair.first, pair.second) for pair in found]
+
+    seen = compare(photos[1], photos[5])
+    assert seen.correlation > LEAST_CORRELATION
+    assert pairs() == [(0, 3), (2, 4)]
+    monkeypatch.setattr(duplicates, "LEAST_DETAIL", seen.detail - 0.01)
+    assert pairs() == [(0, 3), (1, 5), (2, 4)]
