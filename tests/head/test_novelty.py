@@ -18,10 +18,10 @@ def clusters(n: int, places: int, seed: int = 0, first: int = 0) -> tuple[np.nda
 def test_what_was_never_seen_is_more_novel_than_what_was(kernel: str) -> None:
     X, y = clusters(300, 3)
     head = OpticalRidge(kernel=kernel, device="cpu").fit(X, y)
-    novelty = Novelty.of(head)
+    novelty = Novelty.of(head.fitted_)
     known, other = clusters(200, 3, seed=1)[0], clusters(200, 3, seed=2, first=6)[0]
-    of_known = Scorer(head, novelty)(known)[1]
-    of_other = Scorer(head, novelty)(other)[1]
+    of_known = Scorer(head.fitted_, novelty)(known).novelty
+    of_other = Scorer(head.fitted_, novelty)(other).novelty
     assert (of_other[:, None] > of_known).mean() > 0.95
     assert ((of_known >= 0) & (of_known <= 1)).all()
 
@@ -29,9 +29,9 @@ def test_what_was_never_seen_is_more_novel_than_what_was(kernel: str) -> None:
 def test_as_many_known_rows_are_rejected_as_were_asked_for() -> None:
     X, y = clusters(600, 3)
     head = OpticalRidge(device="cpu").fit(X[:400], y[:400])
-    novelty = Novelty.of(head)
+    novelty = Novelty.of(head.fitted_)
     new = clusters(2000, 3, seed=3)[0]
-    of_new = Scorer(head, novelty)(new)[1]
+    of_new = Scorer(head.fitted_, novelty)(new).novelty
     for rate in (0.05, 0.2):
         assert (of_new >= 1 - rate).mean() == pytest.approx(rate, abs=0.04)
 
@@ -40,7 +40,7 @@ def test_rows_of_one_group_are_no_neighbours_of_each_other() -> None:
     X, y = clusters(60, 3)
     twice, both, groups = np.vstack([X, X + 1e-4]), np.hstack([y, y]), np.tile(np.arange(60), 2)
     head = OpticalRidge(device="cpu").fit(twice, both, groups=groups)
-    alone, together = Novelty.of(head), Novelty.of(head, groups)
+    alone, together = Novelty.of(head.fitted_), Novelty.of(head.fitted_, groups)
     assert together.centre[1] < alone.centre[1]
 
 

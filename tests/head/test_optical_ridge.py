@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 from lightprobe.errors import DataError, OptionError, ResourceError
-from lightprobe.head import OpticalRidge
+from lightprobe.head import HeadOptions, OpticalRidge, fit_head
 from lightprobe.optics import Camera, OpticalFeatures, SignEncoder, linear_kernel
 from lightprobe.ridge import DegenerateKernelError, expected_calibration_error
 
@@ -226,7 +226,7 @@ def test_rows_are_predicted_alike_whatever_the_block(monkeypatch: pytest.MonkeyP
     for options in ({}, {"components": 50, "random_state": 0}, {"kernel": "linear"}):
         head = OpticalRidge(**options).fit(X, y)
         whole = head.decision_function(X)
-        monkeypatch.setattr("lightprobe.head.optical_ridge.PREDICT_BYTES", 8 * 160 * 7)
+        monkeypatch.setattr("lightprobe.head.decision.BLOCK_BYTES", 8 * 160 * 7)
         np.testing.assert_allclose(head.decision_function(X), whole, atol=1e-9)
         monkeypatch.undo()
 
@@ -314,7 +314,7 @@ def test_products_shared_between_fits_change_nothing_and_stay_as_they_are(kernel
     given = linear_kernel(X)
     before = given.copy()
     alone = OpticalRidge(kernel=kernel, device="cpu").fit(X, y)
-    shared = OpticalRidge(kernel=kernel, device="cpu").fit(X, y, products=lambda: given)
-    np.testing.assert_array_equal(shared.loo_scores_, alone.loo_scores_)
-    np.testing.assert_array_equal(shared.predict(X), alone.predict(X))
+    shared = fit_head(X, y, len(set(y)), HeadOptions(kernel=kernel, device="cpu"), products=lambda: given)
+    np.testing.assert_array_equal(shared.loo_scores, alone.loo_scores_)
+    np.testing.assert_array_equal(shared.scores(X), alone.class_scores(X))
     np.testing.assert_array_equal(given, before)

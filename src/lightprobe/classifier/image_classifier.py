@@ -1,33 +1,35 @@
 """ImageClassifier: photos in, a classifier out, in one pass and in closed form."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.validation import check_is_fitted
 
-from lightprobe.answers import Explanation
-from lightprobe.backbones import Pool, Tap
-from lightprobe.card import model_card
-from lightprobe.classifier.answering import Answerer
-from lightprobe.classifier.asking import Answering, PhotoClassifier
-from lightprobe.classifier.explaining import Explainer
-from lightprobe.classifier.kept import Kept
-from lightprobe.classifier.naming import OneOrSeveral
-from lightprobe.classifier.parameters import unfitted_head
-from lightprobe.classifier.state import restored, state_of
-from lightprobe.classifier.training import compare
-from lightprobe.classifier.updatable import Updatable
+from lightprobe.backbones import Pool
+from lightprobe.classifier.changes import Changes, Update
+from lightprobe.classifier.fit import fit
+from lightprobe.classifier.fitted import Fitted
+from lightprobe.classifier.settings import OneOrSeveral, Settings, plain
+from lightprobe.classifier.training_record import TrainingRows, TrainingSums
+from lightprobe.classifier.update import update
 from lightprobe.errors import ModelFileError
-from lightprobe.images import require_every_class
-from lightprobe.model_file import read_model, write_model
-from lightprobe.optics import ENCODERS
+from lightprobe.head import Novelty, OpticalRidge
+from lightprobe.images import open_unlabelled
+from lightprobe.photo_model import (
+    Explanation,
+    PhotoClassifier,
+    features_of,
+    open_labelled,
+    read_model,
+)
+from lightprobe.selection import Candidate, Choice
 
 
-class ImageClassifier(Updatable, PhotoClassifier):
+class ImageClassifier(PhotoClassifier[Fitted]):
     """Frozen network, encoding, optical or linear kernel, ridge: fitted by looking at every photo once.
 
     scores(x) = Σ_i c_i k(e(f(x_i)), e(f(x))) + b, where f is the network up to a cut point, e an encoding,
@@ -107,6 +109,8 @@ class ImageClassifier(Updatable, PhotoClassifier):
         With cut "auto", what the winner has by leave-one-out over the best of the last layers.
     optimism_ : float
         What `loo_accuracy_` owes to the choice among the candidates, by a bootstrap over photos or groups.
+    fitted : Fitted
+        The model itself, one value that nothing changes; the attributes here read from it.
     head_ : OpticalRidge
     networks_ : tuple of Network
         The backbones that the winner looks through, up to the chosen layers, and what ran them.
@@ -120,10 +124,8 @@ class ImageClassifier(Updatable, PhotoClassifier):
         Training photos, in the order of `loo_scores_`.
     skipped_ : tuple of Skipped
         Photos that could not be decoded.
-    kept_ : Kept or None
+    record_ : TrainingRows, TrainingSums or None
         What `update` needs of the training photos.
-    sums_ : Summed or None
-        The same for a model that keeps sums.
     stale_ : bool
         Whether alpha, calibration, novelty and `loo_accuracy_` are those of the last training, and not of
         the photos that came and went since: sums cannot tell.
@@ -207,19 +209,54 @@ class ImageClassifier(Updatable, PhotoClassifier):
         LightprobeError
             If the data or a parameter cannot be used; one sentence says why.
         """
-        kernel, head = unfitted_head(self)
-        images = self._open(data, y, group=self.group).training
-        require_every_class(images, "training photos")
-        compared = compare(self, images, kernel, head)
-        images, selection, features = compared.images, compared.selection, compared.features
-        self.networks_ = compared.networks
-        rows = ENCODERS[selection.choice.encode](compared.rows)
-        kept = Kept(images.paths, features.digests, images.labels, images.groups, rows)
-        self._adopt(selection, kept, images.classes)
-        self.cut_gain_ = compared.cut_gain
-        self.seconds_ = {"features": features.seconds, **selection.seconds}
-        self.n_cached_ = features.n_cached
-        self.skipped_ = features.skipped + images.skipped
+        settings, runtime = self.settings, self.runtime
+        settings.check(runtime)
+        images = open_labelled(data, y, class_map=self.class_map, group=self.group)
+        self._fitted = fit(settings, images, runtime)
+        return self
+
+    def update(
+        self,
+        add: Any = None,
+        *,
+        remove: Sequence[str | Path] = (),
+        relabel: Mapping[str, str] | None = None,
+        reselect: bool = False,
+    ) -> Self:
+        """Change the training set, and be what `fit` on the changed set, with the same choices, would be.
+
+        Nothing is approximated, and only photos that are new are looked at. Alpha, calibration and
+        leave-one-out figures are brought up to date. If this raises, the model is as it was.
+
+        A model that keeps sums (keep="sums") goes by the same alpha, relative to tr(Kc)/n, and `stale_` says
+        that its figures are those of the last training; photos to be removed or relabelled are named by
+        their files, as they have to be seen again.
+
+        Parameters
+        ----------
+        add : as for `fit`, optional
+            Photos to add, of known and of new classes. Those that are there already, to the byte and under
+            the same class, are not added twice.
+        remove : sequence of str or path
+            Photos to forget, by name or path: their features leave this model and the feature cache. A
+            class without photos is gone.
+        relabel : mapping of str to str, optional
+            From photos, by name or path, to their right class, which may be new.
+        reselect : bool
+            Choose pooling, encoding and kernel again, too; needs the features in the cache.
+
+        Raises
+        ------
+        OptionError
+            If this model cannot be changed so: it keeps nothing, or its int8 network knows a photo, or it
+            keeps sums and is to choose again.
+        DataError
+            If a photo is unknown, or is added under a second class, or fewer than two classes are left, or
+            one that has to be seen again is not at hand.
+        """
+        changes = Changes(add, remove, relabel or {}, reselect)
+        fitted = replace(self.fitted, settings=self.settings)
+        self._fitted, self.update_ = update(fitted, changes, self.runtime)
         return self
 
     def decision_function(self, data: Any) -> NDArray[np.float64]:
@@ -227,7 +264,9 @@ class ImageClassifier(Updatable, PhotoClassifier):
 
         `data` and errors as for `predict_proba`.
         """
-        return self.head_.decision_function(self._encoded(self._features_of(data)))
+        model = self.fitted
+        scores = model.scores(features_of(model, data, self.runtime))
+        return scores[:, 1] if len(model.classes) == 2 else scores
 
     def explain(self, data: Any, k: int = 5) -> list[Explanation]:
         """Name the k training photos that argued most for and against each answer, and the k nearest.
@@ -237,28 +276,14 @@ class ImageClassifier(Updatable, PhotoClassifier):
         Raises
         ------
         OptionError
-            If the model keeps no training features: its kernel is linear or it has random features.
+            If the model keeps no features of its training photos.
         DataError
             If a photo cannot be decoded.
         """
-        encoded = self._encoded(self._features_of(data))
-        return self._explainer(k)(encoded, self.head_.class_scores(encoded).argmax(axis=1))
-
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.
-
-        The networks up to their cuts are inside, so the folder is all that predicting needs.
-
-        Raises
-        ------
-        ModelFileError
-            If something other than a model lies there.
-        """
-        check_is_fitted(self)
-        tensors, config = state_of(self)
-        path = Path(folder)
-        write_model(path, tensors, config, model_card(config))
-        return path
+        model = self.fitted
+        answer = model.answerer(1, None, k)
+        answers = answer(features_of(model, open_unlabelled(data), self.runtime))
+        return [prediction.why for prediction in answers if prediction.why is not None]
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
@@ -271,30 +296,85 @@ class ImageClassifier(Updatable, PhotoClassifier):
         """
         tensors, config = read_model(Path(folder))
         try:
-            return restored(cls, tensors, config)
+            model = cls(**config["parameters"])
+            model._fitted = Fitted.from_tensors(tensors, config, model.settings)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{folder} is damaged or incomplete ({error}): train the model again."
             ) from error
+        return model
 
     @property
-    def tap_(self) -> Tap:
-        """The features that leave-one-out preferred."""
-        return self.choice_.tap
+    def settings(self) -> Settings:
+        """What the parameters say is fitted."""
+        own = self.get_params(deep=False)
+        return Settings(**{field.name: own[field.name] for field in fields(Settings)})
 
-    def _encoded(self, features: NDArray[np.float16]) -> NDArray[Any]:
-        return ENCODERS[self.choice_.encode](features)
+    @property
+    def head_(self) -> OpticalRidge:
+        """The head as an estimator over encoded features; its classes are indices."""
+        model = self._learned("head_")
+        options = replace(model.settings.head_options(self.runtime), kernel=model.choice.kernel)
+        return OpticalRidge.from_fitted(model.head, options)
 
-    def _probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
-        return self.head_.predict_proba(self._encoded(features))
+    @property
+    def choice_(self) -> Choice:
+        """The winner."""
+        return self._learned("choice_").choice
 
-    def _answering(self, top: int, unknown: float | None, why: int) -> Answering:
-        explainer = self._explainer(why) if why else None
-        answerer = Answerer(self.head_, self.classes_, self.novelty_, top, unknown, explainer)
-        return lambda features: answerer(self._encoded(features))
+    @property
+    def candidates_(self) -> list[Candidate]:
+        """What leave-one-out compared, the winner first."""
+        return list(self._learned("candidates_").candidates)
 
-    def _explainer(self, k: int) -> Explainer:
-        return Explainer(self.head_, self.classes_, self.kept_, k)
+    @property
+    def loo_accuracy_(self) -> float:
+        """What to expect on new photos like these."""
+        return self._learned("loo_accuracy_").head.loo_accuracy
+
+    @property
+    def loo_scores_(self) -> NDArray[np.float64]:
+        """Score (n, n_classes) of each training photo by the model that never saw it."""
+        return self._learned("loo_scores_").head.loo_scores
+
+    @property
+    def optimism_(self) -> float:
+        """What `loo_accuracy_` owes to the choice among the candidates."""
+        return self._learned("optimism_").optimism
+
+    @property
+    def cut_gain_(self) -> float | None:
+        """With cut "auto", what the winner has over the best of the last layers."""
+        return self._learned("cut_gain_").cut_gain
+
+    @property
+    def n_groups_(self) -> int | None:
+        """Groups of training photos, where there are any."""
+        return self._learned("n_groups_").n_groups
+
+    @property
+    def novelty_(self) -> Novelty:
+        """What tells photos of other things than the training photos."""
+        return self._learned("novelty_").novelty
+
+    @property
+    def paths_(self) -> list[str]:
+        """Training photos, in the order of `loo_scores_`."""
+        return list(self._learned("paths_").paths)
+
+    @property
+    def record_(self) -> TrainingRows | TrainingSums | None:
+        """What `update` needs of the training photos."""
+        return self._learned("record_").record
+
+    @property
+    def stale_(self) -> bool:
+        """Whether figures of leave-one-out are those of the last training."""
+        return self._learned("stale_").stale
+
+    def _saved_parameters(self) -> dict[str, Any]:
+        own = self.get_params(deep=False)
+        return own | {name: plain(own[name]) for name in ("backbone", "weights", "cut")}
 
 
 def load(folder: str | os.PathLike[str]) -> ImageClassifier:

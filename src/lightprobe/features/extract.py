@@ -3,29 +3,32 @@
 import logging
 import tempfile
 from dataclasses import dataclass
+from typing import Generic
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lightprobe.backbones import Backbone, Runner, Tap
+from lightprobe.backbones import Tap
 from lightprobe.errors import DataError
-from lightprobe.features.cache import DIGEST_BYTES, FeatureCache, as_table
-from lightprobe.features.stream import stream
+from lightprobe.features.cache import DIGEST_BYTES, FeatureCache, FeatureStore, as_table
+from lightprobe.features.runner import BackboneRunner
+from lightprobe.features.stream import Key, stream
 from lightprobe.images import ImageSet, Skipped
+from lightprobe.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Features:
+class Features(Generic[Key]):
     """Feature matrices of the photos that could be decoded.
 
     Attributes
     ----------
-    matrices : dict of Tap to ndarray of float16, shape (n, n_features)
-        One matrix a tap; a memory-mapped file where memory would not hold it.
+    matrices : dict of Tap, or TapSet, to ndarray of float16, shape (n, n_features)
+        One matrix each; a memory-mapped file where memory would not hold it.
     kept : ndarray of int64, shape (n,)
         Which photos of the image set the rows are, in its order.
     skipped : tuple of Skipped
@@ -38,7 +41,37 @@ class Features:
         Digest of each photo's bytes: its key in the cache.
     """
 
-    matrices: dict[Tap, NDArray[np.float16]]
+    matrices: dict[Key, NDArray[np.float16]]
+    kept: NDArray[np.int64]
+    skipped: tuple[Skipped, ...]
+    seconds: float
+    n_cached: int
+    digests: NDArray[np.uint8]
+
+
+def extract(images: ImageSet, compiled: BackboneRunner, runtime: Runtime) -> Features[Tap]:
+    """Look at every photo once and return what the network sees.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The photos.
+    compiled : BackboneRunner
+        The network, compiled for the taps that are wanted.
+    runtime : Runtime
+        Batch size, decoding threads, whether rows are looked up and kept in the cache, whether to stop at
+        the first photo that cannot be decoded, and whether to draw a bar.
+
+    Raises
+    ------
+    DataError
+        If `strict` and a photo cannot be decoded, or if none can.
+    """
+    stores: dict[Tap, FeatureStore] = {}
+    if runtime.cache:
+        cache = FeatureCache()
+        stores = {tap: cache.store(provenance(compiled, tap)) for tap in compiled.runner.taps}
+    matrices: dict[Key, NDArray[np.float16]]
     kept: NDArray[np.int64]
     skipped: tuple[Skipped, ...]
     seconds: float
@@ -91,19 +124,11 @@ def extract(
     digests = np.zeros((len(images), DIGEST_BYTES), np.uint8)
     skipped: list[Skipped] = []
     seconds, n_cached = 0.0, 0
-    chunks = stream(
-        images,
-        runner,
-        backbone.preprocessing,
-        batch_size=batch_size,
-        workers=workers,
-        stores=stores,
-        digests=True,
-    )
-    with tqdm(total=len(images), unit="image", desc="Looking at photos", disable=not progress) as bar:
+    chunks = stream(images, compiled, runtime, stores=stores, digests=True)
+    with tqdm(total=len(images), unit="image", desc="Looking at photos", disable=not runtime.progress) as bar:
         for chunk in chunks:
             for index, reason in chunk.failed.items():
-                if strict:
+                if runtime.strict:
                     chunks.close()
                     raise DataError(
                         f"{images.paths[index]} {reason}: remove or replace it, "
@@ -136,14 +161,14 @@ def extract(
     )
 
 
-def provenance(backbone: Backbone, runner: Runner, tap: Tap) -> dict[str, object]:
+def provenance(compiled: BackboneRunner, tap: Tap) -> dict[str, object]:
     """Everything, apart from the image itself, that changes a row of features."""
     return {
-        "network": backbone.digest,
+        "network": compiled.backbone.digest,
         "cut": tap.cut,
         "pool": tap.pool,
-        "preprocessing": backbone.preprocessing.to_config(),
-        "runner": runner.fingerprint,
+        "preprocessing": compiled.backbone.preprocessing.to_config(),
+        "runner": compiled.runner.fingerprint,
     }
 
 

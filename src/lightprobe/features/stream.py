@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -15,10 +16,14 @@ from numpy.typing import NDArray
 from lightprobe.backbones import Preprocessing, Runner, Tap
 from lightprobe.errors import ImageError
 from lightprobe.features.cache import FeatureStore, image_digest
+from lightprobe.features.runner import BackboneRunner
 from lightprobe.images import ImageSet
 from lightprobe.images.decode import decode
+from lightprobe.runtime import Runtime
 
 logger = logging.getLogger(__name__)
+
+Key = TypeVar("Key")
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 # A shard of the cache is written every so many batches: what a killed run loses.
@@ -26,14 +31,14 @@ BATCHES_A_SHARD = 4
 
 
 @dataclass(frozen=True)
-class Chunk:
+class Chunk(Generic[Key]):
     """Some photos, seen.
 
     Attributes
     ----------
     indices : ndarray of int64, shape (n,)
         Which photos of the image set these are.
-    features : dict of Tap to ndarray of float16, shape (n, n_features)
+    features : dict of Tap, or TapSet, to ndarray of float16, shape (n, n_features)
         What the network returned for them.
     failed : dict of int to str
         Photos that cannot be decoded, with the reason.
@@ -46,7 +51,7 @@ class Chunk:
     """
 
     indices: NDArray[np.int64]
-    features: dict[Tap, NDArray[np.float16]]
+    features: dict[Key, NDArray[np.float16]]
     failed: dict[int, str]
     seconds: float
     cached: bool
@@ -65,14 +70,12 @@ class _Looked:
 
 def stream(
     images: ImageSet,
-    runner: Runner,
-    preprocessing: Preprocessing,
+    compiled: BackboneRunner,
+    runtime: Runtime,
     *,
-    batch_size: int,
-    workers: int | None = None,
     stores: Mapping[Tap, FeatureStore] | None = None,
     digests: bool = False,
-) -> Generator[Chunk]:
+) -> Generator[Chunk[Tap]]:
     """Yield the features of all photos in chunks, in no promised order.
 
     Worker threads read, look the photo's bytes up in `stores`, and decode and resize what is not there;
@@ -83,25 +86,19 @@ def stream(
     ----------
     images : ImageSet
         The photos.
-    runner : Runner
-        A compiled network.
-    preprocessing : Preprocessing
-        How the network wants its input.
-    batch_size : int
-        Photos a batch.
-    workers : int, optional
-        Decoding threads; half the cores without it.
+    compiled : BackboneRunner
+    runtime : Runtime
+        Its batch size and its decoding threads.
     stores : mapping of Tap to FeatureStore, optional
         Where rows are looked up and kept.
     digests : bool
         Whether chunks carry digests of the photos' bytes.
     """
-    workers = workers or max(1, (os.cpu_count() or 2) // 2)
-    chunks = _stream(images, runner, preprocessing, batch_size, workers, stores or {}, digests)
+    chunks = _stream(images, compiled, runtime, stores or {}, digests)
     torch_threads = torch.get_num_threads()
     try:
         while True:
-            if runner.engine != "eager":
+            if compiled.runner.engine != "eager":
                 # Torch's idle threads spin for a while after each operation, on the cores that the engine's
                 # own threads need: two to four times the time, on two cores.
                 torch.set_num_threads(1)
@@ -117,14 +114,13 @@ def stream(
 
 def _stream(
     images: ImageSet,
-    runner: Runner,
-    preprocessing: Preprocessing,
-    batch_size: int,
-    workers: int,
+    compiled: BackboneRunner,
+    runtime: Runtime,
     stores: Mapping[Tap, FeatureStore],
     digests: bool,
-) -> Generator[Chunk]:
-    batch = _Batch(runner, min(batch_size, max(1, len(images))), preprocessing.crop, stores)
+) -> Generator[Chunk[Tap]]:
+    preprocessing, workers = compiled.backbone.preprocessing, runtime.workers or default_workers()
+    batch = _Batch(compiled.runner, min(runtime.batch_size, max(1, len(images))), preprocessing.crop, stores)
     try:
         for looked in _look(images, preprocessing, batch.size * 2 + workers, workers, stores, digests):
             if looked.reason is not None:
@@ -167,7 +163,7 @@ class _Batch:
         self.filled += 1
         return self.filled == self.size
 
-    def run(self) -> Chunk:
+    def run(self) -> Chunk[Tap]:
         """Run the network over the buffer and empty it."""
         outputs = self._runner(self._pixels)
         features = {tap: as_float16(values[: self.filled]) for tap, values in outputs.items()}
@@ -265,9 +261,13 @@ def prepared(
     Prepared
         In the order of the photos.
     """
-    workers = workers or max(1, (os.cpu_count() or 2) // 2)
-    for looked in _look(images, preprocessing, ahead, workers, {}, digests=False):
+    for looked in _look(images, preprocessing, ahead, workers or default_workers(), {}, digests=False):
         yield Prepared(looked.index, looked.pixels, looked.reason or "")
+
+
+def default_workers() -> int:
+    """Count the decoding threads where no number is given: half the cores."""
+    return max(1, (os.cpu_count() or 2) // 2)
 
 
 def as_float16(values: torch.Tensor) -> NDArray[np.float16]:

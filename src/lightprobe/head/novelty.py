@@ -11,16 +11,14 @@ share RATE of the known ones is rejected when RATE of what is known may be.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lightprobe.errors import OptionError
-
-if TYPE_CHECKING:
-    from lightprobe.head.optical_ridge import OpticalRidge
+from lightprobe.head.decision import Exact
+from lightprobe.head.fitted_head import FittedHead
 
 Floats = NDArray[np.float64]
 
@@ -47,11 +45,12 @@ class Novelty:
     spread: Floats
 
     @classmethod
-    def of(cls, head: "OpticalRidge", groups: NDArray[np.generic] | None = None) -> "Novelty":
+    def of(cls, head: FittedHead, groups: NDArray[np.generic] | None = None) -> "Novelty":
         """Learn from a fitted head, and the groups (n,) of its rows that were left out together."""
-        terms = head.loo_scores_.max(axis=1, keepdims=True)
-        if hasattr(head, "X_fit_"):
-            terms = np.column_stack([terms, _neighbours(head.X_fit_, _units(head, groups))])
+        terms = head.loo_scores.max(axis=1, keepdims=True)
+        if isinstance(head.decision, Exact):
+            units = np.arange(len(terms)) if groups is None else np.unique(groups, return_inverse=True)[1]
+            terms = np.column_stack([terms, _neighbours(head.decision.rows, units)])
         centre, spread = terms.mean(axis=0), np.maximum(terms.std(axis=0), LEAST_SPREAD)
         raw = -((terms - centre) / spread).sum(axis=1)
         # Quantiles rather than all values: a model must not hold a number of each photo where it keeps none.
@@ -87,23 +86,16 @@ def is_unknown(novelty: float | None, rate: float | None) -> bool:
     return novelty is not None and rate is not None and novelty >= 1 - rate
 
 
-def _units(head: "OpticalRidge", groups: NDArray[np.generic] | None) -> NDArray[np.intp]:
-    units: NDArray[np.intp] = np.arange(len(head.X_fit_))
-    return units if groups is None else np.unique(groups, return_inverse=True)[1]
-
-
-def _neighbours(X: NDArray[Any], left_out: NDArray[np.intp]) -> Floats:
+def _neighbours(X: NDArray[Any], units: NDArray[np.intp]) -> Floats:
     """Cosine (n,) of each row to its k-th nearest; rows of its own unit do not count."""
-    fixed, units = _unit_rows(X), torch.from_numpy(left_out)
-    k = min(NEIGHBOUR, len(X))
-    nearest = np.empty(len(X))
-    for start in range(0, len(X), BLOCK_ROWS):
-        rows = slice(start, start + BLOCK_ROWS)
-        cosines = fixed[rows] @ fixed.T
-        cosines.masked_fill_(units[rows, None] == units, -1.0)
-        nearest[rows] = cosines.topk(k, dim=1).values[:, -1].numpy()
+    rows = X.astype(np.float32)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    rows /= np.where(lengths > 0, lengths, 1.0)
+    k = min(NEIGHBOUR, len(rows))
+    nearest = np.empty(len(rows))
+    for start in range(0, len(rows), BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        cosines = rows[block] @ rows.T
+        cosines[units[block, None] == units] = -1.0
+        nearest[block] = np.partition(cosines, -k, axis=1)[:, -k]
     return nearest
-
-
-def _unit_rows(rows: NDArray[Any]) -> torch.Tensor:
-    return torch.nn.functional.normalize(torch.from_numpy(rows.astype(np.float32)), dim=1)

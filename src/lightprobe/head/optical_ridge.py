@@ -1,38 +1,24 @@
 """OpticalRidge: the classifier over features, from the kernel or the projection to probabilities."""
 
-import time
-from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from lightprobe.errors import DataError, OptionError
-from lightprobe.head.projected import Projected
-from lightprobe.head.state import restore_state, state_of
-from lightprobe.optics.camera import Camera
-from lightprobe.optics.kernel import KERNELS, OpticalAgainst, linear_kernel, optical_from_products
-from lightprobe.optics.project import OpticalFeatures
-from lightprobe.ridge.calibrate import fit_calibration
-from lightprobe.ridge.conditioning import DegenerateKernelError
-from lightprobe.ridge.device import double_device
-from lightprobe.ridge.loo import identical_rows, joined_groups
-from lightprobe.ridge.plan import plan_fit
-from lightprobe.ridge.search import RidgeFit
-from lightprobe.ridge.solve import solve_dual, solve_primal
+from lightprobe.errors import OptionError
+from lightprobe.head.decision import Exact, Linear, RandomFeatures
+from lightprobe.head.fit import fit_head
+from lightprobe.head.fitted_head import FittedHead
+from lightprobe.head.options import HeadOptions
+from lightprobe.optics import Camera, OpticalFeatures
+from lightprobe.ridge import AlphaPoint, Calibration
 
 Floats = NDArray[np.float64]
 
 DTYPES = (np.float64, np.float32, np.float16, np.uint8)
-COMPONENTS = ("auto", "exact")
-MEMORY_SHARE = 0.6  # of the memory available, where max_memory is not given
-PREDICT_BYTES = 2**26  # of kernel values or features at a time
-FOLD_ELEMENTS = 2**22  # of training features in double precision at a time
 
 
 class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -68,26 +54,14 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     Attributes
     ----------
     classes_ : (c,)
-    dual_coef_ : (n, c), or (n, 1) for two classes
-        Only where the kernel is exact and optical; X_fit_ holds the training features.
+    fitted_ : FittedHead
+        Everything that was learned, as one value; the attributes below read from it.
+    dual_coef_, X_fit_ : (n, c), or (n, 1) for two classes, and (n, m)
+        Only where the kernel is exact and optical.
     coef_ : (c, k), or (1, k) for two classes
         Otherwise.
-    intercept_ : (c,), or (1,) for two classes
-    loo_scores_ : (n, c)
-        Scores of every training row by the fit that has not seen it.
-    loo_accuracy_ : float
-    class_weight_ : (c,)
-        What each class weighs; all ones without class_weight.
-    alpha_, alpha_relative_ : float
-    alpha_path_ : tuple of AlphaPoint
-    calibration_ : Calibration
-    solver_ : {"dual", "primal"}
-    n_components_ : int or None
-    plan_ : str
-        What was chosen, and why.
-    cost_ : int
-        Multiplications that predicting one row takes.
-    seconds_ : dict of generate, project and fit
+    intercept_, loo_scores_, loo_accuracy_, class_weight_, alpha_, alpha_relative_, alpha_path_, calibration_,
+    solver_, n_components_, plan_, cost_, seconds_
     """
 
     def __init__(
@@ -118,7 +92,6 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         y: NDArray[Any],
         sample_weight: NDArray[Any] | None = None,
         groups: NDArray[Any] | None = None,
-        products: Callable[[], Floats] | None = None,
     ) -> Self:
         """Fit to features X (n, m), floats or uint8, and labels y (n,).
 
@@ -127,11 +100,9 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         sample_weight : (n,), ≥ 0
         groups : (n,)
             Rows of equal value are left out together, and so are, with or without groups, copies of a row.
-        products : callable
-            Gives X Xᵀ (n, n) where it is needed, so that fits on the same X can share it; it is left as
-            it is. Without it, it is computed.
         """
-        self.check_options()
+        options = self.options()
+        options.check()
         X, y = validate_data(
             self,
             _bytes_for_bits(X),
@@ -141,143 +112,50 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             ensure_all_finite=not _is_finite_half(X),
         )
         check_classification_targets(y)
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise DataError("The labels are all of one class; a classifier needs at least two.")
+        classes, labels = np.unique(y, return_inverse=True)
         counts = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        self.class_weight_ = self._class_weights(labels, counts)
-        weights = counts * self.class_weight_[labels]
-        copies = identical_rows(X)
-        if not copies.any():
-            raise DegenerateKernelError(
-                "The features are the same for every row; choose another encoding or layer."
-            )
-        self._forget()
-        self.dtype_ = X.dtype
-        together = copies if groups is None else joined_groups(np.asarray(groups), copies)
-        fit = self._solve(X, labels, weights, together, products)
-        self.intercept_ = fit.intercept[self._columns]
-        self.loo_scores_ = fit.loo_scores
-        self.loo_accuracy_ = float(np.average(fit.loo_scores.argmax(axis=1) == labels, weights=counts))
-        self.alpha_, self.alpha_relative_, self.alpha_path_ = fit.alpha, fit.alpha_relative, fit.path
-        self.calibration_ = fit_calibration(fit.loo_scores, labels, counts)
+        weight = None
+        if isinstance(self.class_weight, dict):
+            weight = _named_weights(self.class_weight, classes.tolist())
+        fitted = fit_head(
+            X, labels, len(classes), options, counts=counts, class_weight=weight, groups=groups
+        )
+        self.classes_, self.fitted_ = classes, fitted
         return self
+
+    @classmethod
+    def from_fitted(cls, fitted: FittedHead, options: HeadOptions, classes: NDArray[Any] | None = None) -> Self:
+        """Return the estimator that a fitted head is, with the options that it was fitted with.
+
+        `classes` (n_classes,) are labels; indices without it.
+        """
+        head = cls(**{name: getattr(options, name) for name in cls().get_params(deep=False)})
+        head.classes_ = np.arange(fitted.n_classes) if classes is None else classes
+        head.n_features_in_ = fitted.decision.n_features
+        head.fitted_ = fitted
+        return head
+
+    def options(self) -> HeadOptions:
+        """Return the parameters as one value."""
+        return HeadOptions(**self.get_params(deep=False))
 
     def decision_function(self, X: NDArray[Any]) -> Floats:
         """Scores (n, c), or (n,) for two classes: positive for the second."""
-        scores = self._scores(X)
-        return scores[:, 0] if len(self.classes_) == 2 else scores
+        scores = self.class_scores(X)
+        return scores[:, 1] if len(self.classes_) == 2 else scores
 
     def predict(self, X: NDArray[Any]) -> NDArray[Any]:
         """Labels (n,) of the highest scores."""
-        scores = self._scores(X)
-        best = (scores[:, 0] > 0).astype(int) if len(self.classes_) == 2 else scores.argmax(axis=1)
+        best = self.class_scores(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
     def predict_proba(self, X: NDArray[Any]) -> Floats:
         """Probabilities (n, c), calibrated on the leave-one-out scores."""
         scores = self.class_scores(X)
-        return self.calibration_.probabilities(scores)
+        return self.fitted_.calibration.probabilities(scores)
 
     def class_scores(self, X: NDArray[Any]) -> Floats:
         """Scores (n, c), one a class of two classes, too: there each other's negative."""
-        scores = self._scores(X)
-        return np.hstack([-scores, scores]) if len(self.classes_) == 2 else scores
-
-    @property
-    def cost_(self) -> int:
-        """Multiplications that predicting one row takes: what tells equals apart."""
-        check_is_fitted(self)
-        n_outputs, n_features = len(self.intercept_), self.n_features_in_
-        if hasattr(self, "X_fit_"):
-            return int(len(self.X_fit_) * (n_features + n_outputs))
-        if self.n_components_ is None:
-            return int(n_features * n_outputs)
-        # A dense map multiplies by every entry of R; a structured one takes a logarithm of that a column.
-        k = self.n_components_
-        project = (
-            2 * k * n_features if self.projection == "dense" else max(k, n_features) * n_features.bit_length()
-        )
-        return int(project + k * n_outputs)
-
-    def get_state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Return everything that predicting needs: arrays, and plain values for a JSON file."""
-        check_is_fitted(self)
-        return state_of(self)
-
-    @classmethod
-    def from_state(cls, arrays: dict[str, NDArray[Any]], config: dict[str, Any]) -> Self:
-        """Build a fitted head that predicts the same to the last bit on the same machine.
-
-        Raises
-        ------
-        ModelFileError
-            Something is missing, or shapes do not fit each other.
-        """
-        head = cls()
-        restore_state(head, arrays, config)
-        return head
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        # |xR|² cannot tell x from −x, and the estimator checks' toy classes lie on both sides of zero.
-        tags.classifier_tags.poor_score = self.kernel == "optical"
-        return tags
-
-    def _solve(
-        self,
-        X: NDArray[Any],
-        labels: NDArray[np.intp],
-        weights: Floats,
-        groups: NDArray[Any],
-        products: Callable[[], Floats] | None,
-    ) -> RidgeFit:
-        """Plan, solve, and keep what predicting needs: X_fit_ and dual_coef_, or coef_."""
-        plan = plan_fit(
-            *X.shape,
-            linear=self.kernel == "linear",
-            components=self.components,
-            budget=self.memory_budget(),
-            integers=X.dtype == np.uint8,
-        )
-        self.plan_, self.solver_, self.n_components_ = plan.reason, plan.solver, plan.components
-        start = time.perf_counter()
-        features: Any = X  # or what stands for a matrix that is not stored
-        self.seconds_ = {"generate": 0.0, "project": 0.0}
-        if plan.components is not None:
-            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-            self.features_ = self.optical_features(plan.components, seed).fit(X)
-            features = Projected(self.features_, X, self.seconds_)
-            if plan.stored:
-                features = features[np.arange(len(X))]
-        Y = np.where(labels[:, None] == np.arange(len(self.classes_)), 1.0, -1.0)
-        options: dict[str, Any] = {
-            "alpha_relative": None if self.alpha == "auto" else float(self.alpha),
-            "weights": None if (weights == 1).all() else weights,
-            "groups": groups,
-            "device": self.torch_device,
-        }
-        if self.solver_ == "primal":
-            fit = solve_primal(features, Y, **options)
-            self.coef_ = np.ascontiguousarray(fit.coef.T[self._columns])
-        else:
-            exact = self.kernel == "optical" and plan.components is None
-            if products is not None and plan.components is None:
-                kernel = products().copy()
-            else:
-                kernel = linear_kernel(features, device=self.torch_device)
-            if exact:
-                kernel = optical_from_products(kernel, X)
-            fit = solve_dual(kernel, Y, overwrite_K=True, **options)
-            dual_coef = np.ascontiguousarray(fit.coef[:, self._columns])
-            if exact:
-                self.X_fit_, self.dual_coef_ = X, dual_coef
-            else:
-                self.coef_ = _fold(features, dual_coef)
-        self.seconds_["fit"] = time.perf_counter() - start - sum(self.seconds_.values())
-        return fit
-
-    def _scores(self, X: NDArray[Any]) -> Floats:
         check_is_fitted(self)
         X = validate_data(
             self,
@@ -287,93 +165,114 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             ensure_all_finite=not _is_finite_half(X),
             reset=False,
         )
-        X = self._as_fitted(X)
-        exact = hasattr(self, "X_fit_")
-        width = len(self.X_fit_) if exact else self.coef_.shape[1]
-        step = max(1, PREDICT_BYTES // (8 * width))
-        scores = np.empty((len(X), len(self.intercept_)))
-        against = OpticalAgainst(self.X_fit_, len(X), self.torch_device) if exact else None
-        for start in range(0, len(X), step):
-            block = X[start : start + step]
-            if against is not None:
-                part = against(block) @ self.dual_coef_
-            else:
-                features = (
-                    block if self.n_components_ is None else np.asarray(self.features_.transform(block))
-                )
-                part = features.astype(np.float64) @ self.coef_.T
-            scores[start : start + step] = part + self.intercept_
-        return scores
-
-    def _as_fitted(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Bring X to the type that was fitted; bytes only if nothing is lost."""
-        if X.dtype == self.dtype_:
-            return X
-        same = X.astype(self.dtype_)
-        if self.dtype_ == np.uint8 and not np.array_equal(same, X):
-            raise OptionError(
-                "The model was fitted on bytes (uint8) and got other numbers; encode them the same way."
-            )
-        return same
-
-    def memory_budget(self) -> int:
-        """Bytes that fitting may take."""
-        if self.max_memory is not None:
-            return self.max_memory
-        return int(MEMORY_SHARE * psutil.virtual_memory().available)
-
-    def optical_features(self, components: int, seed: int) -> OpticalFeatures:
-        """Return the random features these parameters describe, not yet fitted."""
-        return OpticalFeatures(
-            components, projection=self.projection, camera=self.camera, random_state=seed, device=self.device
-        )
+        return self.fitted_.scores(_as_fitted(X, self.fitted_.decision.dtype))
 
     @property
-    def _columns(self) -> slice:
-        """Of two classes, whose scores are each other's negative, only the second is kept."""
-        return slice(1, 2) if len(self.classes_) == 2 else slice(None)
-
-    def _class_weights(self, labels: NDArray[np.intp], counts: Floats) -> Floats:
-        names = self.classes_.tolist()
-        if self.class_weight is None:
-            return np.ones(len(names))
-        if isinstance(self.class_weight, str):  # "balanced"
-            per_class = np.bincount(labels, weights=counts, minlength=len(names))
-            return np.asarray(counts.sum() / (len(names) * np.where(per_class > 0, per_class, 1)))
-        unknown = [name for name in self.class_weight if name not in names]
-        if unknown:
-            raise OptionError(f"class_weight names {unknown[0]!r}, but the classes are {names}.")
-        return np.array([float(self.class_weight.get(name, 1.0)) for name in names])
-
-    def check_options(self) -> None:
-        """Refuse values that no parameter allows, with an OptionError."""
-        if self.kernel not in KERNELS:
-            raise OptionError(f"kernel is {self.kernel!r}; it must be one of {', '.join(KERNELS)}.")
-        number = not isinstance(self.components, str)
-        if self.components < 1 if not isinstance(self.components, str) else self.components not in COMPONENTS:
-            raise OptionError(
-                f"components is {self.components!r}; it must be 'auto', 'exact' or a whole number above zero."
-            )
-        if number and self.kernel == "linear":
-            raise OptionError(
-                "components are random features of the optical kernel; the linear one has none."
-            )
-        if self.alpha != "auto" and not (isinstance(self.alpha, int | float) and 0 <= self.alpha < np.inf):
-            raise OptionError(f"alpha is {self.alpha!r}; it must be 'auto' or a number of zero or more.")
-        if not (self.class_weight in (None, "balanced") or isinstance(self.class_weight, dict)):
-            raise OptionError(
-                f"class_weight is {self.class_weight!r}; give None, 'balanced' or a dict of class: weight."
-            )
+    def X_fit_(self) -> NDArray[Any]:
+        """Training features, where the kernel is exact and optical."""
+        return self._of_form("X_fit_", Exact).rows
 
     @property
-    def torch_device(self) -> str:
-        """Where this head solves, as torch names it."""
-        return double_device(self.device)
+    def dual_coef_(self) -> Floats:
+        """Coefficients of the training rows, where the kernel is exact and optical."""
+        return self._of_form("dual_coef_", Exact).coef
 
-    def _forget(self) -> None:
-        """Drop what an earlier fit may have kept, as each kind of fit keeps something else."""
-        for name in ("X_fit_", "dual_coef_", "coef_", "features_"):
-            self.__dict__.pop(name, None)
+    @property
+    def coef_(self) -> Floats:
+        """Coefficients of the features."""
+        return self._of_form("coef_", Linear, RandomFeatures).coef
+
+    @property
+    def features_(self) -> OpticalFeatures:
+        """The random features."""
+        return self._of_form("features_", RandomFeatures).projection
+
+    @property
+    def intercept_(self) -> Floats:
+        """Intercepts (c,), or (1,) for two classes."""
+        return self._part("intercept_").decision.intercept
+
+    @property
+    def n_components_(self) -> int | None:
+        """Random features, or None."""
+        return self._part("n_components_").decision.n_components
+
+    @property
+    def cost_(self) -> int:
+        """Multiplications that predicting one row takes: what tells equals apart."""
+        return self._part("cost_").decision.cost
+
+    @property
+    def loo_scores_(self) -> Floats:
+        """Scores (n, c) of every training row by the fit that has not seen it."""
+        return self._part("loo_scores_").loo_scores
+
+    @property
+    def loo_accuracy_(self) -> float:
+        """Leave-one-out accuracy."""
+        return self._part("loo_accuracy_").loo_accuracy
+
+    @property
+    def class_weight_(self) -> Floats:
+        """What each class weighs (c,)."""
+        return self._part("class_weight_").class_weight
+
+    @property
+    def alpha_(self) -> float:
+        """The penalty."""
+        return self._part("alpha_").alpha
+
+    @property
+    def alpha_relative_(self) -> float:
+        """The penalty, relative to tr(Kc)/n."""
+        return self._part("alpha_relative_").alpha_relative
+
+    @property
+    def alpha_path_(self) -> tuple[AlphaPoint, ...]:
+        """Every penalty tried."""
+        return self._part("alpha_path_").alpha_path
+
+    @property
+    def calibration_(self) -> Calibration:
+        """From scores to probabilities."""
+        return self._part("calibration_").calibration
+
+    @property
+    def solver_(self) -> str:
+        """How the system was solved."""
+        return self._part("solver_").solver
+
+    @property
+    def plan_(self) -> str:
+        """What was chosen, and why."""
+        return self._part("plan_").plan
+
+    @property
+    def seconds_(self) -> dict[str, float]:
+        """Seconds a stage."""
+        return self._part("seconds_").seconds
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "fitted_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        # |xR|² cannot tell x from −x, and the estimator checks' toy classes lie on both sides of zero.
+        tags.classifier_tags.poor_score = self.kernel == "optical"
+        return tags
+
+    def _part(self, name: str) -> FittedHead:
+        """Return the fitted head that attribute `name` is read from; AttributeError before `fit`."""
+        if "fitted_" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted")
+        return self.fitted_
+
+    def _of_form(self, name: str, *forms: type) -> Any:
+        """Return the decision function, if it is of a form that has attribute `name`."""
+        decision = self._part(name).decision
+        if not isinstance(decision, forms):
+            raise AttributeError(f"a head of the form {type(decision).__name__} has no {name}")
+        return decision
 
 
 def _bytes_for_bits(X: Any) -> Any:
@@ -386,13 +285,21 @@ def _is_finite_half(X: Any) -> bool:
     return isinstance(X, np.ndarray) and X.dtype == np.float16 and bool(np.isfinite(X.sum(dtype=np.float32)))
 
 
-def _fold(X: NDArray[Any], dual_coef: Floats) -> Floats:
-    """W = cᵀX, (c, m), in blocks of rows."""
-    folded = np.zeros((dual_coef.shape[1], X.shape[1]))
-    step = max(1, FOLD_ELEMENTS // X.shape[1])
-    buffer = np.empty((min(step, len(X)), X.shape[1]))
-    for start in range(0, len(X), step):
-        block = buffer[: len(X) - start]
-        np.copyto(block, X[start : start + step])
-        folded += dual_coef[start : start + step].T @ block
-    return folded
+def _as_fitted(X: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Bring X to the type that was fitted; bytes only if nothing is lost."""
+    if X.dtype == dtype:
+        return X
+    same = X.astype(dtype)
+    if dtype == np.uint8 and not np.array_equal(same, X):
+        raise OptionError(
+            "The model was fitted on bytes (uint8) and got other numbers; encode them the same way."
+        )
+    return same
+
+
+def _named_weights(class_weight: dict[Any, float], names: list[Any]) -> Floats:
+    """List the weights of the named classes; those that are not named weigh one."""
+    unknown = [name for name in class_weight if name not in names]
+    if unknown:
+        raise OptionError(f"class_weight names {unknown[0]!r}, but the classes are {names}.")
+    return np.array([float(class_weight.get(name, 1.0)) for name in names])

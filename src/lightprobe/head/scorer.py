@@ -1,48 +1,60 @@
-"""A fitted head for rows that come a few at a time: what does not depend on them is prepared once.
+"""Scores and novelty of rows that come a few at a time: what does not depend on them is prepared once.
 
-Scores and novelty both need the products of a row with every training row: they are computed once for both.
+Both need the products of a row with every training row, where the head keeps these: they are computed once.
 """
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.head.decision import Exact, both_classes
+from lightprobe.head.fitted_head import FittedHead
 from lightprobe.head.novelty import Novelty
-from lightprobe.optics.kernel import OpticalAgainst
-
-if TYPE_CHECKING:
-    from lightprobe.head.optical_ridge import OpticalRidge
+from lightprobe.optics import OpticalAgainst
 
 Floats = NDArray[np.float64]
 
-ROWS = 32  # that come at a time, or so
+ROWS: Final = 32  # that come at a time, or so
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a head says of rows.
+
+    Attributes
+    ----------
+    scores : ndarray, shape (n, c)
+    novelty : ndarray, shape (n,)
+        In [0, 1].
+    kernel, cosines : ndarray, shape (n, n_train), or None
+        Against the training rows, of a head that keeps them.
+    """
+
+    scores: Floats
+    novelty: Floats
+    kernel: Floats | None = None
+    cosines: Floats | None = None
 
 
 class Scorer:
-    """Scores and novelty of rows.
+    """A fitted head and what it takes for novel, ready for rows."""
 
-    Parameters
-    ----------
-    head : OpticalRidge
-        Fitted.
-    novelty : Novelty
-        Learnt from the head.
-    """
-
-    def __init__(self, head: "OpticalRidge", novelty: Novelty) -> None:
+    def __init__(self, head: FittedHead, novelty: Novelty) -> None:
         self._head, self._novelty = head, novelty
+        decision = head.decision
         self._against: OpticalAgainst | None = None
-        if hasattr(head, "X_fit_"):
-            self._against = OpticalAgainst(head.X_fit_, ROWS, head.torch_device)
+        if isinstance(decision, Exact):
+            self._against = OpticalAgainst(decision.rows, ROWS, decision.device)
 
-    def __call__(self, X: NDArray[Any]) -> tuple[Floats, Floats]:
-        """Return scores (n, c) and novelty (n,), in [0, 1], of rows X (n, m) encoded like the fitted ones."""
-        if self._against is None:
-            scores = self._head.class_scores(X)
-            return scores, self._novelty.of_terms(scores)
-        kernel, cosines = self._against.with_cosines(np.asarray(X, dtype=self._head.dtype_))
-        scores = kernel @ self._head.dual_coef_ + self._head.intercept_
-        if len(self._head.classes_) == 2:
-            scores = np.hstack([-scores, scores])
-        return scores, self._novelty.of_terms(scores, cosines)
+    def __call__(self, X: NDArray[Any]) -> Scored:
+        """Score rows X (n, m), encoded like the fitted ones."""
+        decision = self._head.decision
+        X = np.asarray(X, dtype=decision.dtype)
+        if self._against is None or not isinstance(decision, Exact):
+            scores = self._head.scores(X)
+            return Scored(scores, self._novelty.of_terms(scores))
+        kernel, cosines = self._against.with_cosines(X)
+        scores = both_classes(decision.of_kernel(kernel))
+        return Scored(scores, self._novelty.of_terms(scores, cosines), kernel, cosines)

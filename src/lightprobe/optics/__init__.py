@@ -10,7 +10,14 @@ from lightprobe.optics.encode import (
     side_by_side,
     sign_bits,
 )
-from lightprobe.optics.kernel import KERNELS, linear_kernel, optical_kernel, sum_kernels
+from lightprobe.optics.kernel import (
+    KERNELS,
+    OpticalAgainst,
+    linear_kernel,
+    optical_from_products,
+    optical_kernel,
+    sum_kernels,
+)
 from lightprobe.optics.planes import MixedBitPlanes
 from lightprobe.optics.project import OpticalFeatures, memory_needed
 
@@ -20,6 +27,7 @@ __all__ = [
     "Camera",
     "Float32Encoder",
     "MixedBitPlanes",
+    "OpticalAgainst",
     "OpticalFeatures",
     "SaturationWarning",
     "SignEncoder",
@@ -27,6 +35,7 @@ __all__ = [
     "l2_normalize",
     "linear_kernel",
     "memory_needed",
+    "optical_from_products",
     "optical_kernel",
     "side_by_side",
     "sign_bits",

@@ -10,9 +10,9 @@ from lightprobe.ridge.conditioning import DegenerateKernelError, IllConditionedE
 from lightprobe.ridge.device import double_device
 from lightprobe.ridge.dual import DualSystem
 from lightprobe.ridge.loo import group_members, identical_rows, joined_groups
-from lightprobe.ridge.plan import Plan, plan_fit
+from lightprobe.ridge.plan import Plan, plan_fit, primal_bytes
 from lightprobe.ridge.search import AlphaPoint, RidgeFit
-from lightprobe.ridge.solve import SOLVERS, solve_dual, solve_primal
+from lightprobe.ridge.solve import SOLVERS, solve_dual, solve_primal, solve_sums
 from lightprobe.ridge.statistics import RidgeStatistics, Rows
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
     "identical_rows",
     "joined_groups",
     "plan_fit",
+    "primal_bytes",
     "solve_dual",
     "solve_primal",
+    "solve_sums",
 ]

@@ -1,21 +1,23 @@
 """Which layer, encoding and kernel to use: candidates scored by leave-one-out, from one pass."""
 
 from lightprobe.selection.candidates import AUTO_ENCODINGS, AUTO_KERNELS, Candidate, Choice, choices
-from lightprobe.selection.comparison import Selection, select
-from lightprobe.selection.taps import AUTO_POOLS, affordable_taps, stage_cuts
-from lightprobe.selection.views import Views, open_views
+from lightprobe.selection.search import Selection, select
+from lightprobe.selection.significance import Photos, optimism
+from lightprobe.selection.stages import AUTO_POOLS, Available, affordable_taps, list_tap_sets, stage_cuts
 
 __all__ = [
     "AUTO_ENCODINGS",
     "AUTO_KERNELS",
     "AUTO_POOLS",
+    "Available",
     "Candidate",
     "Choice",
+    "Photos",
     "Selection",
-    "Views",
     "affordable_taps",
     "choices",
-    "open_views",
+    "list_tap_sets",
+    "optimism",
     "select",
     "stage_cuts",
 ]

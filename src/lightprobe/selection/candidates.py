@@ -7,8 +7,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones import Tap
-from lightprobe.head import OpticalRidge
+from lightprobe.features import TapSet
+from lightprobe.head import FittedHead
 
 # In the order in which equals are tried: the cheaper first.
 AUTO_ENCODINGS: Final = ("l2", "sign")
@@ -19,21 +19,21 @@ AUTO_KERNELS: Final = ("linear", "optical")
 class Choice:
     """One way from features to scores."""
 
-    tap: Tap
+    taps: TapSet
     encode: str
     kernel: str
 
     def __str__(self) -> str:
-        return f"{self.tap.cut} {self.tap.pool} · {self.encode} · {self.kernel}"
+        return f"{self.taps.cut} {self.taps.pool} · {self.encode} · {self.kernel}"
 
     def to_config(self) -> dict[str, str]:
         """Return the choice as JSON values."""
-        return {"cut": self.tap.cut, "pool": self.tap.pool, "encode": self.encode, "kernel": self.kernel}
+        return {"cut": self.taps.cut, "pool": self.taps.pool, "encode": self.encode, "kernel": self.kernel}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Rebuild what `to_config` described."""
-        return cls(Tap(config["cut"], config["pool"]), config["encode"], config["kernel"])
+        return cls(TapSet.parse(config["cut"], config["pool"]), config["encode"], config["kernel"])
 
 
 @dataclass(frozen=True)
@@ -67,19 +67,20 @@ class Candidate:
 
     @classmethod
     def scored(
-        cls, choice: Choice, head: OpticalRidge, labels: NDArray[np.int64], multiplications: int = 0
+        cls, choice: Choice, head: FittedHead, labels: NDArray[np.int64], multiplications: int = 0
     ) -> Self:
         """Take the figures of a head that was fitted with a choice to labels (n,).
 
         `multiplications` are those of what stands before the head.
         """
-        correct = head.loo_scores_.argmax(axis=1) == labels
-        recalls = np.bincount(labels, weights=correct) / np.bincount(labels)
+        correct = head.loo_scores.argmax(axis=1) == labels
+        counts = np.bincount(labels)
+        recalls = np.bincount(labels, weights=correct)[counts > 0] / counts[counts > 0]
         figures = (
-            head.loo_accuracy_,
+            head.loo_accuracy,
             float(recalls.mean()),
-            head.alpha_relative_,
-            multiplications + head.cost_,
+            head.alpha_relative,
+            multiplications + head.decision.cost,
         )
         return cls(choice, *figures, correct=correct)
 
@@ -101,8 +102,8 @@ class Candidate:
         return cls(Choice.from_config(config), *(config[name] for name in names))
 
 
-def choices(taps: Iterable[Tap], encode: str, kernel: str) -> list[Choice]:
+def choices(tap_sets: Iterable[TapSet], encode: str, kernel: str) -> list[Choice]:
     """List every combination that `auto` or a name stands for."""
     encodings = AUTO_ENCODINGS if encode == "auto" else (encode,)
     kernels = AUTO_KERNELS if kernel == "auto" else (kernel,)
-    return [Choice(tap, e, k) for tap in taps for e in encodings for k in kernels]
+    return [Choice(taps, e, k) for taps in tap_sets for e in encodings for k in kernels]

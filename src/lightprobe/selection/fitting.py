@@ -3,17 +3,17 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
-from lightprobe.backbones import Tap
 from lightprobe.errors import ResourceError
-from lightprobe.head import OpticalRidge
+from lightprobe.features import TapSet
+from lightprobe.head import FittedHead, HeadOptions, fit_head
 from lightprobe.optics import ENCODERS, linear_kernel
 from lightprobe.ridge import DegenerateKernelError
 from lightprobe.selection.candidates import Choice
@@ -24,40 +24,40 @@ STAGES = ("generate", "encode", "project", "fit")
 
 
 def fit_each(
-    features: Mapping[Tap, NDArray[np.float16]],
+    features: Mapping[TapSet, NDArray[np.float16]],
     labels: NDArray[np.integer],
     wanted: Sequence[Choice],
-    head: OpticalRidge,
+    options: HeadOptions,
     groups: NDArray[np.generic] | None,
     seconds: dict[str, float],
     rows: NDArray[np.bool_] | None = None,
-) -> Iterator[tuple[Choice, OpticalRidge | None, str]]:
+) -> Iterator[tuple[Choice, FittedHead | None, str]]:
     """Yield each choice with its fitted head, or with None and why it cannot be used.
 
     Parameters
     ----------
-    features : dict of Tap to ndarray, shape (n_samples, n_features)
+    features : dict of TapSet to ndarray, shape (n_samples, n_features)
     labels, groups : ndarray, shape (n_rows,)
         Of all samples, or of those in `rows`.
     wanted : sequence of Choice
-        Those of one tap and encoding stand together.
-    head : OpticalRidge
-        Unfitted; its kernel is replaced by each choice's.
+        Those of one tap set and encoding stand together.
+    options : HeadOptions
+        Their kernel is replaced by each choice's.
     seconds : dict of str to float
         What each of `STAGES` takes is added here.
     rows : ndarray of bool, shape (n_samples,), optional
         The samples to fit to, instead of all.
     """
-    for (tap, encode), group in groupby(wanted, key=lambda choice: (choice.tap, choice.encode)):
+    for (taps, encode), group in groupby(wanted, key=lambda choice: (choice.taps, choice.encode)):
         start = time.perf_counter()
-        encoded = ENCODERS[encode](features[tap] if rows is None else features[tap][rows])
+        encoded = ENCODERS[encode](features[taps] if rows is None else features[taps][rows])
         seconds["encode"] += time.perf_counter() - start
         # The kernels of one encoding are functions of the same inner products.
-        products = cache(partial(linear_kernel, encoded, device=head.torch_device))
+        products = cache(partial(linear_kernel, encoded, device=options.torch_device))
         for choice in group:
-            fitted, reason = _try(choice, encoded, labels, head, groups, products)
+            fitted, reason = _try(choice, encoded, labels, options, groups, products)
             if fitted is not None:
-                for stage, value in fitted.seconds_.items():
+                for stage, value in fitted.seconds.items():
                     seconds[stage] += value
             yield choice, fitted, reason
 
@@ -66,19 +66,22 @@ def _try(
     choice: Choice,
     encoded: NDArray[Any],
     labels: NDArray[np.integer],
-    head: OpticalRidge,
+    options: HeadOptions,
     groups: NDArray[np.generic] | None,
     products: Callable[[], NDArray[np.float64]],
-) -> tuple[OpticalRidge | None, str]:
+) -> tuple[FittedHead | None, str]:
     """Fit a choice, or say why it cannot be used."""
     try:
-        fitted = (
-            clone(head)
-            .set_params(kernel=choice.kernel)
-            .fit(encoded, labels, groups=groups, products=products)
+        fitted = fit_head(
+            encoded,
+            labels,
+            int(labels.max()) + 1,
+            replace(options, kernel=choice.kernel),
+            groups=groups,
+            products=products,
         )
     except (DegenerateKernelError, ResourceError) as error:
         logger.info("%s: dropped, %s", choice, error)
         return None, str(error)
-    logger.info("%s: leave-one-out %.2f %% of %d", choice, 100 * fitted.loo_accuracy_, len(labels))
+    logger.info("%s: leave-one-out %.2f %% of %d", choice, 100 * fitted.loo_accuracy, len(labels))
     return fitted, ""

@@ -13,26 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from lightprobe.backbones import Tap
 from lightprobe.errors import DataError
-from lightprobe.head import OpticalRidge
+from lightprobe.features import TapSet
+from lightprobe.head import HeadOptions
 from lightprobe.images import sample_mask
 from lightprobe.selection.candidates import Candidate, Choice
 from lightprobe.selection.fitting import fit_each
-from lightprobe.selection.paired import Photos
+from lightprobe.selection.significance import Photos
 
 LEAST_ROWS: Final = 512  # a sample is no smaller
 ERRORS, POINTS = 3.0, 0.02
 
 
 def screen(
-    features: Mapping[Tap, NDArray[np.float16]],
+    features: Mapping[TapSet, NDArray[np.float16]],
     labels: NDArray[np.int64],
     wanted: Sequence[Choice],
-    head: OpticalRidge,
+    options: HeadOptions,
     *,
     groups: NDArray[np.generic] | None,
-    spared: Container[str],
+    never_screened: Container[TapSet],
     seconds: dict[str, float],
     progress: bool,
 ) -> tuple[list[Choice], list[Candidate]]:
@@ -40,10 +40,10 @@ def screen(
 
     Parameters
     ----------
-    features, labels, wanted, head, groups, progress
+    features, labels, wanted, options, groups, progress
         As for `select`.
-    spared : container of str
-        Names of layers; the best choice among these is never left out.
+    never_screened : container of TapSet
+        The best choice among these is never left out.
     seconds : dict of str to float
         What fitting takes is added here, see `fit_each`.
     """
@@ -53,25 +53,25 @@ def screen(
     y, among = labels[rows], None if groups is None else groups[rows]
     tried: list[Candidate] = []
     weights = np.ones(len(y))
-    fits = fit_each(features, y, wanted, head, among, seconds, rows)
+    fits = fit_each(features, y, wanted, options, among, seconds, rows)
     try:
         for choice, fitted, _ in tqdm(
             fits, f"Comparing on {len(y)} photos", len(wanted), unit="candidate", disable=not progress
         ):
             if fitted is not None:
                 tried.append(Candidate.scored(choice, fitted, y))
-                weights = fitted.class_weight_[y]
+                weights = fitted.class_weight[y]
     except DataError:  # the sample is too few groups, say
         return list(wanted), []
     if not tried:
         return list(wanted), []
     photos = Photos.of(weights, among)
     best = max(tried, key=photos.accuracy)
-    best_spared = max((c for c in tried if c.choice.tap.cut in spared), key=photos.accuracy, default=best)
+    best_of_these = max((c for c in tried if c.choice.taps in never_screened), key=photos.accuracy, default=best)
     left_out = []
     for candidate in tried:
         lost, error = photos.behind(candidate, best)
-        if lost > max(ERRORS * error, POINTS) and candidate is not best_spared:
+        if lost > max(ERRORS * error, POINTS) and candidate is not best_of_these:
             reason = f"{100 * lost:.1f} points behind on {len(y)} photos"
             left_out.append(Candidate(candidate.choice, dropped=reason))
     gone = {candidate.choice for candidate in left_out}

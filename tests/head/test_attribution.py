@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lightprobe.head import OpticalRidge, Shares
+from lightprobe.head import Attribution, Novelty, OpticalRidge, Scorer
 
 
 def rows(n: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -32,11 +32,11 @@ def test_shares_and_base_sum_to_the_score(
     X, y = rows(60, classes)
     weights = {label: 1.0 + label for label in range(classes)} if weighted else None
     head = OpticalRidge(alpha=0.1, device="cpu", class_weight=weights, random_state=0, **how).fit(X, y)
-    shares = Shares(head, X, y)
+    shares = Attribution(head.fitted_, X, y)
     new = rows(9, classes, seed=5)[0]
     asked = np.arange(9) % classes
     scores = head.class_scores(new)[np.arange(9), asked]
-    np.testing.assert_allclose(shares(new, asked).sum(axis=1) + shares.base[asked], scores, atol=near)
+    np.testing.assert_allclose(shares(shares.compare(new)[0], asked).sum(axis=1) + shares.base[asked], scores, atol=near)
     if not weighted:
         targets = np.where(y[:, None] == np.arange(classes), 1.0, -1.0)
         np.testing.assert_allclose(shares.base, targets.mean(axis=0), atol=near)
@@ -46,10 +46,10 @@ def test_shares_and_base_sum_to_the_score(
 def test_a_linear_heads_shares_sum_exactly_in_double_precision(classes: int) -> None:
     X, y = rows(60, classes)
     head = OpticalRidge(kernel="linear", alpha=0.1, device="cpu").fit(X.astype(np.float64), y)
-    shares = Shares(head, X.astype(np.float64), y)
+    shares = Attribution(head.fitted_, X.astype(np.float64), y)
     new, asked = rows(9, classes, seed=5)[0].astype(np.float64), np.arange(9) % classes
     scores = head.class_scores(new)[np.arange(9), asked]
-    np.testing.assert_allclose(shares(new, asked).sum(axis=1) + shares.base[asked], scores, atol=1e-10)
+    np.testing.assert_allclose(shares(shares.compare(new)[0], asked).sum(axis=1) + shares.base[asked], scores, atol=1e-10)
 
 
 def test_shares_are_coefficients_times_the_kernel_between_centred_features() -> None:
@@ -65,14 +65,27 @@ def test_shares_are_coefficients_times_the_kernel_between_centred_features() -> 
 
     mean = features(X).mean(axis=0)
     kernel = (features(new) - mean) @ (features(X) - mean).T
+    shares = Attribution(head.fitted_, X, y)
     np.testing.assert_allclose(
-        Shares(head, X, y)(new, np.full(4, 1)), kernel * head.dual_coef_[:, 1], rtol=1e-5, atol=1e-6
+        shares(shares.compare(new)[0], np.full(4, 1)), kernel * head.dual_coef_[:, 1], rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize("how", [{}, {"kernel": "linear"}, {"components": 30}], ids=str)
+def test_scoring_and_comparing_give_the_same_kernel_and_cosines(how: dict[str, Any]) -> None:
+    X, y = rows(60, 3)
+    head = OpticalRidge(alpha=0.1, device="cpu", random_state=0, **how).fit(X, y).fitted_
+    attribution, new = Attribution(head, X, y), rows(5, 3, seed=5)[0]
+    kernel, cosines = attribution.compare(new, Scorer(head, Novelty.of(head))(new))
+    np.testing.assert_array_equal(kernel, attribution.compare(new)[0])
+    lengths = np.linalg.norm(new.astype(float), axis=1)[:, None] * np.linalg.norm(X.astype(float), axis=1)
+    np.testing.assert_allclose(cosines, new.astype(float) @ X.T.astype(float) / lengths, atol=1e-6)
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = rows(50, 3)
-    head = OpticalRidge(alpha=0.1, device="cpu").fit(X, y)
-    whole = Shares(head, X, y)(X, y)
-    monkeypatch.setattr("lightprobe.head.shares.BLOCK_ROWS", 7)
-    np.testing.assert_allclose(Shares(head, X, y)(X, y), whole, atol=1e-5)
+    attribution = Attribution(OpticalRidge(alpha=0.1, device="cpu").fit(X, y).fitted_, X, y)
+    kernel, _ = attribution.compare(X)
+    whole = attribution(kernel, y)
+    monkeypatch.setattr("lightprobe.head.attribution.BLOCK_ROWS", 7)
+    np.testing.assert_array_equal(attribution(kernel, y), whole)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lightprobe.errors import ModelFileError
-from lightprobe.head import OpticalRidge
+from lightprobe.head import FittedHead, OpticalRidge
 from lightprobe.optics import Camera
 
 WAYS: dict[str, dict[str, Any]] = {
@@ -32,11 +32,12 @@ def fitted(way: str, dtype: type = np.uint8, classes: int = 3) -> tuple[OpticalR
 @pytest.mark.parametrize("way", WAYS)
 def test_a_round_trip_changes_no_bit(way: str, dtype: type, classes: int) -> None:
     head, X = fitted(way, dtype, classes)
-    arrays, config = head.get_state()
-    again = OpticalRidge.from_state(
+    arrays, config = head.fitted_.to_arrays()
+    restored = FittedHead.from_arrays(
         {name: array.copy() for name, array in arrays.items()},
         json.loads(json.dumps(config, allow_nan=False)),
     )
+    again = OpticalRidge.from_fitted(restored, head.options(), head.classes_)
     np.testing.assert_array_equal(again.decision_function(X), head.decision_function(X))
     np.testing.assert_array_equal(again.predict_proba(X), head.predict_proba(X))
     np.testing.assert_array_equal(again.predict(X), head.predict(X))
@@ -47,20 +48,20 @@ def test_a_round_trip_changes_no_bit(way: str, dtype: type, classes: int) -> Non
 
 def test_training_bits_take_a_bit_each_and_other_bytes_a_byte() -> None:
     head, X = fitted("exact")
-    assert head.get_state()[0]["X_fit_bits"].shape == (60, 5)
+    assert head.fitted_.to_arrays()[0]["X_fit_bits"].shape == (60, 5)
     speckle = OpticalRidge().fit(X * 7, np.arange(60) % 2)
-    assert speckle.get_state()[0]["X_fit"].dtype == np.uint8
+    assert speckle.fitted_.to_arrays()[0]["X_fit"].dtype == np.uint8
 
 
 @pytest.mark.parametrize("name", ["intercept", "loo_scores", "dual_coef", "X_fit_bits"])
 def test_arrays_of_another_shape_are_refused(name: str) -> None:
-    arrays, config = fitted("exact")[0].get_state()
+    arrays, config = fitted("exact")[0].fitted_.to_arrays()
     with pytest.raises(ModelFileError, match="train it again"):
-        OpticalRidge.from_state(
+        FittedHead.from_arrays(
             arrays | {name: arrays[name][:, :-1] if arrays[name].ndim > 1 else arrays[name][:-1]}, config
         )
     with pytest.raises(ModelFileError, match="train it again"):
-        OpticalRidge.from_state({key: value for key, value in arrays.items() if key != name}, config)
+        FittedHead.from_arrays({key: value for key, value in arrays.items() if key != name}, config)
 
 
 @pytest.mark.parametrize(
@@ -75,12 +76,12 @@ def test_arrays_of_another_shape_are_refused(name: str) -> None:
     ],
 )
 def test_a_foreign_configuration_is_refused(change: dict[str, Any]) -> None:
-    arrays, config = fitted("exact")[0].get_state()
+    arrays, config = fitted("exact")[0].fitted_.to_arrays()
     with pytest.raises(ModelFileError):
-        OpticalRidge.from_state(arrays, config | change)
+        FittedHead.from_arrays(arrays, config | change)
     for key in config:
         if key != "loo":
             with pytest.raises(ModelFileError):
-                OpticalRidge.from_state(
+                FittedHead.from_arrays(
                     arrays, {name: value for name, value in config.items() if name != key}
                 )

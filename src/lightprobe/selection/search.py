@@ -1,7 +1,7 @@
 """Which features, encoding and kernel to use: candidates scored by leave-one-out, from one pass.
 
 The winner has the highest leave-one-out accuracy, except that a cheaper candidate within one standard error
-of it is preferred; both are scored on the same photos, so the error is that of their difference (`paired`).
+of it is preferred; both are scored on the same photos, so the error is that of their difference (`significance`).
 Of many photos, a sample first tells which candidates are out of the question (`screening`).
 """
 
@@ -10,18 +10,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 from tqdm import tqdm
 
-from lightprobe.backbones import Tap
 from lightprobe.errors import OptionError
-from lightprobe.head import OpticalRidge
-from lightprobe.optics import ENCODERS
+from lightprobe.features import TapSet
+from lightprobe.head import FittedHead, HeadOptions
 from lightprobe.selection.candidates import Candidate, Choice
 from lightprobe.selection.fitting import STAGES, fit_each
-from lightprobe.selection.optimism import optimism
-from lightprobe.selection.paired import Photos
 from lightprobe.selection.screening import screen
+from lightprobe.selection.significance import Photos, optimism
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Selection:
         The winner first, then by leave-one-out accuracy; those that were dropped last.
     choice : Choice
         The winner.
-    head : OpticalRidge
+    head : FittedHead
         Fitted with it.
     seconds : dict of str to float
         Seconds spent on `generate`, `encode`, `project` and `fit`, all candidates and the sample together.
@@ -44,41 +41,41 @@ class Selection:
 
     candidates: list[Candidate]
     choice: Choice
-    head: OpticalRidge
+    head: FittedHead
     seconds: dict[str, float]
     optimism: float
 
 
 def select(
-    features: Mapping[Tap, NDArray[np.float16]],
+    features: Mapping[TapSet, NDArray[np.float16]],
     labels: NDArray[np.int64],
     wanted: Sequence[Choice],
-    head: OpticalRidge,
+    options: HeadOptions,
     *,
     groups: NDArray[np.generic] | None = None,
-    multiplications: Mapping[Tap, int] | None = None,
-    spared: Container[str] = (),
+    multiplications: Mapping[TapSet, int] | None = None,
+    never_screened: Container[TapSet] = (),
     progress: bool = False,
 ) -> Selection:
     """Fit the choices, compare them by leave-one-out, and return the winner fitted.
 
     Parameters
     ----------
-    features : dict of Tap to ndarray, shape (n_samples, n_features)
-        One matrix a tap.
+    features : dict of TapSet to ndarray, shape (n_samples, n_features)
+        One matrix a tap set.
     labels : ndarray of int64, shape (n_samples,)
         Classes.
     wanted : sequence of Choice
         What to try, cheaper first.
-    head : OpticalRidge
-        An unfitted head; its kernel is replaced by each choice's. With class weights, accuracies are
-        weighed by them.
+    options : HeadOptions
+        Of the heads; their kernel is replaced by each choice's. With class weights, accuracies are weighed
+        by them.
     groups : ndarray, shape (n_samples,), optional
         Photos of one group are left out together.
-    multiplications : dict of Tap to int, optional
-        What a photo takes up to each tap, where they differ: a part of the candidates' cost.
-    spared : container of str
-        Names of layers; the best candidate among these is compared on all photos in any case.
+    multiplications : dict of TapSet to int, optional
+        What a photo takes up to each tap set, where they differ: a part of the candidates' cost.
+    never_screened : collection of TapSet
+        The best candidate among these is compared on all photos in any case.
     progress : bool
         Draw a bar on stderr.
 
@@ -92,25 +89,25 @@ def select(
         features,
         labels,
         wanted,
-        head,
+        options,
         groups=groups,
-        spared=spared,
+        never_screened=never_screened,
         seconds=seconds,
         progress=progress,
     )
     tried: list[Candidate] = []
-    heads: dict[Choice, OpticalRidge] = {}
+    heads: dict[Choice, FittedHead] = {}
     photos = Photos.of(np.ones(len(labels)), groups)
-    fits = fit_each(features, labels, wanted, head, groups, seconds)
+    fits = fit_each(features, labels, wanted, options, groups, seconds)
     for choice, fitted, reason in tqdm(
         fits, "Comparing", len(wanted), unit="candidate", disable=not progress
     ):
         if fitted is None:
             tried.append(Candidate(choice, dropped=reason))
             continue
-        before = (multiplications or {}).get(choice.tap, 0)
+        before = (multiplications or {}).get(choice.taps, 0)
         tried.append(Candidate.scored(choice, fitted, labels, before))
-        photos = replace(photos, weights=fitted.class_weight_[labels])
+        photos = replace(photos, weights=fitted.class_weight[labels])
         heads[choice] = fitted
         # Heads hold their training features: only those that can still win are kept.
         heads = {c.choice: heads[c.choice] for c in _contenders(tried, photos) if c.choice in heads}
@@ -120,10 +117,9 @@ def select(
         raise OptionError(f"None of the {len(tried)} ways to use these features works ({reasons}).")
     winner = min(_contenders(tried, photos), key=lambda c: c.cost)
     if winner.choice not in heads:
-        encoded = ENCODERS[winner.choice.encode](features[winner.choice.tap])
-        heads[winner.choice] = (
-            clone(head).set_params(kernel=winner.choice.kernel).fit(encoded, labels, groups=groups)
-        )
+        ((_, head, _),) = fit_each(features, labels, [winner.choice], options, groups, dict.fromkeys(STAGES, 0.0))
+        assert head is not None
+        heads[winner.choice] = head
     too_good = optimism(
         np.array([c.correct for c in scored]), [c.cost for c in scored], photos.weights, photos.units
     )

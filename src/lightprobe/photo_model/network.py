@@ -6,12 +6,13 @@ from typing import Any, Self
 
 from torch import Tensor
 
-from lightprobe.backbones import Backbone, Runner, Tap, create_runner, pack_state
-from lightprobe.features import compile_for
+from lightprobe.backbones import Backbone, Tap, create_runner, pack_state
+from lightprobe.features import BackboneRunner, compile_for
 from lightprobe.images import ImageSet
+from lightprobe.runtime import Runtime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """A backbone, and engine and precision that its features were made with.
 
@@ -34,41 +35,54 @@ class Network:
     agreement: float
     weight_bytes: int
     engine_state: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+    _compiled: dict[tuple[tuple[Tap, ...], str], BackboneRunner] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def for_photos(
-        cls, images: ImageSet, backbone: Backbone, taps: Sequence[Tap], **how: Any
-    ) -> tuple[Self, Runner]:
-        """Settle what runs a backbone for these photos; `how` is what `compile_for` takes.
+        cls, images: ImageSet, backbone: Backbone, taps: Sequence[Tap], runtime: Runtime
+    ) -> tuple[Self, BackboneRunner]:
+        """Settle what runs a backbone for these photos.
 
         Returns
         -------
         network : Network
-        runner : Runner
+        compiled : BackboneRunner
             It, compiled for `taps`.
         """
-        runner, agreement = compile_for(images, backbone, taps, **how)
+        compiled, agreement = compile_for(images, backbone, taps, runtime)
+        runner = compiled.runner
         network = cls(
             backbone, runner.engine, runner.precision, agreement, runner.weight_bytes, dict(runner.state)
         )
-        return network, runner
+        network._compiled[runner.taps, runtime.device] = compiled
+        return network, compiled
 
     def at(self, cut: str) -> Self:
         """Return this network ending at an earlier layer."""
-        return replace(self, backbone=self.backbone.at(cut))
+        return self if cut == self.backbone.cut else replace(self, backbone=self.backbone.at(cut))
 
-    def compiled(self, taps: Sequence[Tap], device: str) -> Runner:
-        """Compile it once more."""
-        return create_runner(
-            self.backbone,
-            taps,
-            engine=self.engine,
-            precision=self.precision,
-            device=device,
-            calibration=self.engine_state or None,
-        )
+    def compiled(self, taps: Sequence[Tap], device: str) -> BackboneRunner:
+        """Return it compiled for taps; compiled once, and kept as long as this network is."""
+        key = tuple(taps), device
+        if key not in self._compiled:
+            runner = create_runner(
+                self.backbone,
+                taps,
+                engine=self.engine,
+                precision=self.precision,
+                device=device,
+                calibration=self.engine_state or None,
+            )
+            self._compiled[key] = BackboneRunner(self.backbone, runner)
+        return self._compiled[key]
 
-    def state_of(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is compiled, which is this process's own."""
+        return vars(self) | {"_compiled": {}}
+
+    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Take it apart: tensors, and plain values for a JSON file."""
         tensors = {f"backbone.{name}": tensor for name, tensor in pack_state(self.backbone.state).items()}
         tensors |= {f"engine.{name}": tensor for name, tensor in self.engine_state.items()}
@@ -82,7 +96,7 @@ class Network:
         return tensors, config
 
     @classmethod
-    def from_state(cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Self:
+    def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Self:
         """Build it again."""
         return cls(
             Backbone.from_config(config["backbone"], named(tensors, "backbone.")),
@@ -95,7 +109,7 @@ class Network:
 
 
 def network_facts(networks: Sequence[Network]) -> dict[str, Any]:
-    """Say in JSON values what looks: `--backbone`'s names, and whatever else differs, with commas between."""
+    """Describe networks in JSON values: `--backbone`'s names, and whatever else differs, joined by commas."""
 
     def each(values: Iterable[Any]) -> Any:
         listed = list(values)

@@ -1,13 +1,15 @@
-"""A backbone compiled for a set of photos: calibrated on some, and held to what fp32 sees in others."""
+"""A backbone and what runs it: compiled for a set of photos, calibrated on some, held to fp32 on others."""
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from lightprobe.backbones import Backbone, Runner, Tap, create_runner
 from lightprobe.backbones.engines import CALIBRATION_PHOTOS, agreement
 from lightprobe.features.sample import sample_pixels
 from lightprobe.images import ImageSet
+from lightprobe.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -16,45 +18,47 @@ AGREEMENT_PHOTOS = 32
 AGREES = 0.999
 
 
+@dataclass(frozen=True)
+class BackboneRunner:
+    """A backbone, compiled for the taps that are wanted of it."""
+
+    backbone: Backbone
+    runner: Runner
+
+
 def compile_for(
-    images: ImageSet,
-    backbone: Backbone,
-    taps: Sequence[Tap],
-    *,
-    engine: str = "auto",
-    precision: str = "auto",
-    device: str = "auto",
-    random_state: int = 0,
-) -> tuple[Runner, float]:
+    images: ImageSet, backbone: Backbone, taps: Sequence[Tap], runtime: Runtime
+) -> tuple[BackboneRunner, float]:
     """Compile a backbone to look at these photos.
 
     Parameters
     ----------
     images : ImageSet
         The photos; int8 is calibrated on some of them, and agreement measured on some.
-    backbone, taps, engine, device
+    backbone, taps
         As for `create_runner`.
-    precision : {"auto", "fp32", "bf16", "fp16", "int8"}
-        `auto` is the fastest whose features agree with fp32.
-    random_state : int
-        Seed of the samples.
+    runtime : Runtime
+        Its precision "auto" is the fastest whose features agree with fp32.
 
     Returns
     -------
-    runner : Runner
+    compiled : BackboneRunner
     agreement : float
         Mean cosine between its features and those of torch in fp32.
     """
-    make = partial(create_runner, backbone, taps, engine=engine, device=device, n_images=len(images))
+    precision, seed = runtime.precision, runtime.seed
+    make = partial(
+        create_runner, backbone, taps, engine=runtime.engine, device=runtime.device, n_images=len(images)
+    )
     calibration = None
     if precision == "int8":
-        calibration = sample_pixels(images, backbone.preprocessing, CALIBRATION_PHOTOS, random_state)
+        calibration = sample_pixels(images, backbone.preprocessing, CALIBRATION_PHOTOS, seed)
     runner = make(precision=precision, calibration=calibration)
     if (runner.engine, runner.precision) == ("eager", "fp32"):
-        return runner, 1.0
-    sample = sample_pixels(images, backbone.preprocessing, AGREEMENT_PHOTOS, random_state)
+        return BackboneRunner(backbone, runner), 1.0
+    sample = sample_pixels(images, backbone.preprocessing, AGREEMENT_PHOTOS, seed)
     if not len(sample):
-        return runner, float("nan")
+        return BackboneRunner(backbone, runner), float("nan")
     cosine = agreement(runner, backbone, sample)
     if precision == "auto" and cosine < AGREES and runner.precision != "fp32":
         logger.warning(
@@ -67,4 +71,4 @@ def compile_for(
         )
         runner = make(precision="fp32")
         cosine = agreement(runner, backbone, sample)
-    return runner, cosine
+    return BackboneRunner(backbone, runner), cosine

@@ -9,12 +9,12 @@ from typing import Any, Final
 import numpy as np
 
 from lightprobe._version import __version__
-from lightprobe.backbones import Backbone, Pool, Runner, Tap, create_backbone
+from lightprobe.backbones import Pool, Tap, create_backbone
 from lightprobe.errors import MissingExtraError, OptionError
-from lightprobe.features.cache import FeatureCache
-from lightprobe.features.compiling import compile_for
 from lightprobe.features.extract import Features, extract, provenance
+from lightprobe.features.runner import BackboneRunner, compile_for
 from lightprobe.images import ImageSet
+from lightprobe.runtime import Runtime
 
 
 def check_table_name(path: Path) -> None:
@@ -33,20 +33,13 @@ def check_table_name(path: Path) -> None:
 def extract_to_file(
     images: ImageSet,
     path: Path,
+    runtime: Runtime,
     *,
     backbone: str = "starter",
     weights: str | Path | None = None,
     cuts: Sequence[str] | None = None,
     pools: Sequence[Pool] = ("avg",),
     image_size: int | None = None,
-    precision: str = "auto",
-    engine: str = "auto",
-    device: str = "auto",
-    batch_size: int = 32,
-    workers: int | None = None,
-    strict: bool = False,
-    random_state: int = 0,
-    progress: bool = False,
 ) -> dict[str, Any]:
     """Look at every photo once and write what several layers, each pooled in several ways, return.
 
@@ -54,10 +47,11 @@ def extract_to_file(
     ----------
     images, path
         As for `write_features`.
+    runtime : Runtime
     cuts : sequence of str, optional
         Layers; the network's last convolutional one without it. All come from one pass.
     pools : sequence of {"avg", "flatten"}
-    backbone, weights, image_size, precision, engine, device, batch_size, workers, strict, random_state
+    backbone, weights, image_size
         As for `ImageClassifier`.
 
     Returns
@@ -66,36 +60,19 @@ def extract_to_file(
         As of `write_features`.
     """
     check_table_name(path)
-    network = create_backbone(backbone, weights=weights, image_size=image_size, random_state=random_state)
+    network = create_backbone(backbone, weights=weights, image_size=image_size, random_state=runtime.seed)
     names = list(cuts or [network.cut])
     depth = [cut.name for cut in network.cuts]
     for name in names:
         network.find_cut(name)
     network = network.at(max(names, key=depth.index))
-    runner, _ = compile_for(
-        images,
-        network,
-        [Tap(name, pool) for name in names for pool in pools],
-        engine=engine,
-        precision=precision,
-        device=device,
-        random_state=random_state,
-    )
-    features = extract(
-        images,
-        network,
-        runner,
-        batch_size=batch_size,
-        workers=workers,
-        cache=FeatureCache(),
-        strict=strict,
-        progress=progress,
-    )
-    return write_features(path, images, features, network, runner)
+    taps = [Tap(name, pool) for name in names for pool in pools]
+    compiled, _ = compile_for(images, network, taps, runtime)
+    return write_features(path, images, extract(images, compiled, runtime), compiled)
 
 
 def write_features(
-    path: Path, images: ImageSet, features: Features, backbone: Backbone, runner: Runner
+    path: Path, images: ImageSet, features: Features[Tap], compiled: BackboneRunner
 ) -> dict[str, Any]:
     """Write features with what they belong to.
 
@@ -121,8 +98,8 @@ def write_features(
     matrices = {f"features {tap.cut} {tap.pool}": matrix for tap, matrix in features.matrices.items()}
     origin = {
         "lightprobe": __version__,
-        "backbone": backbone.to_config(),
-        "taps": [provenance(backbone, runner, tap) for tap in features.matrices],
+        "backbone": compiled.backbone.to_config(),
+        "taps": [provenance(compiled, tap) for tap in features.matrices],
         "classes": list(kept.classes),
     }
     columns = {

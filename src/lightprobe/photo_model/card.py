@@ -27,7 +27,7 @@ cannot be updated, only trained again.""",
 }
 
 
-def model_card(config: Mapping[str, Any]) -> str:
+def optical_card(config: Mapping[str, Any]) -> str:
     """Write Markdown from a model's configuration."""
     choice, head = config["choice"], config["head"]
     networks = " beside ".join(map(_network, [config, *config.get("beside", ())]))

@@ -3,34 +3,31 @@
 The scores are those of `fit` on the changed set with the same choices and the same relative alpha, to
 rounding. A photo that is taken out or relabelled is looked at once more, as its features were not kept.
 Alpha, calibration, novelty and leave-one-out accuracy need every photo again: they stay those of the last
-training, and `stale_` says so.
+training, and `stale` says so.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.classifier.summed import Summed
-from lightprobe.classifier.updating import Update, look_at_new, refuse_int8_removal, unknown_photos
+from lightprobe.classifier.changes import Changes, Update, look_at_new
+from lightprobe.classifier.fitted import Fitted
+from lightprobe.classifier.training_record import TrainingSums
 from lightprobe.errors import DataError, OptionError
-from lightprobe.features import FeatureCache
-from lightprobe.head import class_sums, over_classes, solved_again
+from lightprobe.head import class_sums, finite, over_classes, solved_again
 from lightprobe.images import class_name, natural_key, open_listed
-from lightprobe.optics import ENCODERS
+from lightprobe.photo_model import look
 from lightprobe.ridge import RidgeStatistics
-
-if TYPE_CHECKING:
-    from lightprobe.classifier.image_classifier import ImageClassifier
+from lightprobe.runtime import Runtime
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """What is to become of the photos of the roster.
+    """What is to become of the photos that the sums are over.
 
     Attributes
     ----------
@@ -50,76 +47,79 @@ class _Asked:
 
 
 def update_sums(
-    model: "ImageClassifier",
-    old: Summed,
-    add: Any,
-    remove: Sequence[str | Path],
-    relabel: Mapping[str, str],
-    reselect: bool,
-) -> Update:
-    """Change the sums of a fitted model, and the model with them; see `ImageClassifier.update`."""
-    start = time.perf_counter()
-    if reselect:
+    fitted: Fitted, old: TrainingSums, changes: Changes, runtime: Runtime
+) -> tuple[Fitted, Update]:
+    """Return the model with the changed sums, and what was done; see `ImageClassifier.update`."""
+    if changes.reselect:
         raise OptionError(
             "Choosing again needs features of every photo, and this model keeps sums: train again, with "
             "keep='features' (--keep features) for that."
         )
-    refuse_int8_removal(model, remove)
-    asked = _asked(model, old, remove, relabel)
-    rows, seconds = _seen_again(model, old, asked.files)
+    asked = _asked(fitted, old, changes)
+    rows, seconds = _seen_again(fitted, old, asked.files, runtime)
     done = Update(0, len(asked.gone), len(asked.moved), removed=tuple(old.names[i] for i in asked.gone))
 
     stay = np.delete(np.arange(len(old)), asked.gone)
     names, digests = [old.names[i] for i in stay], old.digests[stay]
     classes = [asked.after[i] for i in stay]
     new_rows, n_stay = rows[:0], len(stay)
-    if add is not None:
-        images, features = look_at_new(model, add)
-        keys = [row.tobytes() for row in digests]
-        new, free = unknown_photos(keys, classes, names, images, features)
-        new_rows = _encoded(model, features.matrices[model.tap_][new])
-        names, digests = names + free, np.concatenate([digests, features.digests[new]])
-        classes = classes + [images.classes[images.labels[i]] for i in new]
-        seconds += features.seconds
-        skipped = features.skipped + images.skipped
-        done = replace(done, n_added=len(new), n_known=len(images) - len(new), skipped=skipped)
+    if changes.add is not None:
+        photos = look_at_new(
+            fitted,
+            changes.add,
+            fitted.runners(runtime.device),
+            [fitted.tap_set],
+            runtime,
+            keys=[row.tobytes() for row in digests],
+            classes=classes,
+            names=names,
+        )
+        new_rows = fitted.encode(photos.features.matrices[fitted.tap_set][photos.new])
+        names, classes = names + photos.names, classes + photos.classes
+        digests = np.concatenate([digests, photos.features.digests[photos.new]])
+        seconds += photos.features.seconds
+        done = replace(
+            done,
+            n_added=len(photos.new),
+            n_known=len(photos.images) - len(photos.new),
+            skipped=photos.skipped,
+        )
 
     every = sorted({*asked.before, *classes}, key=natural_key)
     left = sorted(set(classes), key=natural_key)
     if len(left) < 2:
         raise DataError("The labels are all of one class; a classifier needs at least two.")
+    device = fitted.settings.head_options(runtime).torch_device
 
     def of(some: NDArray[Any], labels: Sequence[str]) -> RidgeStatistics:
-        return class_sums(model.head_, some, _places(every, labels), len(every))
+        return class_sums(finite(fitted.head), some, _places(every, labels), len(every), device)
 
     again = sorted(asked.files)
-    sums = over_classes(old.sums, _places(model.classes_.tolist(), every))
+    sums = over_classes(old.sums, _places(fitted.classes, every))
     sums = sums - of(rows, [asked.before[i] for i in again])
     sums = sums + of(rows[np.isin(again, asked.moved)], [asked.after[i] for i in asked.moved])
     sums = over_classes(sums + of(new_rows, classes[n_stay:]), _places(every, left))
-    head = solved_again(model.head_, sums)
+    head = solved_again(fitted.head, sums, device)
+    updated = replace(
+        fitted,
+        classes=tuple(left),
+        n_train=len(names),
+        seconds={"features": seconds, "fit": 0.0},
+        head=head,
+        record=TrainingSums(tuple(names), digests, _places(left, classes), sums),
+        paths=tuple(names),
+        stale=fitted.stale or bool(again) or len(names) > n_stay,
+    )
+    return updated, done
 
-    gone = {old.digests[i].tobytes() for i in asked.gone} - {row.tobytes() for row in digests}
-    if gone:
-        FeatureCache().forget(gone)
-    model.stale_ = model.stale_ or bool(again) or len(names) > n_stay
-    model.sums_ = Summed(tuple(names), digests, _places(left, classes), sums)
-    model.head_, model.classes_, model.loo_scores_ = head, np.array(left), head.loo_scores_
-    model.paths_, model.n_train_ = names, len(names)
-    done = replace(done, seconds=time.perf_counter() - start)
-    model.seconds_ = {"features": seconds, "fit": max(0.0, done.seconds - seconds)}
-    return done
 
-
-def _asked(
-    model: "ImageClassifier", old: Summed, remove: Sequence[str | Path], relabel: Mapping[str, str]
-) -> _Asked:
-    before = [str(model.classes_[label]) for label in old.labels]
+def _asked(fitted: Fitted, old: TrainingSums, changes: Changes) -> _Asked:
+    before = [fitted.classes[label] for label in old.labels]
     after, files = list(before), {}
-    for photo in remove:
+    for photo in changes.remove:
         files.update(dict.fromkeys(old.find([photo]).tolist(), str(photo)))
     gone, moved = sorted(files), []
-    for path, label in relabel.items():
+    for path, label in changes.relabel.items():
         for place in old.find([path]).tolist():
             after[place] = class_name(label)
             if after[place] != before[place] and place not in files:
@@ -129,9 +129,9 @@ def _asked(
 
 
 def _seen_again(
-    model: "ImageClassifier", old: Summed, files: Mapping[int, str]
+    fitted: Fitted, old: TrainingSums, files: Mapping[int, str], runtime: Runtime
 ) -> tuple[NDArray[Any], float]:
-    """Look once more at photos of the roster; return their encoded features, in its order, and seconds.
+    """Look once more at photos of the sums; return their encoded features, in its order, and seconds.
 
     Raises
     ------
@@ -140,26 +140,22 @@ def _seen_again(
     """
     places = sorted(files)
     if not places:
-        width = model.head_.n_features_in_
-        return np.empty((0, width), dtype=model.head_.dtype_), 0.0
+        decision = fitted.head.decision
+        return np.empty((0, decision.n_features), dtype=decision.dtype), 0.0
     for place in places:
         if not Path(files[place]).is_file():
             raise DataError(
                 f"{old.names[place]} has to be seen again, as this model keeps sums and no features, and "
                 f"{files[place]} is no file: give the path of the photo."
             )
-    features = model.look(open_listed([files[place] for place in places]), strict=True)
-    for place, digest in zip(places, features.digests, strict=True):
+    seen = look(fitted, open_listed([files[place] for place in places]), replace(runtime, strict=True))
+    for place, digest in zip(places, seen.digests, strict=True):
         if digest.tobytes() != old.digests[place].tobytes():
             raise DataError(
                 f"{files[place]} is not the photo {old.names[place]} that was trained on, to the byte, so it "
                 "cannot be taken out of the sums: give the very file."
             )
-    return _encoded(model, features.matrices[model.tap_]), features.seconds
-
-
-def _encoded(model: "ImageClassifier", features: NDArray[np.float16]) -> NDArray[Any]:
-    return ENCODERS[model.choice_.encode](features)
+    return fitted.encode(seen.matrices[fitted.tap_set]), seen.seconds
 
 
 def _places(among: Sequence[str], names: Sequence[str]) -> NDArray[np.int64]:

@@ -7,27 +7,28 @@ and taken out again, as long as they can be had once more. What needs rows one b
 leave-one-out, and with it the choice of alpha, the calibration and the novelty of the training rows.
 """
 
-import copy
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.head.optical_ridge import OpticalRidge
-from lightprobe.ridge.solve import solve_sums
-from lightprobe.ridge.statistics import RidgeStatistics
+from lightprobe.head.decision import Linear, RandomFeatures
+from lightprobe.head.fitted_head import FittedHead
+from lightprobe.ridge import RidgeStatistics, solve_sums
+
+Finite = Linear | RandomFeatures
 
 
 def class_sums(
-    head: OpticalRidge, X: NDArray[Any], labels: NDArray[np.integer], n_classes: int
+    decision: Finite, X: NDArray[Any], labels: NDArray[np.integer], n_classes: int, device: str
 ) -> RidgeStatistics:
     """Sum over rows X (n, m) of classes `labels` (n,): targets are 1 for a row's own class and else 0.
 
     In double precision, so that taking rows out leaves of them what rounding leaves, and of bits nothing.
     """
     own = (labels[:, None] == np.arange(n_classes)).astype(np.float64)
-    return RidgeStatistics.of(_Features(head, X), own, device=head.torch_device)
+    return RidgeStatistics.of(_Features(decision, X), own, device=device)
 
 
 def over_classes(sums: RidgeStatistics, columns: NDArray[np.integer]) -> RidgeStatistics:
@@ -40,7 +41,7 @@ def over_classes(sums: RidgeStatistics, columns: NDArray[np.integer]) -> RidgeSt
     )
 
 
-def solved_again(head: OpticalRidge, sums: RidgeStatistics) -> OpticalRidge:
+def solved_again(head: FittedHead, sums: RidgeStatistics, device: str) -> FittedHead:
     """Solve for the coefficients of a fitted head from class sums, at its relative alpha.
 
     Its calibration and leave-one-out accuracy stay what they were; it has no leave-one-out scores.
@@ -56,26 +57,33 @@ def solved_again(head: OpticalRidge, sums: RidgeStatistics) -> OpticalRidge:
         target_sum=2 * sums.target_sum - sums.weight,
         moment=2 * sums.moment - sums.feature_sum[:, None],
     )
-    fit = solve_sums(signed, head.alpha_relative_, device=head.torch_device)
-    solved = copy.copy(head)
-    solved.classes_ = np.arange(n_classes)
+    fit = solve_sums(signed, head.alpha_relative, device=device)
     columns = slice(1, 2) if n_classes == 2 else slice(None)
-    solved.coef_, solved.intercept_ = np.ascontiguousarray(fit.coef.T[columns]), fit.intercept[columns]
-    solved.alpha_ = fit.alpha
-    solved.class_weight_ = np.ones(n_classes)
-    solved.loo_scores_ = np.empty((0, n_classes))
-    return solved
+    decision = replace(
+        finite(head), coef=np.ascontiguousarray(fit.coef.T[columns]), intercept=fit.intercept[columns]
+    )
+    return replace(
+        head,
+        decision=decision,
+        n_classes=n_classes,
+        alpha=fit.alpha,
+        class_weight=np.ones(n_classes),
+        loo_scores=np.empty((0, n_classes)),
+    )
+
+
+def finite(head: FittedHead) -> Finite:
+    """Return the decision function of a head of finite dimension, as heads with sums are."""
+    assert isinstance(head.decision, Linear | RandomFeatures)
+    return head.decision
 
 
 class _Features:
     """φ(X) in double precision, made a block of rows at a time."""
 
-    def __init__(self, head: OpticalRidge, X: NDArray[Any]) -> None:
-        self._head, self._X = head, X
-        self.shape = (len(X), head.n_components_ or X.shape[1])
+    def __init__(self, decision: Finite, X: NDArray[Any]) -> None:
+        self._decision, self._X = decision, X
+        self.shape = (len(X), decision.coef.shape[1])
 
     def __getitem__(self, index: NDArray[np.intp]) -> NDArray[np.float64]:
-        rows = self._X[index]
-        if self._head.n_components_ is not None:
-            rows = np.asarray(self._head.features_.transform(rows))
-        return rows.astype(np.float64)
+        return self._decision.features(self._X[index]).astype(np.float64)

@@ -1,12 +1,16 @@
-"""What a model says of photos."""
+"""What a model says of photos, and in which order."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.features import Chunk
 from lightprobe.images import Skipped
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -122,3 +126,30 @@ def as_record(answer: Prediction) -> dict[str, Any]:
         **why,
         "error": answer.error,
     }
+
+
+def in_order(
+    paths: Sequence[str], chunks: Iterable[Chunk[Key]], answer: Callable[[Chunk[Key]], Iterable[Prediction]]
+) -> Iterator[Prediction]:
+    """Yield one answer a photo, in the order of `paths`; only those that wait for an earlier one are held.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        Names of the photos.
+    chunks : iterable of Chunk
+        Every photo in exactly one of them, in any order; a photo that failed is answered with its error.
+    answer : callable
+        From a chunk with features to one answer a row; the path is filled in here.
+    """
+    ready: dict[int, Prediction] = {}
+    position = 0
+    for chunk in chunks:
+        for index, reason in chunk.failed.items():
+            ready[index] = Prediction(paths[index], error=reason)
+        if chunk.features:
+            for index, prediction in zip(chunk.indices.tolist(), answer(chunk), strict=True):
+                ready[index] = replace(prediction, path=paths[index])
+        while position in ready:
+            yield ready.pop(position)
+            position += 1

@@ -1,0 +1,144 @@
+"""From training photos to the classifier that leave-one-out prefers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightprobe.classifier.fitted import Fitted
+from lightprobe.classifier.settings import Settings
+from lightprobe.classifier.training_record import TrainingRows, TrainingSums
+from lightprobe.features import TapSet, extract_tap_sets, taps_of
+from lightprobe.head import Exact, Novelty
+from lightprobe.images import ImageSet, require_every_class
+from lightprobe.optics import ENCODERS
+from lightprobe.photo_model import Network
+from lightprobe.runtime import Runtime
+from lightprobe.selection import Available, Candidate, Selection, choices, list_tap_sets, select
+
+
+def fit(settings: Settings, images: ImageSet, runtime: Runtime) -> Fitted:
+    """Look at the training photos once, compare the candidates, and solve.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Its test photos are left alone.
+
+    Raises
+    ------
+    LightprobeError
+        If the data or a setting cannot be used; one sentence says why.
+    """
+    settings.check(runtime)
+    images = images.training
+    require_every_class(images, "training photos")
+    every_stage = settings.cut == "auto"
+    backbones = settings.create_backbones(runtime)
+    available = list_tap_sets(
+        backbones, len(images), settings.compared_pool, settings.max_memory, every_stage=every_stage
+    )
+    settled = [
+        Network.for_photos(images, backbone, taps_of(available.tap_sets, place), runtime)
+        for place, backbone in enumerate(backbones)
+    ]
+    seen = extract_tap_sets(images, [runner for _, runner in settled], available.tap_sets, runtime)
+    images = images.select(seen.kept)
+    require_every_class(images, "training photos that can be decoded")
+    selection = compare(settings, available, seen.matrices, images.labels, images.groups, runtime)
+    rows = ENCODERS[selection.choice.encode](seen.matrices[selection.choice.taps])
+    fitted = assemble(
+        settings,
+        selection,
+        [network for network, _ in settled],
+        TrainingRows(images.paths, seen.digests, images.labels, images.groups, rows),
+        images.classes,
+        runtime,
+    )
+    return replace(
+        fitted,
+        seconds={"features": seen.seconds, **selection.seconds},
+        skipped=seen.skipped + images.skipped,
+        cut_gain=_gain_over(available.last, selection.candidates) if every_stage else None,
+        n_cached=seen.n_cached,
+    )
+
+
+def compare(
+    settings: Settings,
+    available: Available,
+    matrices: Mapping[TapSet, NDArray[np.float16]],
+    labels: NDArray[np.int64],
+    groups: NDArray[np.str_] | None,
+    runtime: Runtime,
+) -> Selection:
+    """Compare everything that the settings leave open; what memory had no room for stands at the end."""
+    kernel = settings.asked_kernel
+    selection = select(
+        matrices,
+        labels,
+        choices(available.tap_sets, settings.encode, kernel),
+        settings.head_options(runtime),
+        groups=groups,
+        multiplications=available.multiplications,
+        never_screened=available.last,
+        progress=runtime.progress,
+    )
+    dropped = [
+        Candidate(choice, dropped=available.dropped[choice.taps])
+        for choice in choices(available.dropped, settings.encode, kernel)
+    ]
+    return replace(selection, candidates=[*selection.candidates, *dropped])
+
+
+def assemble(
+    settings: Settings,
+    selection: Selection,
+    networks: Sequence[Network],
+    rows: TrainingRows,
+    classes: Sequence[str],
+    runtime: Runtime,
+) -> Fitted:
+    """Put together the model that a selection on these training photos found.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+        All that were compared; those that the winner looks through are kept, up to its layers.
+    rows : TrainingRows
+        As the winner's head saw them.
+    """
+    choice, head = selection.choice, selection.head
+    taps = choice.taps
+    needed = tuple(networks[place].at(tap.cut) for place, tap in zip(taps.places, taps.taps, strict=True))
+    if len(needed) == 1:  # alone, its layer needs no network's name before it
+        choice = replace(choice, taps=TapSet.of(taps.taps[0]))
+    record: TrainingRows | TrainingSums | None = None
+    if settings.keep == "features":
+        # The head's copy of the rows, where it has one, so that memory holds them once.
+        record = replace(rows, rows=head.decision.rows) if isinstance(head.decision, Exact) else rows
+    elif settings.keep == "sums":
+        record = TrainingSums.of(head, rows, settings.head_options(runtime))
+    return Fitted(
+        classes=tuple(classes),
+        networks=needed,
+        n_train=len(rows),
+        seconds=selection.seconds,
+        skipped=(),
+        settings=settings,
+        choice=choice,
+        candidates=tuple(selection.candidates),
+        head=head,
+        novelty=Novelty.of(head, rows.groups),
+        record=record,
+        paths=rows.names,
+        optimism=selection.optimism,
+        n_groups=None if rows.groups is None else len(np.unique(rows.groups)),
+    )
+
+
+def _gain_over(last: Sequence[TapSet], candidates: Sequence[Candidate]) -> float | None:
+    there = [c.loo_accuracy for c in candidates if c.choice.taps in last and c.loo_accuracy is not None]
+    won = candidates[0].loo_accuracy
+    return None if won is None or not there else won - max(there)

@@ -1,0 +1,231 @@
+"""A fitted closed-form classifier: one value, its answers, and its form on disk."""
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightprobe.classifier.answers import EncodedAnswerer, Explainer
+from lightprobe.classifier.settings import Settings
+from lightprobe.classifier.training_record import TrainingRows, TrainingSums
+from lightprobe.errors import OptionError
+from lightprobe.features import TapSet
+from lightprobe.head import FittedHead, Novelty, check_rate
+from lightprobe.optics import ENCODERS
+from lightprobe.photo_model import Answerer, LeftOut, Network, PhotoModel, named, network_facts
+from lightprobe.photo_model.card import optical_card
+from lightprobe.selection import Candidate, Choice
+
+Tensors = dict[str, torch.Tensor]
+
+# Whose versions a saved model records.
+VERSIONS: Final = ("lightprobe", "torch", "torchvision", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted(PhotoModel):
+    """Frozen networks, an encoding, a kernel, ridge; nothing of it is ever changed.
+
+    Attributes
+    ----------
+    settings : Settings
+        What it was fitted with.
+    choice : Choice
+        The winner of what leave-one-out compared.
+    candidates : tuple of Candidate
+        All of that, the winner first.
+    head : FittedHead
+    novelty : Novelty
+    record : TrainingRows, TrainingSums or None
+        What is kept of the training photos.
+    paths : tuple of str, length n_train
+        Their names, in the order of `head.loo_scores`; empty in a model that was loaded and keeps nothing.
+    optimism : float
+        What `head.loo_accuracy` owes to the choice among the candidates.
+    cut_gain : float or None
+        Where stages were compared: accuracy of the winner less that of the best of the last layers.
+    n_groups : int or None
+    n_cached : int
+        Training photos whose features came from the cache.
+    stale : bool
+        Whether figures of leave-one-out are those of the last training, and the sums have changed since.
+    """
+
+    settings: Settings
+    choice: Choice
+    candidates: tuple[Candidate, ...]
+    head: FittedHead
+    novelty: Novelty
+    record: TrainingRows | TrainingSums | None
+    paths: tuple[str, ...]
+    optimism: float
+    cut_gain: float | None = None
+    n_groups: int | None = None
+    n_cached: int = 0
+    stale: bool = False
+
+    @property
+    def tap_set(self) -> TapSet:
+        """The features that leave-one-out preferred."""
+        return self.choice.taps
+
+    def encode(self, features: NDArray[np.float16]) -> NDArray[Any]:
+        """Encode features (n, d) as the head takes them."""
+        return ENCODERS[self.choice.encode](features)
+
+    def scores(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
+        """Scores (n, n_classes) of features (n, d)."""
+        return self.head.scores(self.encode(features))
+
+    def probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
+        """Probabilities (n, n_classes) of features (n, d)."""
+        return self.head.probabilities(self.encode(features))
+
+    def answerer(self, top: int, unknown: float | None, why: int) -> Answerer:
+        """Return what answers; OptionError where `unknown` or `why` cannot be said."""
+        if unknown is not None:
+            check_rate(unknown)
+        explainer = self.explainer if why else None
+        return lambda features: self.answers(self.encode(features), top, unknown, explainer, why)
+
+    @cached_property
+    def answers(self) -> EncodedAnswerer:
+        """What turns encoded features into answers; prepared once."""
+        return EncodedAnswerer(self.head, self.classes, self.novelty)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What names the training photos that argued; OptionError if the model keeps no features of them."""
+        if not isinstance(self.record, TrainingRows):
+            raise OptionError(
+                "This model keeps no features of its training photos, so none can be named: "
+                "train again, with keep='features' (--keep features)."
+            )
+        return Explainer(self.head, self.classes, self.record)
+
+    def left_out(self) -> LeftOut | None:
+        """Answer for each training photo by the model that never saw it; None where nothing is kept."""
+        if not isinstance(self.record, TrainingRows | TrainingSums) or not len(self.head.loo_scores):
+            return None
+        probabilities = self.head.calibration.probabilities(self.head.loo_scores)
+        return self.paths, self.record.labels, probabilities
+
+    def facts(self) -> dict[str, Any]:
+        """Describe it in JSON values, for a run's row."""
+        return {
+            "method": "optical",
+            **network_facts(self.networks),
+            **self.choice.to_config(),
+            "components": self.head.decision.n_components or "exact",
+            "alpha": self.head.alpha,
+            "alpha_relative": self.head.alpha_relative,
+            "n_train": self.n_train,
+            "n_groups": self.n_groups,
+            "loo_accuracy": self.head.loo_accuracy,
+            "loo_balanced_accuracy": self.candidates[0].loo_balanced_accuracy,
+            "optimism": self.optimism,
+            "cut_gain": self.cut_gain,
+            "cached": ["features"] if self.n_cached else [],
+            "candidates": [candidate.to_config() for candidate in self.candidates],
+        }
+
+    def to_tensors(self, parameters: dict[str, Any]) -> tuple[Tensors, dict[str, Any], str]:
+        """Take it apart: tensors, the networks' up to their cuts among them, plain values, and a card."""
+        arrays, head = self.head.to_arrays()
+        if not isinstance(self.record, TrainingRows):
+            # One row a photo: as much a trace of it as its name.
+            arrays["loo_scores"] = arrays["loo_scores"][:0]
+        first, *others = self.networks
+        tensors, network = first.to_tensors()
+        beside = []
+        for place, other in enumerate(others):
+            its_tensors, its_config = other.to_tensors()
+            tensors |= {f"beside.{place}.{name}": tensor for name, tensor in its_tensors.items()}
+            beside.append(its_config)
+        tensors |= _tensors("head", arrays) | _tensors("novelty", vars(self.novelty))
+        kept = None
+        if isinstance(self.record, TrainingRows):
+            rows, kept = self.record.to_arrays(self.head)
+            tensors |= _tensors("kept", rows)
+        elif self.record is not None:
+            tensors |= _tensors("sums", self.record.to_arrays())
+        config = {
+            "method": "optical",
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+            "classes": list(self.classes),
+            "parameters": parameters,
+            **network,
+            "beside": beside,
+            "choice": self.choice.to_config(),
+            "candidates": [candidate.to_config() for candidate in self.candidates],
+            "head": head,
+            "loo_accuracy": self.head.loo_accuracy,
+            "optimism": self.optimism,
+            "cut_gain": self.cut_gain,
+            "n_train": self.n_train,
+            "n_groups": self.n_groups,
+            "seconds": self.seconds,
+            "paths": [] if self.record is None else list(self.paths),
+            "kept": kept,
+            "sums": isinstance(self.record, TrainingSums),
+            "stale": self.stale,
+        }
+        return tensors, config, optical_card(config)
+
+    @classmethod
+    def from_tensors(cls, tensors: Tensors, config: Mapping[str, Any], settings: Settings) -> Self:
+        """Build it again.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            Something is missing, or parts do not fit each other.
+        """
+        classes = tuple(config["classes"])
+        others = enumerate(config.get("beside", ()))  # which models from before several networks do not have
+        networks = (
+            Network.from_tensors(tensors, config),
+            *(Network.from_tensors(named(tensors, f"beside.{place}."), other) for place, other in others),
+        )
+        head = FittedHead.from_arrays(_arrays(tensors, "head"), config["head"])
+        if head.n_classes != len(classes):
+            raise ValueError("the head and the list of classes differ in length")
+        novelty = _arrays(tensors, "novelty")
+        paths = tuple(config["paths"])
+        record: TrainingRows | TrainingSums | None = None
+        if config["kept"] is not None:
+            record = TrainingRows.from_arrays(_arrays(tensors, "kept"), config["kept"], paths, head)
+        elif config.get("sums"):  # which older models do not know of
+            record = TrainingSums.from_arrays(_arrays(tensors, "sums"), paths, head)
+        return cls(
+            classes=classes,
+            networks=networks,
+            n_train=config["n_train"],
+            seconds=config["seconds"],
+            skipped=(),
+            settings=settings,
+            choice=Choice.from_config(config["choice"]),
+            candidates=tuple(Candidate.from_config(candidate) for candidate in config["candidates"]),
+            head=head,
+            novelty=Novelty(*(novelty[name] for name in ("reference", "centre", "spread"))),
+            record=record,
+            paths=paths,
+            optimism=config["optimism"],
+            cut_gain=config["cut_gain"],
+            n_groups=config["n_groups"],
+            stale=config.get("stale", False),
+        )
+
+
+def _tensors(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Tensors:
+    return {f"{prefix}.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+
+
+def _arrays(tensors: Tensors, prefix: str) -> dict[str, NDArray[Any]]:
+    return {name: tensor.numpy() for name, tensor in named(tensors, f"{prefix}.").items()}

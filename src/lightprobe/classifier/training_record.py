@@ -1,0 +1,212 @@
+"""What a model keeps of its training photos, so that the set can be changed later.
+
+`TrainingRows` holds a row a photo, `TrainingSums` sums over them; both know which photos they were.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lightprobe.errors import DataError, ImageError, ResourceError
+from lightprobe.features import image_digest
+from lightprobe.head import Exact, FittedHead, HeadOptions, class_sums, finite, pack_rows, unpack_rows
+from lightprobe.images import read_file
+from lightprobe.ridge import RidgeStatistics, primal_bytes
+
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingIndex:
+    """Which photos a model was trained on.
+
+    Attributes
+    ----------
+    names : tuple of str, length n
+    digests : ndarray of uint8, shape (n, 20)
+        Of the photos' bytes: their keys in the feature cache.
+    labels : ndarray of int64, shape (n,)
+        Index into the model's classes.
+    """
+
+    names: tuple[str, ...]
+    digests: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def keys(self) -> list[bytes]:
+        """Digests as keys of the feature cache."""
+        return [row.tobytes() for row in self.digests]
+
+    def find(self, asked: Sequence[str | Path]) -> NDArray[np.intp]:
+        """Find photos by name, by a path that ends with the name, or by the bytes of the file at that path.
+
+        Raises
+        ------
+        DataError
+            If one is not there, or its name fits several.
+        """
+        places = {name: place for place, name in enumerate(self.names)}
+        found: dict[int, None] = {}
+        for item in asked:
+            found.update(dict.fromkeys(self._find(Path(item).as_posix(), places)))
+        return np.array(sorted(found), dtype=np.intp)
+
+    def _find(self, asked: str, places: dict[str, int]) -> list[int]:
+        if asked in places:
+            return [places[asked]]
+        try:
+            digest = np.frombuffer(image_digest(read_file(asked)), np.uint8)
+            same = np.flatnonzero((self.digests == digest).all(axis=1)).tolist()
+        except ImageError:
+            same = []
+        if same:
+            return list(same)
+        fitting = [place for name, place in places.items() if f"/{asked}".endswith(f"/{name}")]
+        fitting = fitting or [place for name, place in places.items() if name.endswith(f"/{asked}")]
+        if not fitting:
+            raise DataError(
+                f"{asked} is not among the {len(self)} training photos: "
+                "give a name as in config.json's `paths`, or the very file."
+            )
+        if len(fitting) > 1:
+            some = ", ".join(self.names[place] for place in fitting[:3])
+            raise DataError(f"{asked} fits {len(fitting)} training photos ({some}): give more of its path.")
+        return fitting
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows(TrainingIndex):
+    """The training set as the head saw it.
+
+    Attributes
+    ----------
+    groups : ndarray of str, shape (n,), or None
+    rows : ndarray, shape (n, n_features)
+        Encoded features: the very array that an exact optical head predicts with.
+    """
+
+    groups: NDArray[np.str_] | None
+    rows: NDArray[Any]
+
+    def select(self, which: NDArray[np.intp]) -> Self:
+        """Return some of the photos, by index."""
+        return replace(
+            self,
+            names=tuple(self.names[i] for i in which),
+            digests=self.digests[which],
+            labels=self.labels[which],
+            groups=None if self.groups is None else self.groups[which],
+            rows=self.rows[which],
+        )
+
+    def to_arrays(self, head: FittedHead) -> tuple[Arrays, dict[str, Any]]:
+        """Take it apart; the rows stay away where the head holds them already."""
+        arrays: Arrays = {"digests": self.digests, "labels": self.labels}
+        if not isinstance(head.decision, Exact):
+            arrays |= pack_rows("rows", self.rows)
+        return arrays, {"groups": None if self.groups is None else self.groups.tolist()}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], config: Mapping[str, Any], names: Sequence[str], head: FittedHead
+    ) -> Self:
+        """Build it again.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Something is missing, or lengths differ.
+        """
+        n, decision = len(head.loo_scores), head.decision
+        if isinstance(decision, Exact):
+            rows = decision.rows
+        else:
+            rows = unpack_rows(arrays, "rows", (n, decision.n_features), decision.dtype)
+        groups = None if config["groups"] is None else np.array(config["groups"])
+        record = cls(tuple(names), arrays["digests"], arrays["labels"], groups, rows)
+        parts = (names, record.digests, record.labels, rows, groups)
+        lengths = {len(part) for part in parts if part is not None}
+        if lengths != {n}:
+            raise ValueError(f"what is kept of the training photos has lengths {sorted(lengths)}")
+        return record
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSums(TrainingIndex):
+    """Sums over the training set, from which photos can be taken out that can be seen again.
+
+    Attributes
+    ----------
+    sums : RidgeStatistics
+        Targets are 1 for a photo's own class and else 0: see `class_sums`.
+    """
+
+    sums: RidgeStatistics
+
+    @classmethod
+    def of(cls, head: FittedHead, rows: TrainingRows, options: HeadOptions) -> Self:
+        """Sum over the photos that a head of finite dimension was fitted to.
+
+        Raises
+        ------
+        ResourceError
+            The sums would take more memory than there is, or was allowed.
+        """
+        decision, budget = finite(head), options.memory_budget()
+        width = decision.coef.shape[1]
+        if (needed := primal_bytes(width)) > budget:
+            raise ResourceError(
+                f"The sums of {width} features take {needed / 1e9:.2g} GB and {budget / 1e9:.2g} GB are "
+                "allowed: average over positions (--pool avg), or take fewer random features "
+                "(--components N)."
+            )
+        sums = class_sums(decision, rows.rows, rows.labels, head.n_classes, options.torch_device)
+        return cls(rows.names, rows.digests, rows.labels, sums)
+
+    def to_arrays(self) -> Arrays:
+        """Take it apart; of the symmetric matrix the rows from the diagonal on."""
+        gram = self.sums.gram
+        return {
+            "digests": self.digests,
+            "labels": self.labels,
+            "feature_sum": self.sums.feature_sum,
+            "target_sum": self.sums.target_sum,
+            "moment": self.sums.moment,
+            "gram": np.concatenate([row[place:] for place, row in enumerate(gram)]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], names: Sequence[str], head: FittedHead) -> Self:
+        """Build it again.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Something is missing, or lengths differ.
+        """
+        n, m, c = len(names), finite(head).coef.shape[1], head.n_classes
+        shapes = {
+            "digests": (n, 20),
+            "labels": (n,),
+            "feature_sum": (m,),
+            "target_sum": (c,),
+            "moment": (m, c),
+            "gram": (m * (m + 1) // 2,),
+        }
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"sums.{name} has shape {arrays[name].shape}, not {shape}")
+        gram, start = np.empty((m, m)), 0
+        for place in range(m):
+            gram[place, place:] = gram[place:, place] = arrays["gram"][start : start + m - place]
+            start += m - place
+        parts = {name: arrays[name] for name in ("feature_sum", "target_sum", "moment")}
+        sums = RidgeStatistics(n_rows=n, weight=float(n), gram=gram, **parts)
+        return cls(tuple(names), arrays["digests"], arrays["labels"], sums)

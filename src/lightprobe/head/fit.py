@@ -1,0 +1,204 @@
+"""Fit a head: from encoded features and labels to scores, penalty and calibration.
+
+min over W, b of Σ_i w_i ‖φ(x_i)W + b − y_i‖² + α‖W‖², y in {−1, +1}, one column a class, where φ is the
+features themselves (linear), all optical random features at once through their kernel (optical, exact), or a
+given number of them (optical, components).
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import check_random_state
+
+from lightprobe.errors import DataError
+from lightprobe.head.decision import Decision, Exact, Linear, RandomFeatures
+from lightprobe.head.fitted_head import FittedHead
+from lightprobe.head.options import HeadOptions
+from lightprobe.optics import OpticalFeatures, linear_kernel, optical_from_products
+from lightprobe.ridge import (
+    DegenerateKernelError,
+    Plan,
+    RidgeFit,
+    fit_calibration,
+    identical_rows,
+    joined_groups,
+    plan_fit,
+    solve_dual,
+    solve_primal,
+)
+
+Floats = NDArray[np.float64]
+
+FOLD_ELEMENTS: Final = 2**22  # of training features in double precision at a time
+
+
+def fit_head(
+    X: NDArray[Any],
+    labels: NDArray[np.integer],
+    n_classes: int,
+    options: HeadOptions,
+    *,
+    counts: Floats | None = None,
+    class_weight: Floats | None = None,
+    groups: NDArray[Any] | None = None,
+    products: Callable[[], Floats] | None = None,
+) -> FittedHead:
+    """Fit to encoded features X (n, m) of classes `labels` (n,), indices below `n_classes`.
+
+    Rows that are equal to the last bit are left out together, so that no photo is predicted by its copy.
+
+    Parameters
+    ----------
+    options : HeadOptions
+        Checked; its `class_weight` counts where `class_weight` is None, and must then not be a dict.
+    counts : ndarray, shape (n,), optional
+        Weights of rows, ≥ 0.
+    class_weight : ndarray, shape (n_classes,), optional
+        Weights of classes, which multiply those of rows.
+    groups : ndarray, shape (n,), optional
+        Rows of equal value are left out together, and so are, with or without groups, copies of a row.
+    products : callable, optional
+        Gives X Xᵀ, (n, n), where it is needed, so that fits on the same X can share it; it is left as it is.
+
+    Raises
+    ------
+    DataError
+        The labels are all of one class.
+    DegenerateKernelError
+        The features are the same for every row.
+    ResourceError
+        No way to fit keeps within the memory that is allowed.
+    """
+    if labels.min() == labels.max():
+        raise DataError("The labels are all of one class; a classifier needs at least two.")
+    counts = np.ones(len(X)) if counts is None else counts
+    if class_weight is None:
+        class_weight = np.ones(n_classes)
+        if options.class_weight is not None:
+            class_weight = balanced_weights(labels, counts, n_classes)
+    weights = counts * class_weight[labels]
+    copies = identical_rows(X)
+    if not copies.any():
+        raise DegenerateKernelError(
+            "The features are the same for every row; choose another encoding or layer."
+        )
+    together = copies if groups is None else joined_groups(np.asarray(groups), copies)
+    plan = plan_fit(
+        *X.shape,
+        linear=options.kernel == "linear",
+        components=options.components,
+        budget=options.memory_budget(),
+        integers=X.dtype == np.uint8,
+    )
+    seconds = {"generate": 0.0, "project": 0.0}
+    start = time.perf_counter()
+    targets = np.where(labels[:, None] == np.arange(n_classes), 1.0, -1.0)
+    solving: dict[str, Any] = {
+        "alpha_relative": None if options.alpha == "auto" else float(options.alpha),
+        "weights": None if (weights == 1).all() else weights,
+        "groups": together,
+        "device": options.torch_device,
+    }
+    decision, fit = _solve(X, targets, options, plan, products, solving, seconds)
+    seconds["fit"] = time.perf_counter() - start - sum(seconds.values())
+    return FittedHead(
+        decision,
+        n_classes,
+        fit_calibration(fit.loo_scores, labels, counts),
+        fit.loo_scores,
+        float(np.average(fit.loo_scores.argmax(axis=1) == labels, weights=counts)),
+        class_weight,
+        fit.alpha,
+        fit.alpha_relative,
+        plan.solver,
+        plan.reason,
+        fit.path,
+        seconds,
+    )
+
+
+def balanced_weights(labels: NDArray[np.integer], counts: Floats, n_classes: int) -> Floats:
+    """Weights (n_classes,) with which every class weighs alike: Σ counts / (n_classes Σ_class counts)."""
+    per_class = np.bincount(labels, weights=counts, minlength=n_classes)
+    return np.asarray(counts.sum() / (n_classes * np.where(per_class > 0, per_class, 1)))
+
+
+def _solve(
+    X: NDArray[Any],
+    targets: Floats,
+    options: HeadOptions,
+    plan: Plan,
+    products: Callable[[], Floats] | None,
+    solving: dict[str, Any],
+    seconds: dict[str, float],
+) -> tuple[Decision, RidgeFit]:
+    """Solve as planned, and keep of it what predicting needs."""
+    # Of two classes, whose scores are each other's negative, only the second is kept.
+    columns = slice(1, 2) if targets.shape[1] == 2 else slice(None)
+    device = options.torch_device
+    if plan.components is None and options.kernel == "optical":
+        K = optical_from_products(linear_kernel(X, device=device) if products is None else products().copy(), X)
+        means = K.mean(axis=1)
+        fit = solve_dual(K, targets, overwrite_K=True, **solving)
+        coef = np.ascontiguousarray(fit.coef[:, columns])
+        return Exact(X, coef, fit.intercept[columns], means, device), fit
+    features: Any = X  # or what stands for a matrix that is not stored
+    projection = None
+    if plan.components is not None:
+        seed = int(check_random_state(options.random_state).randint(2**31 - 1))
+        projection = OpticalFeatures(
+            plan.components,
+            projection=options.projection,
+            camera=options.camera,
+            random_state=seed,
+            device=options.device,
+        ).fit(X)
+        features = _Projected(projection, X, seconds)
+        if plan.stored:
+            features = features[np.arange(len(X))]
+    if plan.solver == "primal":
+        fit = solve_primal(features, targets, **solving)
+        coef = np.ascontiguousarray(fit.coef.T[columns])
+    else:
+        shared = products if projection is None else None
+        K = linear_kernel(features, device=device) if shared is None else shared().copy()
+        fit = solve_dual(K, targets, overwrite_K=True, **solving)
+        coef = _fold(features, np.ascontiguousarray(fit.coef[:, columns]))
+    intercept = fit.intercept[columns]
+    if projection is None:
+        return Linear(coef, intercept, X.dtype), fit
+    return RandomFeatures(coef, intercept, X.dtype, projection), fit
+
+
+class _Projected:
+    """Stands for the matrix φ(X), (n, k), where it does not fit in memory; gives rows by index.
+
+    `seconds`' "generate" and "project" grow by the time each reading takes.
+    """
+
+    def __init__(self, features: OpticalFeatures, X: NDArray[Any], seconds: dict[str, float]) -> None:
+        self.shape = (len(X), int(features.n_components))
+        self._features, self._X, self._seconds = features, X, seconds
+
+    def __getitem__(self, index: NDArray[np.intp]) -> NDArray[Any]:
+        start = time.perf_counter()
+        features = np.asarray(self._features.transform(self._X[index]))
+        generated = self._features.generate_seconds_
+        self._seconds["generate"] += generated
+        self._seconds["project"] += time.perf_counter() - start - generated
+        return features
+
+
+def _fold(X: NDArray[Any], dual_coef: Floats) -> Floats:
+    """W = cᵀX, (c, m), in blocks of rows."""
+    folded = np.zeros((dual_coef.shape[1], X.shape[1]))
+    step = max(1, FOLD_ELEMENTS // X.shape[1])
+    buffer = np.empty((min(step, len(X)), X.shape[1]))
+    for start in range(0, len(X), step):
+        block = buffer[: len(X) - start]
+        np.copyto(block, X[start : start + step])
+        folded += dual_coef[start : start + step].T @ block
+    return folded

@@ -1,0 +1,178 @@
+"""The estimator that every method's classifier is: parameters, and what is done with photos once fitted."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from lightprobe.images import open_unlabelled
+from lightprobe.photo_model.disk import write_model
+from lightprobe.photo_model.network import Network
+from lightprobe.photo_model.photo_model import (
+    PhotoModel,
+    evaluate,
+    features_of,
+    iter_predictions,
+    open_labelled,
+)
+from lightprobe.photo_model.predictions import Prediction, Tested
+from lightprobe.runtime import Runtime
+
+Model = TypeVar("Model", bound=PhotoModel)
+
+
+class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):
+    """Photos in, classes out: parameters over one fitted value.
+
+    A subclass has the parameters `class_map` and those of `runtime`, and sets `_fitted` when it is fitted.
+    """
+
+    class_map: Any
+    _fitted: Model
+
+    @property
+    def fitted(self) -> Model:
+        """The fitted model as one value; NotFittedError before `fit`."""
+        check_is_fitted(self)
+        return self._fitted
+
+    @property
+    def runtime(self) -> Runtime:
+        """How the parameters say that work is done."""
+        own = self.get_params(deep=False)
+        renamed = {"seed": own["random_state"], "progress": own["verbose"]}
+        shared = {name: own[name] for name in Runtime.__dataclass_fields__ if name in own}
+        return Runtime(**shared, **renamed)
+
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """Names of the classes, shape (n_classes,)."""
+        return np.array(self._learned("classes_").classes)
+
+    @property
+    def networks_(self) -> tuple[Network, ...]:
+        """The networks that look, each ending where it is tapped, and what runs them."""
+        return self._learned("networks_").networks
+
+    @property
+    def network_(self) -> Network:
+        """The only network; OptionError if there are several."""
+        return self._learned("network_").network
+
+    @property
+    def n_train_(self) -> int:
+        """Training photos."""
+        return self._learned("n_train_").n_train
+
+    @property
+    def seconds_(self) -> dict[str, float]:
+        """Seconds a stage of training."""
+        return self._learned("seconds_").seconds
+
+    @property
+    def skipped_(self) -> tuple[Any, ...]:
+        """Training photos that could not be decoded."""
+        return self._learned("skipped_").skipped
+
+    def predict(self, data: Any) -> NDArray[np.str_]:
+        """Most probable class of each photo, shape (n,); `data` and errors as for `predict_proba`."""
+        best = self.predict_proba(data).argmax(axis=1)
+        labels: NDArray[np.str_] = self.classes_[best]
+        return labels
+
+    def predict_proba(self, data: Any) -> NDArray[np.float64]:
+        """Probabilities, shape (n, n_classes).
+
+        `data` is a photo's path, a list of paths, a folder or zip of photos, or an array (n, h, w, 3).
+
+        Raises
+        ------
+        DataError
+            If a photo cannot be decoded; `iter_predictions` goes on instead.
+        """
+        model = self.fitted
+        return model.probabilities(features_of(model, data, self.runtime))
+
+    def score(self, data: Any, y: Sequence[str] | None = None) -> float:
+        """Accuracy on the test split of `data`, or on all of it if it has none; classes go by name."""
+        tested = self.evaluate(data, y)
+        return float(np.mean(tested.probabilities.argmax(axis=1) == tested.labels))
+
+    def evaluate(self, data: Any, y: Sequence[str] | None = None) -> Tested:
+        """Ask the model about photos whose class is known.
+
+        Parameters
+        ----------
+        data, y
+            As for `fit`; the test split, or all photos if there is none. Classes are matched by name.
+
+        Raises
+        ------
+        DataError
+            If a class is unknown to the model, or no photo can be decoded.
+        """
+        model = self.fitted
+        images = open_labelled(data, y, class_map=self.class_map, unmatched=True)
+        return evaluate(model, images, self.runtime)
+
+    def iter_predictions(
+        self, data: Any, *, top: int = 1, unknown: float | None = None, why: int = 0
+    ) -> Iterator[Prediction]:
+        """Answer photo by photo, in their order, with a few batches in memory at a time.
+
+        Parameters
+        ----------
+        data : path, list of paths, or arrays
+            Photos, folders of photos, zips.
+        top : int
+            How many classes an answer names.
+        unknown : float, optional
+            Call photos unknown that are as novel as this share of the training photos, when left out.
+        why : int
+            Name so many training photos that argued for and against.
+
+        Yields
+        ------
+        Prediction
+            A photo that cannot be decoded gets an answer too: its `error`.
+
+        Raises
+        ------
+        OptionError
+            If `unknown` or `why` is asked of a model that cannot tell.
+        """
+        images = open_unlabelled(data)
+        yield from iter_predictions(self.fitted, images, self.runtime, top=top, unknown=unknown, why=why)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.
+
+        The networks up to their cuts are inside, so the folder is all that predicting needs.
+
+        Raises
+        ------
+        ModelFileError
+            If something other than a model lies there.
+        """
+        path = Path(folder)
+        write_model(path, *self.fitted.to_tensors(self._saved_parameters()))
+        return path
+
+    @abstractmethod
+    def _saved_parameters(self) -> dict[str, Any]:
+        """Return the parameters as JSON values."""
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_fitted" in vars(self)
+
+    def _learned(self, name: str) -> Model:
+        """Return the value that attribute `name` is read from; AttributeError before `fit`."""
+        if "_fitted" not in vars(self):
+            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted")
+        return self._fitted

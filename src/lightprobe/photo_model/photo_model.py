@@ -1,0 +1,188 @@
+"""What every fitted classifier is, whatever its method: networks that look, a head that answers.
+
+    p(class | photo) = h(f(photo)), f one network up to a layer, pooled, or several side by side, h a head
+
+A method's model is a frozen value of this shape; what is done with photos are functions of it.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+from tqdm import tqdm
+
+from lightprobe.errors import OptionError
+from lightprobe.features import (
+    BackboneRunner,
+    Chunk,
+    Features,
+    TapSet,
+    extract_tap_sets,
+    stream_tap_set,
+)
+from lightprobe.images import ImageSet, Skipped, as_class_map, open_images, open_unlabelled
+from lightprobe.paths import cache_folder
+from lightprobe.photo_model.network import Network
+from lightprobe.photo_model.predictions import Prediction, Tested, in_order
+from lightprobe.runtime import Runtime
+
+# From features (n, d) to one answer a row, paths left empty.
+Answerer = Callable[[NDArray[np.float16]], Iterable[Prediction]]
+# Labels of photos by one who has not seen them: paths, labels (n,), probabilities (n, n_classes).
+LeftOut = tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoModel(ABC):
+    """A fitted classifier of photos.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    networks : tuple of Network
+        Each ending where it is tapped.
+    n_train : int
+        Training photos.
+    seconds : dict of str to float
+        Seconds a stage of training.
+    skipped : tuple of Skipped
+        Training photos that could not be decoded.
+    """
+
+    classes: tuple[str, ...]
+    networks: tuple[Network, ...]
+    n_train: int
+    seconds: dict[str, float]
+    skipped: tuple[Skipped, ...]
+
+    @property
+    @abstractmethod
+    def tap_set(self) -> TapSet:
+        """The features that the head takes."""
+
+    @abstractmethod
+    def probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
+        """Turn features (n, d) into probabilities (n, n_classes)."""
+
+    @abstractmethod
+    def answerer(self, top: int, unknown: float | None, why: int) -> Answerer:
+        """Return what answers; the arguments are those of `iter_predictions`."""
+
+    @abstractmethod
+    def to_tensors(self, parameters: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+        """Take it apart: tensors, plain values for a JSON file, and a card for people.
+
+        `parameters` are the estimator's, as JSON values.
+        """
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """Describe it in JSON values, for a run's row; what a method does not have is null."""
+
+    def left_out(self) -> LeftOut | None:
+        """Answer for each training photo as the model would that never saw it, where that is known."""
+        return None
+
+    @property
+    def network(self) -> Network:
+        """The network, where there is only one.
+
+        Raises
+        ------
+        OptionError
+            If the model sees through several.
+        """
+        if len(self.networks) > 1:
+            names = " and ".join(network.backbone.name for network in self.networks)
+            raise OptionError(
+                f"This model sees through {names} at once, and this can be done with a single network only: "
+                "train a model with one --backbone."
+            )
+        return self.networks[0]
+
+    def runners(self, device: str) -> list[BackboneRunner]:
+        """Compile the networks for what the head takes; each once."""
+        return [
+            network.compiled([tap], device)
+            for network, tap in zip(self.networks, self.tap_set.taps, strict=True)
+        ]
+
+
+def open_labelled(
+    data: Any,
+    y: Any = None,
+    *,
+    class_map: Any = None,
+    group: str | None = None,
+    unmatched: bool = False,
+) -> ImageSet:
+    """Open labelled data and apply the class map; an ImageSet is taken as it is.
+
+    Parameters
+    ----------
+    data, y
+        As for `ImageClassifier.fit`.
+    class_map, group
+        As for `open_images`.
+    unmatched : bool
+        Whether some of the map's classes may be missing here.
+    """
+    if isinstance(data, ImageSet):
+        return data
+    images = open_images(data if y is None else (data, y), root=cache_folder() / "datasets", group=group)
+    if class_map is None:
+        return images
+    return as_class_map(class_map).apply(images, allow_unmatched=unmatched)
+
+
+def look(model: PhotoModel, images: ImageSet, runtime: Runtime) -> Features[TapSet]:
+    """Look at every photo for what the head takes."""
+    return extract_tap_sets(images, model.runners(runtime.device), [model.tap_set], runtime)
+
+
+def features_of(model: PhotoModel, data: Any, runtime: Runtime) -> NDArray[np.float16]:
+    """Look at photos (n, d) all of which have to be decodable; `data` as for `ImageClassifier.predict`."""
+    seen = look(model, open_unlabelled(data), replace(runtime, strict=True))
+    return seen.matrices[model.tap_set]
+
+
+def evaluate(model: PhotoModel, images: ImageSet, runtime: Runtime) -> Tested:
+    """Ask a model about photos whose class is known; the test split, or all photos if there is none.
+
+    Raises
+    ------
+    DataError
+        If a class is unknown to the model, or no photo can be decoded.
+    """
+    images = (images.test or images).aligned_to(model.classes)
+    features = look(model, images, runtime)
+    start = time.perf_counter()
+    probabilities = model.probabilities(features.matrices[model.tap_set])
+    seconds = features.seconds + time.perf_counter() - start
+    kept = images.select(features.kept)
+    return Tested(kept.paths, kept.labels, probabilities, features.skipped + images.skipped, seconds)
+
+
+def iter_predictions(
+    model: PhotoModel,
+    images: ImageSet,
+    runtime: Runtime,
+    *,
+    top: int = 1,
+    unknown: float | None = None,
+    why: int = 0,
+) -> Iterator[Prediction]:
+    """Answer photo by photo, in their order; see `PhotoClassifier.iter_predictions`."""
+    answer = model.answerer(top, unknown, why)
+
+    def answered(chunk: Chunk[TapSet]) -> Iterable[Prediction]:
+        return answer(chunk.features[model.tap_set])
+
+    chunks = stream_tap_set(images, model.runners(runtime.device), model.tap_set, runtime)
+    answers = in_order(images.paths, chunks, answered)
+    yield from tqdm(answers, total=len(images), unit="image", desc="Predicting", disable=not runtime.progress)

@@ -1,0 +1,40 @@
+"""How work is done, whatever is computed: one value where lists of parameters went."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Engine, machine and manners of one piece of work.
+
+    Attributes
+    ----------
+    engine : {"auto", "eager", "openvino"}
+        What runs networks.
+    precision : {"auto", "fp32", "bf16", "fp16", "int8"}
+        Arithmetic of networks.
+    device : str
+        "auto", "cpu", "cuda", "cuda:N" or "mps".
+    batch_size : int
+        Photos a batch.
+    workers : int or None
+        Decoding threads; half the cores without it.
+    cache : bool
+        Keep features on disk.
+    strict : bool
+        Stop at the first photo that cannot be decoded, instead of skipping it.
+    seed : int
+        Of everything random.
+    progress : bool
+        Draw progress bars on stderr.
+    """
+
+    engine: str = "auto"
+    precision: str = "auto"
+    device: str = "auto"
+    batch_size: int = 32
+    workers: int | None = None
+    cache: bool = True
+    strict: bool = False
+    seed: int = 0
+    progress: bool = False

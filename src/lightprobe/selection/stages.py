@@ -1,0 +1,175 @@
+"""Where to look: the layers and poolings that are compared, as far as memory goes."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import psutil
+
+from lightprobe.backbones import Backbone, Pool, Tap
+from lightprobe.errors import ResourceError
+from lightprobe.features import TapSet
+
+logger = logging.getLogger(__name__)
+
+AUTO_POOLS: Final[tuple[Pool, ...]] = ("avg", "flatten")
+
+
+def stage_cuts(backbone: Backbone) -> list[str]:
+    """List the last layer of every stage, the backbone's own cut at the end.
+
+    A stage is a run of layers whose outputs have one resolution, as ResNet's paper calls it (He et al. 2015);
+    of networks that never change it (vision transformers) a quarter of the layers stands for a stage.
+    """
+    infos = backbone.describe()
+    sizes = [info.shape[1:] if info.cut.layout == "nchw" else info.shape[:-1] for info in infos]
+    last = [i for i in range(len(infos)) if i + 1 == len(infos) or sizes[i + 1] != sizes[i]]
+    if len(last) == 1:
+        last = sorted({round(len(infos) * quarter / 4) - 1 for quarter in (1, 2, 3, 4)} - {-1})
+    return [infos[i].name for i in last]
+
+
+def affordable_taps(
+    backbone: Backbone,
+    n_images: int,
+    pool: Pool | Literal["auto"],
+    max_memory: int | None,
+    earlier: Sequence[str] = (),
+) -> tuple[list[Tap], dict[Tap, str]]:
+    """List the poolings that `pool` stands for, without those whose features would not fit in memory.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Tapped at its end.
+    n_images : int
+        Rows of the feature matrices.
+    pool : {"auto", "avg", "flatten"}
+    max_memory : int or None
+        Bytes; half of what is free without it.
+    earlier : sequence of str
+        Layers before the end that are tapped, too: averaged where `pool` is "auto", for their flattened
+        outputs are large and seldom better.
+
+    Returns
+    -------
+    taps : list of Tap
+    dropped : dict of Tap to str
+        Why the others are left out.
+
+    Raises
+    ------
+    ResourceError
+        If nothing is left.
+    """
+    taps = [Tap(cut, "avg" if pool == "auto" else pool) for cut in earlier]
+    taps += [Tap(backbone.cut, name) for name in (AUTO_POOLS if pool == "auto" else (pool,))]
+    sizes = backbone.feature_sizes(taps)
+    if pool == "auto" and sizes[taps[-1]] == sizes[taps[-2]]:
+        del taps[-1]  # one position: both poolings are the same
+    limit = memory_limit(max_memory)
+    dropped = {tap: reason for tap in taps if (reason := too_large(n_images, sizes[tap], limit))}
+    if len(dropped) == len(taps):
+        raise ResourceError(
+            f"{dropped[taps[0]]}: name another pooling, cut or image size, or raise max_memory."
+        )
+    for tap, reason in dropped.items():
+        logger.warning("%s %s is left out: %s.", tap.cut, tap.pool, reason)
+    return [tap for tap in taps if tap not in dropped], dropped
+
+
+def memory_limit(max_memory: int | None) -> int:
+    """Bytes that the features of one view may take: half of what is free, where it is not given."""
+    return max_memory or psutil.virtual_memory().available // 2
+
+
+def too_large(n_images: int, n_features: int, limit: int) -> str:
+    """Say why features would not fit in memory; nothing if they would."""
+    needed = n_images * n_features * 4  # in float16, and their encoded copy
+    if needed <= limit:
+        return ""
+    return f"{n_images} × {n_features} features take {needed / 1e9:.1f} GB of {limit / 1e9:.1f} GB"
+
+
+@dataclass(frozen=True)
+class Available:
+    """What candidates can take of the photos.
+
+    Attributes
+    ----------
+    tap_sets : tuple of TapSet
+        Each network's, and all networks' last layers side by side.
+    dropped : dict of TapSet to str
+        Those that memory has no room for, and why.
+    multiplications : dict of TapSet to int
+        What one photo takes up to the layers of each; empty where all take the same.
+    last : tuple of TapSet
+        Those of the layers at which the networks end.
+    """
+
+    tap_sets: tuple[TapSet, ...]
+    dropped: dict[TapSet, str]
+    multiplications: dict[TapSet, int]
+    last: tuple[TapSet, ...]
+
+
+def list_tap_sets(
+    backbones: Sequence[Backbone],
+    n_images: int,
+    pool: Pool | Literal["auto"],
+    max_memory: int | None,
+    *,
+    every_stage: bool = False,
+) -> Available:
+    """List each network's affordable taps and, of several networks, their last layers side by side.
+
+    Parameters
+    ----------
+    backbones : sequence of Backbone
+        Tapped at their ends.
+    n_images, pool, max_memory
+        As for `affordable_taps`; side by side, layers are averaged where `pool` is "auto".
+    every_stage : bool
+        Whether the last layers of earlier stages are listed, too.
+
+    Raises
+    ------
+    ResourceError
+        If nothing is left of a network.
+    """
+    names = _unique_names(backbones) if len(backbones) > 1 else [""]
+    tap_sets: list[TapSet] = []
+    dropped: dict[TapSet, str] = {}
+    for place, (name, backbone) in enumerate(zip(names, backbones, strict=True)):
+        earlier = stage_cuts(backbone)[:-1] if every_stage else []
+        taps, left_out = affordable_taps(backbone, n_images, pool, max_memory, earlier)
+        tap_sets += [TapSet((tap,), (place,), (name,)) for tap in taps]
+        dropped |= {TapSet((tap,), (place,), (name,)): reason for tap, reason in left_out.items()}
+    last = [s for s in tap_sets if s.taps[0].cut == backbones[s.places[0]].cut]
+    if len(backbones) > 1:
+        ends = tuple(Tap(backbone.cut, "avg" if pool == "auto" else pool) for backbone in backbones)
+        together = TapSet(ends, tuple(range(len(ends))), tuple(names))
+        size = sum(b.feature_sizes([tap])[tap] for b, tap in zip(backbones, ends, strict=True))
+        if reason := too_large(n_images, size, memory_limit(max_memory)):
+            dropped[together] = reason
+        else:
+            tap_sets.append(together)
+            last.append(together)
+    return Available(tuple(tap_sets), dropped, _multiplications(tap_sets, backbones), tuple(last))
+
+
+def _unique_names(backbones: Sequence[Backbone]) -> list[str]:
+    """Name the networks, with a number behind a name that has been before."""
+    names = [backbone.name for backbone in backbones]
+    seen = [names[: i + 1].count(name) for i, name in enumerate(names)]
+    return [name if n == 1 else f"{name}#{n}" for name, n in zip(names, seen, strict=True)]
+
+
+def _multiplications(tap_sets: Sequence[TapSet], backbones: Sequence[Backbone]) -> dict[TapSet, int]:
+    pairs = {s: [(p, tap.cut) for p, tap in zip(s.places, s.taps, strict=True)] for s in tap_sets}
+    ends = {pair for some in pairs.values() for pair in some}
+    if len(ends) == 1:
+        return {}
+    taken = {(place, cut): backbones[place].multiplications(cut) for place, cut in ends}
+    return {tap_set: sum(taken[pair] for pair in some) for tap_set, some in pairs.items()}
