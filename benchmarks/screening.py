@@ -12,6 +12,7 @@ import json
 from unittest.mock import patch
 
 import numpy as np
+from lightprobe.selection.paired import Photos
 
 from common import photo_arguments
 from lightprobe.backbones import Tap, create_backbone
@@ -19,7 +20,6 @@ from lightprobe.features import FeatureCache, compile_for, extract
 from lightprobe.head import OpticalRidge
 from lightprobe.images import open_images
 from lightprobe.selection import choices, comparison, select, stage_cuts
-from lightprobe.selection.paired import Photos
 from lightprobe.selection.screening import screen
 
 

@@ -1,7 +1,6 @@
 from typing import Any
 
 import pytest
-
 from lightprobe.card import model_card
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lightprobe.errors import ModelFileError
-from lightprobe.model_file import read_model, write_model
+from lightprobe.photo_model.disk import read_model, write_model
 
 TENSORS = {"a": torch.arange(6, dtype=torch.float64).reshape(2, 3), "b": torch.ones(4, dtype=torch.float16)}
 

@@ -1,5 +1,8 @@
 import numpy as np
 import pytest
+from lightprobe.selection.comparison import _contenders
+from lightprobe.selection.optimism import optimism
+from lightprobe.selection.paired import Photos
 from sklearn.linear_model import Ridge
 
 from lightprobe.backbones import Tap, create_backbone
@@ -7,9 +10,6 @@ from lightprobe.errors import OptionError, ResourceError
 from lightprobe.head import OpticalRidge
 from lightprobe.images import sample_mask
 from lightprobe.selection import Candidate, Choice, affordable_taps, choices, select, stage_cuts
-from lightprobe.selection.comparison import _contenders
-from lightprobe.selection.optimism import optimism
-from lightprobe.selection.paired import Photos
 
 AVG, FLAT = Tap("layer", "avg"), Tap("layer", "flatten")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from lightprobe.answers import Argument, Explanation, Prediction
 from lightprobe.bulk import CsvForm, Form, JsonLinesForm, photo_blocks, write_table
 from lightprobe.images import ImageSet
+from lightprobe.photo_model import Argument, Explanation, Prediction
 
 FORMS = [CsvForm(2), JsonLinesForm()]
 NAMES = ["a.jpg", 'with,comma and "quotes".jpg', "two\nlines.jpg", "größe.jpg", "broken.jpg", "e.jpg"]

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lightprobe.classifier.naming import of_each
 from tests.toys import draw_toys
 
 from lightprobe import ImageClassifier, load
 from lightprobe.backbones import create_backbone
 from lightprobe.classifier import training
-from lightprobe.classifier.naming import of_each
 from lightprobe.errors import BackboneError, OptionError
 from lightprobe.evidence.facts import facts
 from lightprobe.export import export

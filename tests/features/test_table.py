@@ -8,7 +8,7 @@ import pytest
 from lightprobe.backbones import Tap, create_backbone, create_runner
 from lightprobe.errors import BackboneError, MissingExtraError, OptionError
 from lightprobe.features import extract
-from lightprobe.features.table import extract_to_file
+from lightprobe.features.feature_file import extract_to_file
 from lightprobe.images import open_images
 
 HOW = {

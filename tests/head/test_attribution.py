@@ -36,7 +36,9 @@ def test_shares_and_base_sum_to_the_score(
     new = rows(9, classes, seed=5)[0]
     asked = np.arange(9) % classes
     scores = head.class_scores(new)[np.arange(9), asked]
-    np.testing.assert_allclose(shares(shares.compare(new)[0], asked).sum(axis=1) + shares.base[asked], scores, atol=near)
+    np.testing.assert_allclose(
+        shares(shares.compare(new)[0], asked).sum(axis=1) + shares.base[asked], scores, atol=near
+    )
     if not weighted:
         targets = np.where(y[:, None] == np.arange(classes), 1.0, -1.0)
         np.testing.assert_allclose(shares.base, targets.mean(axis=0), atol=near)
@@ -49,7 +51,9 @@ def test_a_linear_heads_shares_sum_exactly_in_double_precision(classes: int) -> 
     shares = Attribution(head.fitted_, X.astype(np.float64), y)
     new, asked = rows(9, classes, seed=5)[0].astype(np.float64), np.arange(9) % classes
     scores = head.class_scores(new)[np.arange(9), asked]
-    np.testing.assert_allclose(shares(shares.compare(new)[0], asked).sum(axis=1) + shares.base[asked], scores, atol=1e-10)
+    np.testing.assert_allclose(
+        shares(shares.compare(new)[0], asked).sum(axis=1) + shares.base[asked], scores, atol=1e-10
+    )
 
 
 def test_shares_are_coefficients_times_the_kernel_between_centred_features() -> None:

@@ -82,6 +82,4 @@ def test_a_foreign_configuration_is_refused(change: dict[str, Any]) -> None:
     for key in config:
         if key != "loo":
             with pytest.raises(ModelFileError):
-                FittedHead.from_arrays(
-                    arrays, {name: value for name, value in config.items() if name != key}
-                )
+                FittedHead.from_arrays(arrays, {name: value for name, value in config.items() if name != key})

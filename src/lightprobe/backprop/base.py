@@ -2,31 +2,24 @@
 
 import json
 import os
-import platform
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
-from sklearn.utils.validation import check_is_fitted
 
-from lightprobe.backbones import pack_state
-from lightprobe.backprop.asking import SoftmaxClassifier
-from lightprobe.backprop.card import model_card
+from lightprobe.backbones import Backbone, pack_state
 from lightprobe.backprop.recipe import Recipe, find_recipe
+from lightprobe.backprop.trained_model import TrainedModel
 from lightprobe.backprop.training import Machine, Trained, seconds_to
-from lightprobe.classifier.network import Network
 from lightprobe.errors import DataError, ModelFileError
 from lightprobe.images import ImageSet, Skipped, holdout_mask, require_every_class
-from lightprobe.model_file import read_model, write_model
+from lightprobe.photo_model import Network, PhotoClassifier, open_labelled, read_model
 
-VERSIONS = ("lightprobe", "lightning", "torch", "torchvision", "numpy", "scikit-learn")
 Row = dict[str, Any]
 
 
@@ -54,7 +47,7 @@ class Learned:
     skipped: tuple[Skipped, ...]
 
 
-class GradientClassifier(SoftmaxClassifier):
+class GradientClassifier(PhotoClassifier[TrainedModel]):
     """Base of `LinearProbe`, `FineTune` and `Scratch`; they say what is particular to them.
 
     scores = W f(x) + b, where f is a network averaged over positions; probabilities are their softmax.
@@ -94,6 +87,8 @@ class GradientClassifier(SoftmaxClassifier):
         Learning rate of the head, as given or found.
     interrupted_ : bool
         Whether Ctrl-C ended training; the best weights so far were kept.
+    fitted : TrainedModel
+        The model itself, one value that nothing changes; the attributes here read from it.
     network_ : Network
         The network up to its cut, as it was trained, and what runs it.
     weight_, bias_ : ndarray of float32, shapes (n_classes, n_features) and (n_classes,)
@@ -111,10 +106,15 @@ class GradientClassifier(SoftmaxClassifier):
 
     recipe: Recipe | str | Path | None
     validation_fraction: float
-    precision: str
-    engine: str
+    group: str | None
+    devices: int
+    num_nodes: int
+    strategy: str
+    checkpoint: str | Path | None
+    resume: bool
+    watch_test: bool
+    on_epoch: Callable[[Row], None] | None
     random_state: int
-    verbose: bool
 
     @abstractmethod
     def _learn(self, split: Split, recipe: Recipe) -> Learned:
@@ -138,25 +138,32 @@ class GradientClassifier(SoftmaxClassifier):
             Ctrl-C before the first epoch was over; later, the best so far is kept.
         """
         recipe = self.chosen_recipe()
-        split = self._split(self._open(data, y, group=self.group))
+        split = self._split(open_labelled(data, y, class_map=self.class_map, group=self.group))
         learned = self._learn(split, recipe)
-        self.classes_ = np.array(split.train.classes)
-        self.network_ = learned.network
-        self.weight_, self.bias_ = learned.weight, learned.bias
-        self.recipe_ = recipe
         trained = learned.trained
-        self.history_, self.best_epoch_ = trained.rows, trained.best_epoch
-        self.val_accuracy_ = trained.rows[trained.best_epoch - 1]["val_accuracy"]
-        self.lr_, self.interrupted_ = learned.lr, trained.interrupted
-        self.watched_seconds_ = trained.watched_seconds
         before = learned.seconds.get("features", 0.0)
-        self.seconds_ = {
-            **learned.seconds,
-            "fit": trained.seconds,
-            "to_99": seconds_to(trained.rows, 0.99, before),
-        }
-        self.n_train_, self.n_validation_ = learned.n_train, learned.n_validation
-        self.skipped_ = learned.skipped + split.train.skipped
+        self._fitted = TrainedModel(
+            classes=split.train.classes,
+            networks=(learned.network,),
+            n_train=learned.n_train,
+            seconds={
+                **learned.seconds,
+                "fit": trained.seconds,
+                "to_99": seconds_to(trained.rows, 0.99, before),
+            },
+            skipped=learned.skipped + split.train.skipped,
+            method=self.method,
+            recipe=recipe,
+            weight=learned.weight,
+            bias=learned.bias,
+            history=trained.rows,
+            best_epoch=trained.best_epoch,
+            val_accuracy=trained.rows[trained.best_epoch - 1]["val_accuracy"],
+            lr=learned.lr,
+            interrupted=trained.interrupted,
+            n_validation=learned.n_validation,
+            watched_seconds=trained.watched_seconds,
+        )
         return self
 
     def chosen_recipe(self) -> Recipe:
@@ -169,38 +176,13 @@ class GradientClassifier(SoftmaxClassifier):
         """
         return find_recipe(self.method, self.recipe)
 
-    def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.
-
-        Raises
-        ------
-        ModelFileError
-            If something other than a model lies there.
-        """
-        check_is_fitted(self)
-        tensors, network = self.network_.state_of()
-        tensors |= {"head.weight": torch.from_numpy(self.weight_), "head.bias": torch.from_numpy(self.bias_)}
-        parameters = self.get_params()
-        if parameters.get("weights") is not None:
-            parameters["weights"] = str(parameters["weights"])
-        config = {
-            "method": self.method,
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
-            "classes": self.classes_.tolist(),
-            # Of a training only: its recipe stands below, the others are its run's own.
-            "parameters": {**parameters, **_OF_A_RUN},
-            "recipe": self.recipe_.to_config(),
-            **network,
-            **{name: getattr(self, f"{name}_") for name in _KEPT},
-        }
-        path = Path(folder)
-        write_model(path, tensors, config, model_card(config))
-        return path
+    def decision_function(self, data: Any) -> NDArray[np.float64]:
+        """Logarithms of the probabilities, shape (n, n_classes); `data` and errors as for `predict_proba`."""
+        return np.log(np.maximum(self.predict_proba(data), np.finfo(float).tiny))
 
     def save_backbone(self, path: str | os.PathLike[str]) -> None:
         """Write the network without its head as `--weights` reads it: the tensors, and facts beside them."""
-        check_is_fitted(self)
-        backbone = self.network_.backbone
+        backbone = self.fitted.backbone
         save_file(pack_state(backbone.state), path)
         known = backbone.preprocessing.to_config() | {"arguments": dict(backbone.architecture.arguments)}
         text = json.dumps(known, indent=2, ensure_ascii=False)
@@ -215,24 +197,78 @@ class GradientClassifier(SoftmaxClassifier):
         ModelFileError
             If there is no model, or it is foreign, damaged, changed or of another format version.
         """
-        tensors, stored = read_model(Path(folder))
-        config: dict[str, Any] = stored
+        tensors, config = read_model(Path(folder))
         try:
             model = cls(**config["parameters"])
-            model.classes_ = np.array(config["classes"])
-            model.network_ = Network.from_state(tensors, config)
-            model.weight_, model.bias_ = tensors["head.weight"].numpy(), tensors["head.bias"].numpy()
-            if not len(model.weight_) == len(model.bias_) == len(model.classes_):
-                raise ValueError("the head and the list of classes differ in length")
-            model.recipe_ = Recipe().with_settings(config["recipe"])
-            model.skipped_ = ()
-            for name in _KEPT:
-                setattr(model, f"{name}_", config[name])
+            model._fitted = TrainedModel.from_tensors(tensors, config)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"{folder} is damaged or incomplete ({error}): train the model again."
             ) from error
         return model
+
+    @property
+    def backbone_(self) -> Backbone:
+        """The network up to its cut."""
+        return self._learned("backbone_").backbone
+
+    @property
+    def weight_(self) -> NDArray[np.float32]:
+        """Weights of the head, shape (n_classes, n_features)."""
+        return self._learned("weight_").weight
+
+    @property
+    def bias_(self) -> NDArray[np.float32]:
+        """Biases of the head, shape (n_classes,)."""
+        return self._learned("bias_").bias
+
+    @property
+    def recipe_(self) -> Recipe:
+        """What it was trained by."""
+        return self._learned("recipe_").recipe
+
+    @property
+    def history_(self) -> list[Row]:
+        """One row an epoch."""
+        return self._learned("history_").history
+
+    @property
+    def best_epoch_(self) -> int:
+        """The epoch whose weights were kept, counted from 1."""
+        return self._learned("best_epoch_").best_epoch
+
+    @property
+    def val_accuracy_(self) -> float:
+        """Accuracy on validation photos."""
+        return self._learned("val_accuracy_").val_accuracy
+
+    @property
+    def lr_(self) -> float:
+        """Learning rate of the head."""
+        return self._learned("lr_").lr
+
+    @property
+    def interrupted_(self) -> bool:
+        """Whether Ctrl-C ended training."""
+        return self._learned("interrupted_").interrupted
+
+    @property
+    def n_validation_(self) -> int:
+        """Validation photos."""
+        return self._learned("n_validation_").n_validation
+
+    @property
+    def watched_seconds_(self) -> float:
+        """What looking at test photos took."""
+        return self._learned("watched_seconds_").watched_seconds
+
+    def saved_parameters(self) -> dict[str, Any]:
+        """Return the parameters as JSON values."""
+        parameters: dict[str, Any] = self.get_params(deep=False)
+        if parameters.get("weights") is not None:
+            parameters["weights"] = str(parameters["weights"])
+        # Of a training only: its recipe is saved beside them, the others are its run's own.
+        return parameters | _OF_A_RUN
 
     def _machine(self) -> Machine:
         return Machine(self.device, self.precision, self.devices, self.num_nodes, self.strategy)
@@ -271,7 +307,3 @@ class GradientClassifier(SoftmaxClassifier):
 
 # Parameters that are a run's own and no part of the model.
 _OF_A_RUN: dict[str, Any] = {"recipe": None, "checkpoint": None, "resume": False, "on_epoch": None}
-_KEPT = (
-    *("history", "best_epoch", "val_accuracy", "lr", "interrupted", "seconds"),
-    *("n_train", "n_validation", "watched_seconds"),
-)

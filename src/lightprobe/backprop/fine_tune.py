@@ -5,8 +5,8 @@ from typing import Any
 
 from lightprobe.backbones import create_backbone
 from lightprobe.backprop.base import GradientClassifier, Learned, Split
+from lightprobe.backprop.end_to_end import train_end_to_end
 from lightprobe.backprop.networks import Unfreeze
-from lightprobe.backprop.on_pictures import learn_on_pictures
 from lightprobe.backprop.recipe import Recipe
 
 
@@ -97,18 +97,13 @@ class FineTune(GradientClassifier):
             image_size=self.image_size,
             random_state=self.random_state,
         )
-        return learn_on_pictures(
+        return train_end_to_end(
             backbone,
             split,
             recipe,
             unfreeze=self.unfreeze,
             label=f"{backbone.weights}, fine-tuned",
-            engine=self.engine,
-            precision=self.precision,
             machine=self._machine(),
-            random_state=self.random_state,
-            workers=self.workers,
-            strict=self.strict,
-            progress=self.verbose,
+            runtime=self.runtime,
             **self._training_options(),
         )

@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from lightprobe.backbones import Runner, Tap, create_backbone
+from lightprobe.backbones import Tap, create_backbone
 from lightprobe.backprop.base import GradientClassifier, Learned, Split
 from lightprobe.backprop.batches import Samples
-from lightprobe.backprop.learners import FeatureLearner
 from lightprobe.backprop.recipe import Recipe
+from lightprobe.backprop.trainables import FeatureLearner
 from lightprobe.backprop.training import find_rate, train_network
-from lightprobe.classifier.network import Network
-from lightprobe.features import Features, Lens
+from lightprobe.features import BackboneRunner, Features, extract
 from lightprobe.images import ImageSet, Skipped, require_every_class
+from lightprobe.photo_model import Network
+from lightprobe.runtime import Runtime
 
 TRIAL_EPOCHS = 20
 
@@ -102,20 +103,12 @@ class LinearProbe(GradientClassifier):
             image_size=self.image_size,
             random_state=self.random_state,
         )
-        tap = Tap(backbone.cut, "avg")
-        self.network_, runner = Network.for_photos(
-            split.train,
-            backbone,
-            [tap],
-            engine=self.engine,
-            precision=self.precision,
-            device=self.device,
-            random_state=self.random_state,
-        )
-        train, seen = self._samples(split.train, runner)
+        tap, runtime = Tap(backbone.cut, "avg"), self.runtime
+        network, compiled = Network.for_photos(split.train, backbone, [tap], runtime)
+        train, seen = _samples(split.train, compiled, runtime)
         require_every_class(split.train.select(seen.kept), "training photos that can be decoded")
-        validation, held = self._samples(split.validation, runner)
-        test = None if split.test is None else self._samples(split.test, runner)[0]
+        validation, held = _samples(split.validation, compiled, runtime)
+        test = None if split.test is None else _samples(split.test, compiled, runtime)[0]
         seconds = {"features": seen.seconds + held.seconds, "search": 0.0}
         shared: dict[str, Any] = {
             "n_classes": len(split.train.classes),
@@ -139,7 +132,7 @@ class LinearProbe(GradientClassifier):
         weight, bias = chosen.folded()
         skipped: tuple[Skipped, ...] = seen.skipped + held.skipped
         return Learned(
-            self.network_,
+            network,
             weight.numpy(),
             bias.numpy(),
             trained,
@@ -150,8 +143,10 @@ class LinearProbe(GradientClassifier):
             skipped,
         )
 
-    def _samples(self, images: ImageSet, runner: Runner) -> tuple[Samples, Features]:
-        features = self.look(images, lenses=[Lens(self.network_.backbone, runner)])
-        matrix = features.matrices[self.tap_].astype(np.float32)
-        labels = torch.from_numpy(images.labels[features.kept])
-        return Samples(torch.from_numpy(matrix), labels, torch.ones(len(labels))), features
+
+def _samples(images: ImageSet, compiled: BackboneRunner, runtime: Runtime) -> tuple[Samples, Features[Tap]]:
+    """Look at photos; their averaged features as samples to learn from."""
+    features = extract(images, compiled, runtime)
+    (matrix,) = features.matrices.values()
+    labels = torch.from_numpy(images.labels[features.kept])
+    return Samples(torch.from_numpy(matrix.astype(np.float32)), labels, torch.ones(len(labels))), features

@@ -5,7 +5,7 @@ from typing import Any
 
 from lightprobe.backbones import PLAIN_CNNS, create_backbone
 from lightprobe.backprop.base import GradientClassifier, Learned, Split
-from lightprobe.backprop.on_pictures import learn_on_pictures
+from lightprobe.backprop.end_to_end import train_end_to_end
 from lightprobe.backprop.recipe import Recipe
 from lightprobe.errors import OptionError
 
@@ -113,19 +113,14 @@ class Scratch(GradientClassifier):
             random_state=self.random_state,
             arguments=plain if network in PLAIN_CNNS else None,
         )
-        return learn_on_pictures(
+        return train_end_to_end(
             backbone,
             split,
             recipe,
             unfreeze="all",
             label="trained from scratch",
-            engine=self.engine,
-            precision=self.precision,
             machine=self._machine(),
-            random_state=self.random_state,
-            workers=self.workers,
-            strict=self.strict,
-            progress=self.verbose,
+            runtime=self.runtime,
             **self._training_options(),
         )
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
-from lightprobe.answers import Prediction, as_record
+from lightprobe.photo_model import Prediction, as_record
 
 
 class Form(Protocol):

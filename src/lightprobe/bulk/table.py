@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lightprobe.answers import Prediction
 from lightprobe.bulk.rows import Form
 from lightprobe.images import ImageSet
+from lightprobe.photo_model import Prediction
 
 logger = logging.getLogger(__name__)
 

@@ -18,10 +18,11 @@ from lightprobe.check.groups import GroupFigures, group_figures, guess_groups
 from lightprobe.check.labels import judge_labels, label_findings
 from lightprobe.check.scan import Seen, read_grey, scan
 from lightprobe.errors import DataError
-from lightprobe.features import FeatureCache, compile_for, extract
+from lightprobe.features import compile_for, extract
 from lightprobe.images import ImageSet
 from lightprobe.optics import ENCODERS
 from lightprobe.ridge import DegenerateKernelError, IllConditionedError, double_device
+from lightprobe.runtime import Runtime
 
 ENCODE: Final = "l2"
 
@@ -64,68 +65,55 @@ class Check:
 
 def check(
     images: ImageSet,
+    runtime: Runtime,
     *,
     backbone: str = "starter",
     weights: str | Path | None = None,
     cut: str | None = None,
     image_size: int | None = None,
-    precision: str = "auto",
-    engine: str = "auto",
-    device: str = "auto",
-    batch_size: int = 32,
-    workers: int | None = None,
-    strict: bool = False,
-    random_state: int = 0,
-    progress: bool = False,
 ) -> Check:
     """Look for faults in all photos of all splits.
 
     Parameters
     ----------
     images : ImageSet
-    backbone, weights, cut, image_size, precision, engine, device, batch_size, workers, strict,
-    random_state
+    runtime : Runtime
+    backbone, weights, cut, image_size
         As for `ImageClassifier`.
-    progress : bool
-        Draw bars on stderr.
 
     Raises
     ------
     DataError
         If no photo can be decoded, or if `strict` and one cannot.
     """
+    quiet = not runtime.progress
     seen = list(
-        tqdm(scan(images, workers), total=len(images), unit="image", desc="Reading", disable=not progress)
+        tqdm(
+            scan(images, runtime.workers),
+            total=len(images),
+            unit="image",
+            desc="Reading",
+            disable=quiet,
+        )
     )
     findings = _file_findings(seen, images)
     network = create_backbone(
-        backbone, weights=weights, cut=cut, image_size=image_size, random_state=random_state
+        backbone, weights=weights, cut=cut, image_size=image_size, random_state=runtime.seed
     )
     tap = Tap(network.cut, "avg")
-    runner, _ = compile_for(
-        images, network, [tap], engine=engine, precision=precision, device=device, random_state=random_state
-    )
-    features = extract(
-        images,
-        network,
-        runner,
-        batch_size=batch_size,
-        workers=workers,
-        cache=FeatureCache(),
-        strict=strict,
-        progress=progress,
-    )
+    compiled, _ = compile_for(images, network, [tap], runtime)
+    features = extract(images, compiled, runtime)
     thumbnails = {s.index: s.thumbnail for s in seen if not s.unreadable}
     read = np.isin(features.kept, list(thumbnails))
     X, rows = features.matrices[tap][read], features.kept[read]
     pairs = exact_pairs({s.index: s.pixels for s in seen if not s.unreadable})
-    pairs += near_pairs(X, rows, thumbnails, partial(read_grey, images), pairs, progress=progress)
+    pairs += near_pairs(X, rows, thumbnails, partial(read_grey, images), pairs, progress=not quiet)
     findings += pair_findings(pairs, images)
     kept = images.select(rows)
     findings += balance_findings(kept.labels, kept.classes, kept.groups)
     copies = clusters(pairs, len(images))[rows]
     try:
-        judged = _judge(kept, ENCODERS[ENCODE](X), copies, double_device(device), random_state, progress)
+        judged = _judge(kept, ENCODERS[ENCODE](X), copies, runtime)
     except (DataError, DegenerateKernelError, IllConditionedError) as error:  # all one picture, as a rule
         judged = Check([], len(images), str(error))
     return replace(judged, findings=worst_first(findings + judged.findings), n=len(images))
@@ -148,9 +136,7 @@ def _judge(
     images: ImageSet,
     X: NDArray[Any],
     copies: NDArray[np.intp],
-    device: str,
-    random_state: int,
-    progress: bool,
+    runtime: Runtime,
 ) -> Check:
     """Say what leave-one-out makes of labels, groups and classes; copies are left out together."""
     present, y = np.unique(images.labels, return_inverse=True)
@@ -159,7 +145,14 @@ def _judge(
     names = [images.classes[label] for label in present]
     groups, source = _groups(images, y, copies)
     groupings = [copies] if groups is None else [copies, None, groups]
-    judged = judge_labels(X, y, groupings, device=device, random_state=random_state, progress=progress)
+    judged = judge_labels(
+        X,
+        y,
+        groupings,
+        device=double_device(runtime.device),
+        random_state=runtime.seed,
+        progress=runtime.progress,
+    )
     scores = judged.left_out[0]
     figures = None
     if groups is not None:

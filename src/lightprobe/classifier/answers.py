@@ -94,6 +94,4 @@ class EncodedAnswerer:
             probabilities, order[:, :top], scored.novelty.tolist(), reasons, strict=True
         ):
             labels, chances = tuple(self._classes[best].tolist()), tuple(row[best].tolist())
-            yield Prediction(
-                "", labels, chances, novelty=new, unknown=is_unknown(new, unknown), why=reason
-            )
+            yield Prediction("", labels, chances, novelty=new, unknown=is_unknown(new, unknown), why=reason)

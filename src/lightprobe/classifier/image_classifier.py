@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.backbones import Pool
-from lightprobe.classifier.changes import Changes, Update
+from lightprobe.classifier.changes import Changes
 from lightprobe.classifier.fit import fit
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.settings import OneOrSeveral, Settings, plain
@@ -372,8 +372,9 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         """Whether figures of leave-one-out are those of the last training."""
         return self._learned("stale_").stale
 
-    def _saved_parameters(self) -> dict[str, Any]:
-        own = self.get_params(deep=False)
+    def saved_parameters(self) -> dict[str, Any]:
+        """Return the parameters as JSON values."""
+        own: dict[str, Any] = self.get_params(deep=False)
         return own | {name: plain(own[name]) for name in ("backbone", "weights", "cut")}
 
 

@@ -115,7 +115,11 @@ class TrainingRows(TrainingIndex):
 
     @classmethod
     def from_arrays(
-        cls, arrays: Mapping[str, NDArray[Any]], config: Mapping[str, Any], names: Sequence[str], head: FittedHead
+        cls,
+        arrays: Mapping[str, NDArray[Any]],
+        config: Mapping[str, Any],
+        names: Sequence[str],
+        head: FittedHead,
     ) -> Self:
         """Build it again.
 

@@ -71,7 +71,9 @@ def _update_rows(
         removed=tuple(record.names[i] for i in gone),
     )
     changed, names = record.select(stay), [after[i] for i in stay]
-    available, runners, tap_sets = None, fitted.runners(device), (fitted.tap_set,)
+    available: Available | None = None
+    runners: Sequence[BackboneRunner] = fitted.runners(device)
+    tap_sets: tuple[TapSet, ...] = (fitted.tap_set,)
     if changes.reselect:
         backbones = [network.backbone for network in fitted.networks]
         available = list_tap_sets(backbones, len(record), settings.pool, settings.max_memory)

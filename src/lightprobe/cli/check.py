@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 
-from lightprobe.cli.options import BATCH_SIZE, add_backbone_options, add_data_options, open_data
+from lightprobe.cli.options import add_backbone_options, add_data_options, open_data, runtime
 
 HELP = "find bad files, copies, leaks between splits and labels that look wrong"
 USAGE = "DATA --out DIR"
@@ -24,18 +24,11 @@ def run(args: argparse.Namespace) -> int:
     images = open_data(args)
     found = check(
         images,
+        runtime(args),
         backbone=args.backbone,
         weights=args.weights,
         cut=args.cut,
         image_size=args.image_size,
-        precision=args.precision,
-        engine=args.engine,
-        device=args.device,
-        batch_size=args.batch_size or BATCH_SIZE,
-        workers=args.workers,
-        strict=args.strict,
-        random_state=args.seed,
-        progress=not args.quiet,
     )
     files = write_report(found, images, args.out)
     if args.json:

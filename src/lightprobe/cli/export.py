@@ -28,8 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.export import export
     from lightprobe.models import load
 
-    model = load(args.model).set_params(device=args.device, verbose=not args.quiet)
-    info = export(model, args.format, args.out, args.photos)
+    info = export(load(args.model).fitted, args.format, args.out, args.photos)
     if args.json:
         output.as_json(info)
     else:

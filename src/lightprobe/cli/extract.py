@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lightprobe.cli.options import BATCH_SIZE, add_backbone_options, add_data_options, open_data
+from lightprobe.cli.options import add_backbone_options, add_data_options, open_data, runtime
 
 HELP = "write features, labels and paths to a file, for a head of your own"
 USAGE = "DATA --out FILE"
@@ -26,24 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Extract and say what lies where."""
     from lightprobe.cli import output
-    from lightprobe.features.table import extract_to_file
+    from lightprobe.features.feature_file import extract_to_file
 
     summary = extract_to_file(
         open_data(args),
         Path(args.out),
+        runtime(args),
         backbone=args.backbone,
         weights=args.weights,
         cuts=args.cut.split(",") if args.cut else None,
         pools=("avg", "flatten") if args.pool == "both" else (args.pool,),
         image_size=args.image_size,
-        precision=args.precision,
-        engine=args.engine,
-        device=args.device,
-        batch_size=args.batch_size or BATCH_SIZE,
-        workers=args.workers,
-        strict=args.strict,
-        random_state=args.seed,
-        progress=not args.quiet,
     )
     if args.json:
         output.as_json(summary)

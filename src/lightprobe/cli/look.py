@@ -24,14 +24,15 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
     from lightprobe.images import open_images
     from lightprobe.look import draw_data, draw_model
-    from lightprobe.model_file import is_model
     from lightprobe.models import load
     from lightprobe.paths import cache_folder
+    from lightprobe.photo_model.disk import is_model
+    from lightprobe.runtime import Runtime
 
     if is_model(Path(args.what)):
         if args.image is None:
             raise OptionError("A model needs a photo to look at: lightprobe look MODEL IMAGE --out PNG.")
-        seen = draw_model(load(args.what).set_params(device=args.device), args.image, args.out)
+        seen = draw_model(load(args.what).fitted, args.image, args.out, Runtime(device=args.device))
     else:
         if args.image is not None:
             raise OptionError(f"{args.what} is no model: name the folder that train wrote, RUN/model.")

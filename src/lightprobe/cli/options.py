@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from lightprobe.export import ExportedClassifier
     from lightprobe.images import ImageSet
     from lightprobe.models import Model
+    from lightprobe.runtime import Runtime
 
 METHODS = ("optical", "linear-probe", "fine-tune", "scratch")
 METHODS_HELP = f"{', '.join(METHODS)} (their options: --help-gradients)"
@@ -198,6 +199,20 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         strict=args.strict,
         random_state=args.seed,
         verbose=not args.quiet,
+    )
+
+
+def runtime(args: argparse.Namespace) -> "Runtime":
+    """Return how the options say that work is done; what a verb does not offer is left as it is."""
+    from lightprobe.runtime import Runtime
+
+    given = {name: getattr(args, name, None) for name in ("engine", "precision", "batch_size", "workers")}
+    return Runtime(
+        **{name: value for name, value in given.items() if value is not None},
+        device=args.device,
+        strict=getattr(args, "strict", False),
+        seed=args.seed,
+        progress=not args.quiet,
     )
 
 

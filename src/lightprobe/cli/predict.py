@@ -11,8 +11,8 @@ from lightprobe.cli.options import fraction, positive_int
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from lightprobe.answers import Prediction
     from lightprobe.images import ImageSet
+    from lightprobe.photo_model import Prediction
 
 HELP = "say what is in new photos"
 USAGE = "MODEL IMAGE|DIR|ZIP|PATTERN|-..."
@@ -57,11 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
-    from lightprobe.answers import as_record
     from lightprobe.bulk import FORMS, photo_blocks, write_rows, write_table
     from lightprobe.cli import output
     from lightprobe.cli.options import open_model
-    from lightprobe.model_file import model_digest
+    from lightprobe.photo_model import as_record
+    from lightprobe.photo_model.disk import model_digest
 
     model = open_model(args.model).set_params(
         device=args.device, workers=args.workers, verbose=not args.quiet

@@ -38,8 +38,9 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.serve import Album, Desk, Service, add_page, create_app, originals
     from lightprobe.serve.server import serve
 
-    model = load_optical(args.model, "serving").set_params(device=args.device)
-    desk = Desk(service := Service(model, args.model), Album(originals(args.model, args.photos)))
+    model = load_optical(args.model, "serving").set_params(device=args.device, verbose=False)
+    service = Service(model.fitted, args.model, model.saved_parameters(), model.runtime)
+    desk = Desk(service, Album(originals(args.model, args.photos)))
     report = args.model.absolute().parent / "report.html"
     app = create_app(service, allow_teaching=args.allow_teaching, report=report)
     add_page(app, desk, service.limits, allow_teaching=args.allow_teaching, report=report)

@@ -12,6 +12,7 @@ from lightprobe.cli.options import (
     methods,
     open_data,
     positive_int,
+    runtime,
 )
 from lightprobe.errors import OptionError
 
@@ -78,9 +79,9 @@ def run(args: argparse.Namespace) -> int:
         args.network = args.backbone  # from scratch it is the same architecture that learns
     learners = {method: build_learner(args, method) for method in args.methods if method != "optical"}
     options = Options(args.within, args.draws, args.networks, learners)
-    rows = run_study(
-        args.study, STUDIES[args.study], images, classifier(args), args.out, options, args.command
-    )
+    settings = classifier(args).settings
+    study = STUDIES[args.study]
+    rows = run_study(args.study, study, images, settings, runtime(args), args.out, options, args.command)
     report = str(write_report(args.out))
     if args.json:
         output.as_json({"rows": rows, "report": report})

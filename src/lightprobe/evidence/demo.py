@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from lightprobe.answers import Tested
 from lightprobe.classifier import ImageClassifier
 from lightprobe.evidence.runs import Row, train, with_test_split
 from lightprobe.images import open_images
+from lightprobe.photo_model import Tested
 
 TEST_FRACTION = 0.2
 RIGHT, WRONG = "#0072b2", "#d55e00"  # told apart by the colour-blind (Okabe and Ito 2008)

@@ -15,17 +15,14 @@ import numpy as np
 import psutil
 
 from lightprobe._version import __version__
-from lightprobe.answers import Tested
-from lightprobe.backprop import Scratch
-from lightprobe.backprop.base import GradientClassifier
-from lightprobe.classifier import ImageClassifier
+from lightprobe.backprop import GradientClassifier, Scratch, TrainedModel
 from lightprobe.errors import OptionError
 from lightprobe.evidence.epochs import CURVES, EpochLog, draw_curves
-from lightprobe.evidence.facts import facts, with_total
-from lightprobe.evidence.kept import LEFT_OUT, TEST, Answer, answers_of, keep
+from lightprobe.evidence.facts import with_total
+from lightprobe.evidence.kept import LEFT_OUT, TEST, answers_of, keep
 from lightprobe.evidence.metrics import evaluation
 from lightprobe.images import ImageSet, Skipped, holdout_mask
-from lightprobe.model_file import model_bytes
+from lightprobe.photo_model import PhotoClassifier, PhotoModel, evaluate, model_bytes
 
 Row = dict[str, Any]
 
@@ -35,7 +32,7 @@ BACKBONE = "backbone.safetensors"
 
 def train(
     images: ImageSet,
-    classifier: ImageClassifier | GradientClassifier,
+    classifier: PhotoClassifier[Any],
     out: Path,
     *,
     command: str = "",
@@ -68,25 +65,24 @@ def train(
             log = EpochLog(out, classifier.method, resume=classifier.resume)
             classifier.set_params(checkpoint=out / "checkpoint", watch_test=True, on_epoch=log)
         start = time.perf_counter()
-        classifier.fit(images)
-        watched = classifier.watched_seconds_ if isinstance(classifier, GradientClassifier) else 0.0
-        train_seconds = time.perf_counter() - start - watched
+        fitted: PhotoModel = classifier.fit(images).fitted
+        train_seconds = time.perf_counter() - start
         model = classifier.save(out / "model")
-        if isinstance(classifier, GradientClassifier):
-            draw_curves(classifier.history_, classifier.best_epoch_, out / CURVES)
+        if isinstance(fitted, TrainedModel):
+            train_seconds -= fitted.watched_seconds
+            draw_curves(fitted.history, fitted.best_epoch, out / CURVES)
         if isinstance(classifier, Scratch):
             classifier.save_backbone(out / BACKBONE)
         test = images.test
-        tested = None if test is None else classifier.evaluate(test)
-        skipped = tuple(dict.fromkeys(classifier.skipped_ + (tested.skipped if tested else ())))
+        tested = None if test is None else evaluate(fitted, test, classifier.runtime)
+        skipped = tuple(dict.fromkeys(fitted.skipped + (tested.skipped if tested else ())))
         _write_skipped(out / "skipped.csv", skipped)
-        summary = (
-            evaluation(tested.labels, tested.probabilities, classifier.classes_.tolist()) if tested else {}
-        )
+        classes = list(fitted.classes)
+        summary = evaluation(tested.labels, tested.probabilities, classes) if tested else {}
         row: Row = {
-            **facts(classifier),
+            **fitted.facts(),
             "n_test": summary.get("n", 0),
-            "n_classes": len(classifier.classes_),
+            "n_classes": len(classes),
             "n_skipped": len(skipped),
             "test_accuracy": summary.get("accuracy"),
             "test_accuracy_ci95": summary.get("accuracy_ci95"),
@@ -95,32 +91,20 @@ def train(
             "calibration_error_limit95": summary.get("calibration_error_limit95"),
             "peak_rss_mb": peak_rss_mb(),
             "model_bytes": model_bytes(model),
-            "seed": classifier.random_state,
+            "seed": classifier.runtime.seed,
             "version": __version__,
             "model": str(model),
             "train_seconds": train_seconds,
-            "seconds": with_total({**classifier.seconds_, "predict": tested.seconds if tested else 0.0}),
+            "seconds": with_total({**fitted.seconds, "predict": tested.seconds if tested else 0.0}),
         }
         append_row(out, row)
-        answers = _left_out_answers(images, classifier) + (
-            [] if tested is None else _test_answers(tested, classifier)
-        )
-        keep(out, images, answers, classifier.classes_.tolist(), command, repr(classifier), data)
+        answers = []
+        if (left_out := fitted.left_out()) is not None:
+            answers += answers_of(LEFT_OUT, *left_out, classes)
+        if tested is not None:
+            answers += answers_of(TEST, tested.paths, tested.labels, tested.probabilities, classes)
+        keep(out, images, answers, classes, command, repr(classifier), data)
     return row
-
-
-def _left_out_answers(images: ImageSet, classifier: ImageClassifier | GradientClassifier) -> list[Answer]:
-    """Say what each training photo is called by the model that never saw it, where that is known and kept."""
-    if not isinstance(classifier, ImageClassifier) or classifier.keep == "nothing":
-        return []
-    label_of = dict(zip(images.paths, images.labels.tolist(), strict=True))
-    labels = np.array([label_of[path] for path in classifier.paths_], dtype=np.int64)
-    probabilities = classifier.head_.calibration_.probabilities(classifier.loo_scores_)
-    return answers_of(LEFT_OUT, classifier.paths_, labels, probabilities, classifier.classes_.tolist())
-
-
-def _test_answers(tested: Tested, classifier: ImageClassifier | GradientClassifier) -> list[Answer]:
-    return answers_of(TEST, tested.paths, tested.labels, tested.probabilities, classifier.classes_.tolist())
 
 
 def make_run_folder(out: Path) -> None:

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from lightprobe.answers import Prediction
 from lightprobe.backbones import Preprocessing
 from lightprobe.errors import DataError, ModelFileError, OptionError
 from lightprobe.export.formats import FORMATS, Info, Run, format_of
 from lightprobe.features import Prepared, prepared
 from lightprobe.images import ImageSet, open_unlabelled
+from lightprobe.photo_model import Prediction
 
 BATCH = 32
 

@@ -8,11 +8,10 @@ from typing import Any
 from lightprobe.errors import OptionError
 from lightprobe.export.exported import ExportedClassifier
 from lightprobe.export.formats import FORMATS, pixels_of
-from lightprobe.export.graph import Graph, described
+from lightprobe.export.graph import Graph, Model, described
 from lightprobe.export.parity import measure, synthetic_photos
 from lightprobe.export.quantized import quantized_graph
 from lightprobe.images import open_unlabelled
-from lightprobe.models import Model
 
 
 def export(model: Model, form: str, out: Path, photos: str | None = None) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def export(model: Model, form: str, out: Path, photos: str | None = None) -> dic
 
     Parameters
     ----------
-    model : ImageClassifier, LinearProbe, FineTune or Scratch
+    model : Fitted or TrainedModel
     form : {"onnx", "openvino"}
     out : Path
         The file, with the format's suffix; OpenVINO puts a .bin of the same name beside it.
@@ -44,13 +43,13 @@ def export(model: Model, form: str, out: Path, photos: str | None = None) -> dic
         raise OptionError(
             f"{out} does not end in {target.suffix}, by which an {form} file is told: name it so."
         )
-    quantized = model.network_.precision == "int8"
+    quantized = model.network.precision == "int8"
     if quantized and form != "openvino":
         raise OptionError(
             "This model sees through an int8 network of OpenVINO's, which other formats cannot hold: "
             "use --format openvino, or export a model that was trained with --precision fp32 or bf16."
         )
-    info, preprocessing = described(model), model.network_.backbone.preprocessing
+    info, preprocessing = described(model), model.network.backbone.preprocessing
     images = synthetic_photos(2 * preprocessing.resize) if photos is None else open_unlabelled(photos)
     said = f"{len(images)} made-up pictures" if photos is None else photos
     out.parent.mkdir(parents=True, exist_ok=True)

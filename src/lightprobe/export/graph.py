@@ -6,9 +6,11 @@ from torch import Tensor, nn
 
 from lightprobe._version import __version__
 from lightprobe.backbones.engines.protocol import TappedNetwork
-from lightprobe.classifier import ImageClassifier
+from lightprobe.backprop import TrainedModel
+from lightprobe.classifier import Fitted
 from lightprobe.export.heads import RidgeHead, SoftmaxHead
-from lightprobe.models import Model
+
+Model = Fitted | TrainedModel
 
 
 class Graph(nn.Module):
@@ -16,13 +18,12 @@ class Graph(nn.Module):
 
     Parameters
     ----------
-    model : ImageClassifier, LinearProbe, FineTune or Scratch
-        Fitted.
+    model : Fitted or TrainedModel
     """
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.network = TappedNetwork(model.network_.backbone, [model.tap_])
+        self.network = TappedNetwork(model.network.backbone, model.tap_set.taps)
         self.head = head_of(model)
         self.eval().requires_grad_(False)
 
@@ -35,8 +36,8 @@ class Graph(nn.Module):
 
 def head_of(model: Model) -> nn.Module:
     """Return what follows the network: features (n, m), float32, to probabilities (n, c), float32."""
-    if isinstance(model, ImageClassifier):
-        return RidgeHead(model.choice_.encode, model.head_)
+    if isinstance(model, Fitted):
+        return RidgeHead(model.choice.encode, model.head)
     return SoftmaxHead(model)
 
 
@@ -45,23 +46,23 @@ def described(model: Model) -> dict[str, Any]:
     return {
         "format": "lightprobe-export",
         "version": __version__,
-        "classes": model.classes_.tolist(),
-        "preprocessing": model.network_.backbone.preprocessing.to_config(),
-        "backbone": model.network_.backbone.name,
+        "classes": list(model.classes),
+        "preprocessing": model.network.backbone.preprocessing.to_config(),
+        "backbone": model.network.backbone.name,
         **_facts(model),
-        "n_train": model.n_train_,
-        "trained_precision": model.network_.precision,
+        "n_train": model.n_train,
+        "trained_precision": model.network.precision,
     }
 
 
 def _facts(model: Model) -> dict[str, Any]:
-    if isinstance(model, ImageClassifier):
+    if isinstance(model, Fitted):
         return {
             "method": "optical",
-            **model.choice_.to_config(),
-            "components": model.head_.n_components_,
-            "loo_accuracy": model.loo_accuracy_,
-            "stale": model.stale_,
+            **model.choice.to_config(),
+            "components": model.head.decision.n_components,
+            "loo_accuracy": model.head.loo_accuracy,
+            "stale": model.stale,
         }
-    tap = model.tap_
-    return {"method": model.method, "cut": tap.cut, "pool": tap.pool, "val_accuracy": model.val_accuracy_}
+    taps = model.tap_set
+    return {"method": model.method, "cut": taps.cut, "pool": taps.pool, "val_accuracy": model.val_accuracy}

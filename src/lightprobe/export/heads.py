@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightprobe.backprop.asking import SoftmaxClassifier
+from lightprobe.backprop import TrainedModel
 from lightprobe.errors import OptionError
 from lightprobe.export.encode import Encode, as_cached
-from lightprobe.head import OpticalRidge
+from lightprobe.head import Exact, FittedHead, Linear, RandomFeatures
 from lightprobe.optics import OpticalFeatures
 from lightprobe.optics.dense import complex_gaussian
 from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
@@ -34,17 +34,17 @@ class ExactOptical(nn.Module):
     random order let the classes' shares cancel on the way.
     """
 
-    def __init__(self, head: OpticalRidge) -> None:
+    def __init__(self, decision: Exact) -> None:
         super().__init__()
-        mixed = np.random.default_rng(0).permutation(len(head.X_fit_))
-        rows = torch.from_numpy(head.X_fit_[mixed])
+        mixed = np.random.default_rng(0).permutation(len(decision.rows))
+        rows = torch.from_numpy(decision.rows[mixed])
         _require_size(rows.nbytes, f"The training features of this model ({len(rows)} × {rows.shape[1]})")
         self.rows: Tensor
         self.register_buffer("rows", rows)
         self.lengths: Tensor
         self.register_buffer("lengths", rows.double().square().sum(1))
         self.coef: Tensor
-        self.register_buffer("coef", torch.from_numpy(head.dual_coef_[mixed]))
+        self.register_buffer("coef", torch.from_numpy(decision.coef[mixed]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Score a batch, without the intercept."""
@@ -53,13 +53,13 @@ class ExactOptical(nn.Module):
         return (kernel - kernel.mean(1, keepdim=True)) @ self.coef
 
 
-class Linear(nn.Module):
+class LinearMap(nn.Module):
     """Scores by a linear map, in float64."""
 
-    def __init__(self, head: OpticalRidge) -> None:
+    def __init__(self, decision: Linear | RandomFeatures) -> None:
         super().__init__()
         self.coef: Tensor
-        self.register_buffer("coef", torch.from_numpy(head.coef_.T.copy()))
+        self.register_buffer("coef", torch.from_numpy(decision.coef.T.copy()))
 
     def forward(self, x: Tensor) -> Tensor:
         """Score a batch, without the intercept."""
@@ -129,20 +129,21 @@ class Dense(nn.Module):
 class RidgeHead(nn.Module):
     """Features to calibrated probabilities (n, c), float32."""
 
-    def __init__(self, encoding: str, head: OpticalRidge) -> None:
+    def __init__(self, encoding: str, head: FittedHead) -> None:
         super().__init__()
         parts: list[nn.Module] = [Encode(encoding)]
-        if hasattr(head, "X_fit_"):
-            parts.append(ExactOptical(head))
+        decision = head.decision
+        if isinstance(decision, Exact):
+            parts.append(ExactOptical(decision))
         else:
-            if head.n_components_ is not None:
-                project = Structured if head.projection == "structured" else Dense
-                parts.append(project(head.features_))
-            parts.append(Linear(head))
+            if isinstance(decision, RandomFeatures):
+                structured = decision.projection.projection == "structured"
+                parts.append((Structured if structured else Dense)(decision.projection))
+            parts.append(LinearMap(decision))
         self.scores = nn.Sequential(*parts)
         self.intercept: Tensor
-        self.register_buffer("intercept", torch.from_numpy(head.intercept_))
-        self.scale = head.calibration_.scale
+        self.register_buffer("intercept", torch.from_numpy(decision.intercept))
+        self.scale = head.calibration.scale
 
     def forward(self, features: Tensor) -> Tensor:
         """Answer a batch."""
@@ -155,12 +156,12 @@ class RidgeHead(nn.Module):
 class SoftmaxHead(nn.Module):
     """Features to probabilities (n, c), float32, by the head of a model that was trained by gradients."""
 
-    def __init__(self, model: SoftmaxClassifier) -> None:
+    def __init__(self, model: TrainedModel) -> None:
         super().__init__()
         self.weight: Tensor
-        self.register_buffer("weight", torch.from_numpy(model.weight_))
+        self.register_buffer("weight", torch.from_numpy(model.weight))
         self.bias: Tensor
-        self.register_buffer("bias", torch.from_numpy(model.bias_))
+        self.register_buffer("bias", torch.from_numpy(model.bias))
 
     def forward(self, features: Tensor) -> Tensor:
         """Answer a batch."""

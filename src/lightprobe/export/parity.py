@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from lightprobe.answers import Prediction
 from lightprobe.errors import DataError
 from lightprobe.export.exported import ExportedClassifier
+from lightprobe.export.graph import Model
 from lightprobe.images import ImageSet, open_unlabelled
-from lightprobe.models import Model
+from lightprobe.photo_model import Prediction, features_of
+from lightprobe.runtime import Runtime
 
 SYNTHETIC = 64
 
@@ -45,7 +46,7 @@ def measure(original: Model, exported: ExportedClassifier, images: ImageSet, pho
             f"None of the photos in {photos} can be decoded, so parity cannot be measured: give others."
         )
     ours = np.array([_by_class(answer, exported.classes_) for answer in answers if not answer.error])
-    theirs = original.predict_proba(images.select(good))
+    theirs = original.probabilities(features_of(original, images.select(good), Runtime()))
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     return Parity(len(ours), photos, float(same.mean()), float(np.abs(ours - theirs).max()))
 

@@ -7,8 +7,7 @@ import torch
 from lightprobe.backbones.engines.conversion import import_openvino
 from lightprobe.backbones.engines.quantization import from_tensors
 from lightprobe.export.formats import INPUT, OUTPUT, to_openvino
-from lightprobe.export.graph import head_of
-from lightprobe.models import Model
+from lightprobe.export.graph import Model, head_of
 
 
 def quantized_graph(model: Model) -> Any:
@@ -19,9 +18,9 @@ def quantized_graph(model: Model) -> Any:
     openvino.Model
         From pixels (n, 3, s, s), uint8, to probabilities (n, c), float32.
     """
-    tap = model.tap_
-    network = from_tensors(model.network_.engine_state, [tap])
-    n_features = model.network_.backbone.feature_sizes([tap])[tap]
+    (tap,) = model.tap_set.taps
+    network = from_tensors(model.network.engine_state, [tap])
+    n_features = model.network.backbone.feature_sizes([tap])[tap]
     head = to_openvino(head_of(model).eval().requires_grad_(False), torch.zeros(2, n_features))
     head.inputs[0].replace(network.outputs[0].get_node().input_value(0))
     joined = import_openvino().Model(head.get_results(), network.get_parameters(), "lightprobe")

@@ -71,54 +71,6 @@ def extract(images: ImageSet, compiled: BackboneRunner, runtime: Runtime) -> Fea
     if runtime.cache:
         cache = FeatureCache()
         stores = {tap: cache.store(provenance(compiled, tap)) for tap in compiled.runner.taps}
-    matrices: dict[Key, NDArray[np.float16]]
-    kept: NDArray[np.int64]
-    skipped: tuple[Skipped, ...]
-    seconds: float
-    n_cached: int
-    digests: NDArray[np.uint8]
-
-
-def extract(
-    images: ImageSet,
-    backbone: Backbone,
-    runner: Runner,
-    *,
-    batch_size: int,
-    workers: int | None = None,
-    cache: FeatureCache | None = None,
-    strict: bool = False,
-    progress: bool = False,
-) -> Features:
-    """Look at every photo once and return what the network sees.
-
-    Parameters
-    ----------
-    images : ImageSet
-        The photos.
-    backbone : Backbone
-        The network.
-    runner : Runner
-        The same network, compiled for the taps that are wanted.
-    batch_size : int
-        Photos a batch.
-    workers : int, optional
-        Decoding threads; see `stream`.
-    cache : FeatureCache, optional
-        Where rows are looked up and kept; no cache without it.
-    strict : bool
-        Stop at the first photo that cannot be decoded.
-    progress : bool
-        Draw a bar with images/s and the time left on stderr.
-
-    Raises
-    ------
-    DataError
-        If `strict` and a photo cannot be decoded, or if none can.
-    """
-    stores = (
-        {} if cache is None else {tap: cache.store(provenance(backbone, runner, tap)) for tap in runner.taps}
-    )
     matrices: dict[Tap, NDArray[np.float16]] = {}
     seen = np.zeros(len(images), bool)
     digests = np.zeros((len(images), DIGEST_BYTES), np.uint8)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.optics import KERNELS, Camera, OpticalAgainst, OpticalFeatures, linear_kernel
+from lightprobe.optics import KERNELS, Camera, OpticalAgainst, OpticalFeatures
 
 Floats = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
@@ -232,7 +232,9 @@ def both_classes(scores: Floats) -> Floats:
     return np.hstack([-scores, scores]) if scores.shape[-1] == 1 else scores
 
 
-def in_blocks(function: Callable[[NDArray[Any]], Floats], X: NDArray[Any], width: int, n_outputs: int) -> Floats:
+def in_blocks(
+    function: Callable[[NDArray[Any]], Floats], X: NDArray[Any], width: int, n_outputs: int
+) -> Floats:
     """Apply a function of rows to X block by block, so that `width` float64 a row stay within bounds."""
     step = max(1, BLOCK_BYTES // (8 * width))
     out = np.empty((len(X), n_outputs))

@@ -37,7 +37,7 @@ FOLD_ELEMENTS: Final = 2**22  # of training features in double precision at a ti
 
 def fit_head(
     X: NDArray[Any],
-    labels: NDArray[np.integer],
+    labels: NDArray[np.intp],
     n_classes: int,
     options: HeadOptions,
     *,
@@ -140,7 +140,9 @@ def _solve(
     columns = slice(1, 2) if targets.shape[1] == 2 else slice(None)
     device = options.torch_device
     if plan.components is None and options.kernel == "optical":
-        K = optical_from_products(linear_kernel(X, device=device) if products is None else products().copy(), X)
+        K = optical_from_products(
+            linear_kernel(X, device=device) if products is None else products().copy(), X
+        )
         means = K.mean(axis=1)
         fit = solve_dual(K, targets, overwrite_K=True, **solving)
         coef = np.ascontiguousarray(fit.coef[:, columns])

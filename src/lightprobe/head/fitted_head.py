@@ -60,7 +60,7 @@ class FittedHead:
     def n_bytes(self) -> int:
         """Bytes of what predicting needs."""
         arrays, _ = self.decision.to_arrays()
-        return sum(array.nbytes for array in arrays.values())
+        return sum(array.nbytes for name, array in arrays.items() if name != "kernel_means")
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """Take it apart: arrays, and plain values for a JSON file."""
@@ -109,4 +109,6 @@ class FittedHead:
                 str(config["plan"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(f"The saved head is damaged or foreign ({error}); train it again.") from error
+            raise ModelFileError(
+                f"The saved head is damaged or foreign ({error}); train it again."
+            ) from error

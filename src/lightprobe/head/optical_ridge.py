@@ -1,6 +1,6 @@
 """OpticalRidge: the classifier over features, from the kernel or the projection to probabilities."""
 
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from lightprobe.errors import OptionError
-from lightprobe.head.decision import Exact, Linear, RandomFeatures
+from lightprobe.head.decision import Exact, RandomFeatures
 from lightprobe.head.fit import fit_head
 from lightprobe.head.fitted_head import FittedHead
 from lightprobe.head.options import HeadOptions
@@ -17,6 +17,8 @@ from lightprobe.optics import Camera, OpticalFeatures
 from lightprobe.ridge import AlphaPoint, Calibration
 
 Floats = NDArray[np.float64]
+
+Form = TypeVar("Form", Exact, RandomFeatures)
 
 DTYPES = (np.float64, np.float32, np.float16, np.uint8)
 
@@ -117,14 +119,14 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         weight = None
         if isinstance(self.class_weight, dict):
             weight = _named_weights(self.class_weight, classes.tolist())
-        fitted = fit_head(
-            X, labels, len(classes), options, counts=counts, class_weight=weight, groups=groups
-        )
+        fitted = fit_head(X, labels, len(classes), options, counts=counts, class_weight=weight, groups=groups)
         self.classes_, self.fitted_ = classes, fitted
         return self
 
     @classmethod
-    def from_fitted(cls, fitted: FittedHead, options: HeadOptions, classes: NDArray[Any] | None = None) -> Self:
+    def from_fitted(
+        cls, fitted: FittedHead, options: HeadOptions, classes: NDArray[Any] | None = None
+    ) -> Self:
         """Return the estimator that a fitted head is, with the options that it was fitted with.
 
         `classes` (n_classes,) are labels; indices without it.
@@ -168,7 +170,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         return self.fitted_.scores(_as_fitted(X, self.fitted_.decision.dtype))
 
     @property
-    def X_fit_(self) -> NDArray[Any]:
+    def X_fit_(self) -> NDArray[Any]:  # noqa: N802 - scikit-learn's name for kept training rows
         """Training features, where the kernel is exact and optical."""
         return self._of_form("X_fit_", Exact).rows
 
@@ -180,7 +182,10 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     @property
     def coef_(self) -> Floats:
         """Coefficients of the features."""
-        return self._of_form("coef_", Linear, RandomFeatures).coef
+        decision = self._part("coef_").decision
+        if isinstance(decision, Exact):
+            raise AttributeError("a head of the form Exact has no coef_")
+        return decision.coef
 
     @property
     def features_(self) -> OpticalFeatures:
@@ -267,10 +272,10 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted")
         return self.fitted_
 
-    def _of_form(self, name: str, *forms: type) -> Any:
-        """Return the decision function, if it is of a form that has attribute `name`."""
+    def _of_form(self, name: str, form: type[Form]) -> Form:
+        """Return the decision function, if it is of the form that has attribute `name`."""
         decision = self._part(name).decision
-        if not isinstance(decision, forms):
+        if not isinstance(decision, form):
             raise AttributeError(f"a head of the form {type(decision).__name__} has no {name}")
         return decision
 

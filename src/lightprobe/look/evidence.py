@@ -5,15 +5,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.classifier import ImageClassifier
-from lightprobe.models import Model
+from lightprobe.backprop import TrainedModel
+from lightprobe.classifier import Fitted
+from lightprobe.head import Exact, Linear
+from lightprobe.photo_model import PhotoModel, features_of
+from lightprobe.runtime import Runtime
 
 Floats = NDArray[np.float64]
 # Parts of a photo that are covered one by one, along each side, where nothing better can be done.
 PARTS = 8
 
 
-def exact_evidence(model: Model, maps: Floats, which: int) -> Floats | None:
+def exact_evidence(model: PhotoModel, maps: Floats, which: int) -> Floats | None:
     """Share the score of a class among the positions of a feature map; None where that is not exact.
 
     With average pooling, x = Σ_p f_p / P. A linear score w·x/|x| is Σ_p w·f_p / (P |x|): a class activation
@@ -35,17 +38,18 @@ def exact_evidence(model: Model, maps: Floats, which: int) -> Floats | None:
     """
     positions = maps.reshape(len(maps), -1).T
     pooled = positions.mean(axis=0)
-    if not isinstance(model, ImageClassifier):
-        weights = model.weight_.astype(float)
-        return _by_position(positions, weights, which, maps.shape[1:])
-    head, choice = model.head_, model.choice_
-    if choice.tap.pool != "avg" or choice.encode not in ("none", "l2"):
+    if isinstance(model, TrainedModel):
+        return _by_position(positions, model.weight.astype(float), which, maps.shape[1:])
+    if not isinstance(model, Fitted):
+        return None
+    decision, choice = model.head.decision, model.choice
+    if choice.taps.pool != "avg" or choice.encode not in ("none", "l2"):
         return None
     length = float(np.linalg.norm(pooled)) if choice.encode == "l2" else 1.0
-    if head.kernel == "linear" and hasattr(head, "coef_"):
-        weights = np.asarray(head.coef_, dtype=float) / length
-    elif hasattr(head, "X_fit_"):
-        seen, coefficients = head.X_fit_.astype(float), head.dual_coef_
+    if isinstance(decision, Linear):
+        weights = decision.coef / length
+    elif isinstance(decision, Exact):
+        seen, coefficients = decision.rows.astype(float), decision.coef
         x = pooled / length
         weights = (coefficients * (seen @ x)[:, None]).T @ seen
         # The kernel's other part, |x_i|²|x|², is a quadratic form as well: a multiple of x.
@@ -58,7 +62,7 @@ def exact_evidence(model: Model, maps: Floats, which: int) -> Floats | None:
     return _by_position(positions, weights, which, maps.shape[1:])
 
 
-def covered_evidence(model: Model, pixels: NDArray[np.uint8], which: int) -> Floats:
+def covered_evidence(model: PhotoModel, pixels: NDArray[np.uint8], which: int, runtime: Runtime) -> Floats:
     """Cover each part of a photo with its mean colour: by how much the class becomes less probable.
 
     Occlusion, Zeiler and Fergus 2014 (arXiv 1311.2901).
@@ -74,13 +78,13 @@ def covered_evidence(model: Model, pixels: NDArray[np.uint8], which: int) -> Flo
     height, width = pixels.shape[:2]
     rows, columns = (np.linspace(0, side, PARTS + 1).astype(int) for side in (height, width))
     colour = pixels.mean(axis=(0, 1)).astype(np.uint8)
-    views = [pixels]
+    covered = [pixels]
     for i in range(PARTS):
         for j in range(PARTS):
-            view = pixels.copy()
-            view[rows[i] : rows[i + 1], columns[j] : columns[j + 1]] = colour
-            views.append(view)
-    probabilities = model.predict_proba(np.stack(views))[:, which]
+            changed = pixels.copy()
+            changed[rows[i] : rows[i + 1], columns[j] : columns[j + 1]] = colour
+            covered.append(changed)
+    probabilities = model.probabilities(features_of(model, np.stack(covered), runtime))[:, which]
     lost: Floats = (probabilities[0] - probabilities[1:]).reshape(PARTS, PARTS)
     return lost
 

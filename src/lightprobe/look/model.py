@@ -14,17 +14,18 @@ from lightprobe.backbones import Backbone
 from lightprobe.images import open_unlabelled
 from lightprobe.images.decode import decode
 from lightprobe.look.evidence import covered_evidence, exact_evidence
-from lightprobe.models import Model
+from lightprobe.photo_model import PhotoModel, features_of
+from lightprobe.runtime import Runtime
 
 STEPS, CHANNELS, KERNELS = 6, 6, 64
 
 
-def draw_model(model: Model, image: str | Path, path: Path) -> dict[str, Any]:
+def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtime) -> dict[str, Any]:
     """Draw what a model makes of a photo.
 
     Parameters
     ----------
-    model : a fitted classifier of any method
+    model : PhotoModel
     image : path
         The photo.
     path : Path
@@ -41,10 +42,10 @@ def draw_model(model: Model, image: str | Path, path: Path) -> dict[str, Any]:
     ImageError
         The photo cannot be decoded.
     """
-    backbone = model.network_.backbone
+    backbone = model.network.backbone
     pixels = backbone.preprocessing.prepare(decode(open_unlabelled(image).read(0)))
     shown = pixels.permute(1, 2, 0).numpy()
-    probabilities = model.predict_proba([str(image)])[0]
+    probabilities = model.probabilities(features_of(model, [str(image)], runtime))[0]
     which = int(probabilities.argmax())
     infos = backbone.describe()
     outputs = _outputs(backbone, pixels)
@@ -52,12 +53,12 @@ def draw_model(model: Model, image: str | Path, path: Path) -> dict[str, Any]:
     evidence = exact_evidence(model, last, which) if last.ndim == 3 else None
     how = "covering" if evidence is None else "exact"
     if evidence is None:
-        evidence = covered_evidence(model, shown, which)
+        evidence = covered_evidence(model, shown, which, runtime)
     figure = Figure(figsize=(15, 10), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.7))
     top, bottom = parts
-    label, probability = str(model.classes_[which]), float(probabilities[which])
+    label, probability = model.classes[which], float(probabilities[which])
     _draw_answer(top, shown, evidence, f"{label}, {probability:.0%}")
     _draw_kernels(top.axes[2], backbone)
     _draw_maps(bottom, {name: maps for name, maps in outputs.items() if maps.ndim == 3}, infos)

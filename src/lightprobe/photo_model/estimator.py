@@ -27,7 +27,7 @@ from lightprobe.runtime import Runtime
 Model = TypeVar("Model", bound=PhotoModel)
 
 
-class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):
+class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: ignore[misc]  # no types there
     """Photos in, classes out: parameters over one fitted value.
 
     A subclass has the parameters `class_map` and those of `runtime`, and sets `_fitted` when it is fitted.
@@ -161,11 +161,11 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):
             If something other than a model lies there.
         """
         path = Path(folder)
-        write_model(path, *self.fitted.to_tensors(self._saved_parameters()))
+        write_model(path, *self.fitted.to_tensors(self.saved_parameters()))
         return path
 
     @abstractmethod
-    def _saved_parameters(self) -> dict[str, Any]:
+    def saved_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""
 
     def __sklearn_is_fitted__(self) -> bool:

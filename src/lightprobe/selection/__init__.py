@@ -2,7 +2,7 @@
 
 from lightprobe.selection.candidates import AUTO_ENCODINGS, AUTO_KERNELS, Candidate, Choice, choices
 from lightprobe.selection.search import Selection, select
-from lightprobe.selection.significance import Photos, optimism
+from lightprobe.selection.significance import Photos, optimism, paired_gain
 from lightprobe.selection.stages import AUTO_POOLS, Available, affordable_taps, list_tap_sets, stage_cuts
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "choices",
     "list_tap_sets",
     "optimism",
+    "paired_gain",
     "select",
     "stage_cuts",
 ]

@@ -25,7 +25,7 @@ STAGES = ("generate", "encode", "project", "fit")
 
 def fit_each(
     features: Mapping[TapSet, NDArray[np.float16]],
-    labels: NDArray[np.integer],
+    labels: NDArray[np.int64],
     wanted: Sequence[Choice],
     options: HeadOptions,
     groups: NDArray[np.generic] | None,
@@ -65,7 +65,7 @@ def fit_each(
 def _try(
     choice: Choice,
     encoded: NDArray[Any],
-    labels: NDArray[np.integer],
+    labels: NDArray[np.int64],
     options: HeadOptions,
     groups: NDArray[np.generic] | None,
     products: Callable[[], NDArray[np.float64]],

@@ -67,7 +67,9 @@ def screen(
         return list(wanted), []
     photos = Photos.of(weights, among)
     best = max(tried, key=photos.accuracy)
-    best_of_these = max((c for c in tried if c.choice.taps in never_screened), key=photos.accuracy, default=best)
+    best_of_these = max(
+        (c for c in tried if c.choice.taps in never_screened), key=photos.accuracy, default=best
+    )
     left_out = []
     for candidate in tried:
         lost, error = photos.behind(candidate, best)

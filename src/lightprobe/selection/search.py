@@ -1,8 +1,8 @@
 """Which features, encoding and kernel to use: candidates scored by leave-one-out, from one pass.
 
 The winner has the highest leave-one-out accuracy, except that a cheaper candidate within one standard error
-of it is preferred; both are scored on the same photos, so the error is that of their difference (`significance`).
-Of many photos, a sample first tells which candidates are out of the question (`screening`).
+of it is preferred; both are scored on the same photos, so the error is that of their difference (see
+`significance`). Of many photos, a sample first tells which candidates are out of the question (`screening`).
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -117,7 +117,9 @@ def select(
         raise OptionError(f"None of the {len(tried)} ways to use these features works ({reasons}).")
     winner = min(_contenders(tried, photos), key=lambda c: c.cost)
     if winner.choice not in heads:
-        ((_, head, _),) = fit_each(features, labels, [winner.choice], options, groups, dict.fromkeys(STAGES, 0.0))
+        ((_, head, _),) = fit_each(
+            features, labels, [winner.choice], options, groups, dict.fromkeys(STAGES, 0.0)
+        )
         assert head is not None
         heads[winner.choice] = head
     too_good = optimism(

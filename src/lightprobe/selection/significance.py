@@ -57,10 +57,30 @@ class Photos:
 
     def behind(self, candidate: Candidate, best: Candidate) -> tuple[float, float]:
         """By how much accuracy a candidate is behind, and the standard error of that."""
-        lost = best.correct.astype(float) - candidate.correct
-        mean = float(np.average(lost, weights=self.weights))
-        sums = np.bincount(self.units, weights=self.weights * (lost - mean))
-        return mean, float(np.sqrt(np.square(sums).sum()) / self.weights.sum())
+        return paired_gain(best.correct, candidate.correct, self.weights, self.units)
+
+
+def paired_gain(
+    ours: NDArray[np.bool_],
+    theirs: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None = None,
+    units: NDArray[np.intp] | None = None,
+) -> tuple[float, float]:
+    """Difference of two accuracies on the same photos, and its standard error.
+
+    Parameters
+    ----------
+    ours, theirs : ndarray of bool, shape (n,)
+        Which photos each gets right.
+    weights, units : ndarray, shape (n,), optional
+        What photos weigh, and which were left out together; each alone, and one, without them.
+    """
+    weights = np.ones(len(ours)) if weights is None else weights
+    units = np.arange(len(ours)) if units is None else units
+    gained = ours.astype(float) - theirs
+    mean = float(np.average(gained, weights=weights))
+    sums = np.bincount(units, weights=weights * (gained - mean))
+    return mean, float(np.sqrt(np.square(sums).sum()) / weights.sum())
 
 
 def optimism(

@@ -9,12 +9,9 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.answers import Explanation, Prediction
-from lightprobe.classifier import ImageClassifier
-from lightprobe.classifier.answering import Answerer
-from lightprobe.classifier.explaining import Explainer
+from lightprobe.classifier import Explainer, Fitted, TrainingRows
 from lightprobe.head import is_unknown
-from lightprobe.optics import ENCODERS
+from lightprobe.photo_model import Explanation, Prediction
 
 MOST_REASONS: Final = 20  # training photos for an answer, and as many against it
 
@@ -24,27 +21,23 @@ class Answering:
 
     Parameters
     ----------
-    model : ImageClassifier
-        Its fitted parts are taken over; `update` gives it new ones.
+    model : Fitted
     """
 
-    def __init__(self, model: ImageClassifier) -> None:
-        self._head, self._classes, self._kept = model.head_, model.classes_, model.kept_
-        self._roster = model.kept_ if model.kept_ is not None else model.sums_
-        self._encode = ENCODERS[model.choice_.encode]
-        self._answerer = Answerer(
-            model.head_, model.classes_, model.novelty_, len(model.classes_), None, None
-        )
+    def __init__(self, model: Fitted) -> None:
+        self.model = model
+        self._answers = model.answers
         self._lock = threading.Lock()
         self._explainer: Explainer | None = None
 
     def __call__(self, features: NDArray[np.float16]) -> Iterator["Answered"]:
         """Answer a batch (n, n_features) from the network."""
-        encoded = self._encode(features)
-        for row, prediction in zip(encoded, self._answerer(encoded), strict=True):
+        encoded = self.model.encode(features)
+        answers = self._answers(encoded, len(self.model.classes))
+        for row, prediction in zip(encoded, answers, strict=True):
             yield Answered(self, row, prediction)
 
-    def after(self, model: ImageClassifier) -> Self:
+    def after(self, model: Fitted) -> Self:
         """Return what answers once the model has been taught, ready to give reasons if this one was."""
         following = type(self)(model)
         if self._explainer is not None:
@@ -61,38 +54,36 @@ class Answering:
         """
         with self._lock:
             if self._explainer is None:
-                self._explainer = Explainer(self._head, self._classes, self._kept, MOST_REASONS)
+                self._explainer = self.model.explainer
             return self._explainer
 
     def reasons(self, encoded: NDArray[Any], label: str, k: int) -> Explanation:
         """Name k training photos for and against a class, of a photo's encoded features (n_features,)."""
-        (full,) = self.explainer()(encoded[None], np.flatnonzero(self._classes == label))
-        return replace(
-            full,
-            arguments_for=full.arguments_for[:k],
-            arguments_against=full.arguments_against[:k],
-            nearest=full.nearest[:k],
-        )
+        which = np.array([self.model.classes.index(label)])
+        (reasons,) = self.explainer()(encoded[None], which, k)
+        return reasons
 
     @property
     def explains(self) -> bool:
         """Whether the model keeps what reasons need."""
-        return self._kept is not None
+        return isinstance(self.model.record, TrainingRows)
 
     @cached_property
     def digests(self) -> dict[str, bytes]:
         """Digests of the training photos by name."""
-        if self._roster is None:
+        record = self.model.record
+        if record is None:
             return {}
-        return dict(zip(self._roster.names, map(bytes, self._roster.digests), strict=True))
+        return dict(zip(record.names, map(bytes, record.digests), strict=True))
 
     @cached_property
     def labels(self) -> dict[bytes, str]:
         """Classes of the training photos by digest."""
-        if self._roster is None:
+        record = self.model.record
+        if record is None:
             return {}
-        labels = self._classes[self._roster.labels].tolist()
-        return dict(zip(map(bytes, self._roster.digests), labels, strict=True))
+        labels = [self.model.classes[label] for label in record.labels]
+        return dict(zip(map(bytes, record.digests), labels, strict=True))
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
-from lightprobe.answers import as_record
 from lightprobe.errors import LightprobeError, MissingExtraError
+from lightprobe.photo_model import as_record
 from lightprobe.serve.answering import MOST_REASONS
 from lightprobe.serve.service import Service
 

@@ -6,11 +6,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from lightprobe.answers import Argument, Prediction
 from lightprobe.bulk import CsvForm
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import Source, class_name, read_file
 from lightprobe.images.files import ZipSource
+from lightprobe.photo_model import Argument, Prediction
 from lightprobe.serve import pieces
 from lightprobe.serve.album import Album
 from lightprobe.serve.service import Service

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape as escape_html
 from typing import Any
 
-from lightprobe.answers import Argument, Explanation, Prediction
+from lightprobe.photo_model import Argument, Explanation, Prediction
 
 Picture = Callable[[Argument], str | None]
 

@@ -8,7 +8,7 @@ nobody waits for that, and no answer mixes two models.
 import queue
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lightprobe.answers import Prediction
-from lightprobe.classifier import ImageClassifier
-from lightprobe.classifier.network import network_facts
+from lightprobe.classifier import Changes, Fitted, update
 from lightprobe.errors import DataError, ImageError
-from lightprobe.features import Lens, as_float16, image_digest, see
+from lightprobe.features import as_float16, image_digest
 from lightprobe.head import check_rate
 from lightprobe.images import ImageSet
 from lightprobe.images.decode import decode
+from lightprobe.photo_model import Prediction, network_facts, write_model
+from lightprobe.runtime import Runtime
 from lightprobe.serve.answering import Answered, Answering
 from lightprobe.serve.limits import Limits
 
@@ -43,20 +43,28 @@ class Service:
 
     Parameters
     ----------
-    model : ImageClassifier
-        Fitted; from here on the service's own.
+    model : Fitted
     folder : Path
         Where `save` puts it.
+    parameters : mapping
+        The estimator's parameters, which are saved with it.
+    runtime : Runtime
+        What looks at photos that are taught.
     limits : Limits
     """
 
-    def __init__(self, model: ImageClassifier, folder: Path, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        model: Fitted,
+        folder: Path,
+        parameters: Mapping[str, Any],
+        runtime: Runtime,
+        limits: Limits | None = None,
+    ) -> None:
         self.limits = limits or Limits()
-        self._model, self._folder = model, folder
-        self._lenses: list[Lens] = model.lenses()
-        (self._parts,) = model.views.values()
+        self._folder, self._parameters, self._runtime = folder, dict(parameters), runtime
+        self._runners = model.runners(runtime.device)
         self._answering = Answering(model)
-        self._facts = _facts(model)
         self._teaching = threading.Lock()
         self._waiting: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="lightprobe-network", daemon=True)
@@ -113,21 +121,20 @@ class Service:
             raise DataError(f"{name} {error.reason}: send another photo.") from None
         with self._teaching:
             if self.known_class(content) is None:
-                photo = ImageSet.from_names([name], [label.strip()], _InMemory(content))
-                self._model.update(photo)
+                self._learn(Changes(ImageSet.from_names([name], [label.strip()], _InMemory(content))))
             else:
                 # By its file, as a model that keeps sums has to see it again.
                 with tempfile.TemporaryDirectory() as folder:
                     file = Path(folder, "photo")
                     file.write_bytes(content)
-                    self._model.update(relabel={str(file): label.strip()})
-            self._answering, self._facts = self._answering.after(self._model), _facts(self._model)
-            return self._facts
+                    self._learn(Changes(relabel={str(file): label.strip()}))
+            return self.facts
 
     def save(self) -> Path:
         """Write the model where it came from; what was taught outlives the service."""
         with self._teaching:
-            return self._model.save(self._folder)
+            write_model(self._folder, *self._answering.model.to_tensors(self._parameters))
+            return self._folder
 
     def known_class(self, content: bytes) -> str | None:
         """Return the class of a photo that is among the training photos to the byte."""
@@ -146,12 +153,17 @@ class Service:
     @property
     def facts(self) -> dict[str, Any]:
         """What the model is: JSON values."""
-        return self._facts
+        return _facts(self._answering.model)
 
     def close(self) -> None:
         """Stop the network's thread, after what is waiting has been answered."""
         self._waiting.put(None)
         self._thread.join()
+
+    def _learn(self, changes: Changes) -> None:
+        """Put a changed model in the place of this one, which goes on answering meanwhile."""
+        model, _ = update(self._answering.model, changes, self._runtime)
+        self._answering = self._answering.after(model)
 
     def _ask(self, content: bytes) -> _Asked | str:
         try:
@@ -166,7 +178,7 @@ class Service:
             raise ImageError(f"has {len(content)} bytes, and {self.limits.file_bytes} are allowed")
         return tuple(
             how.prepare(decode(content, max_pixels=self.limits.pixels, at_least=how.resize))
-            for how in (lens.backbone.preprocessing for lens in self._lenses)
+            for how in (compiled.backbone.preprocessing for compiled in self._runners)
         )
 
     def _run(self) -> None:
@@ -190,10 +202,10 @@ class Service:
     def _seen(self, photos: Sequence[tuple[torch.Tensor, ...]]) -> NDArray[np.float16]:
         """Run each network over its pixels of all photos."""
         outputs = [
-            {tap: as_float16(values) for tap, values in lens.runner(torch.stack(pixels)).items()}
-            for lens, pixels in zip(self._lenses, zip(*photos, strict=True), strict=True)
+            {tap: as_float16(values) for tap, values in compiled.runner(torch.stack(pixels)).items()}
+            for compiled, pixels in zip(self._runners, zip(*photos, strict=True), strict=True)
         ]
-        return see(self._parts, outputs)
+        return self._answering.model.tap_set.join(outputs)
 
 
 class _InMemory:
@@ -207,12 +219,12 @@ class _InMemory:
         return self._content
 
 
-def _facts(model: ImageClassifier) -> dict[str, Any]:
-    facts = network_facts(model.networks_)
+def _facts(model: Fitted) -> dict[str, Any]:
+    facts = network_facts(model.networks)
     return {
-        "classes": model.classes_.tolist(),
-        "n_train": model.n_train_,
-        "loo_accuracy": model.loo_accuracy_,
+        "classes": list(model.classes),
+        "n_train": model.n_train,
+        "loo_accuracy": model.head.loo_accuracy,
         **{name: facts[name] for name in ("backbone", "image_size", "precision", "engine")},
-        **model.choice_.to_config(),
+        **model.choice.to_config(),
     }

@@ -1,44 +1,33 @@
-"""Several networks on the same photos, and their kernels added: "combine multiple models" of the first text.
+"""Several networks on the same photos, alone and side by side: "combine multiple models" of the first text.
 
-The kernel of several networks is Σ K_i / s_i with s_i = tr(K_i,c)/n, so that each weighs the same. It is
-solved like any other kernel; no photo is looked at again.
+Side by side their features, each of length one, make one vector, as `train --backbone a,b` makes it. No photo
+is looked at again.
 """
 
-import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.backbones import Tap
 from lightprobe.errors import OptionError
-from lightprobe.evidence.runs import peak_rss_mb
 from lightprobe.evidence.studies.study import Configuration, Options, Study
-from lightprobe.evidence.studies.workbench import Look, Row, Workbench, test_figures
-from lightprobe.optics import ENCODERS, KERNELS, sum_kernels
-from lightprobe.ridge import RidgeFit, identical_rows, joined_groups, solve_dual
-from lightprobe.selection import Choice
-
-Floats = NDArray[np.float64]
+from lightprobe.evidence.studies.workbench import Look, Row, Workbench
+from lightprobe.features import TapSet
+from lightprobe.head import FittedHead
+from lightprobe.optics import ENCODERS
+from lightprobe.selection import Choice, paired_gain
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One network's kernel, between the training photos and of the test photos against them."""
+class Fit:
+    """A head on some networks' features, and which photos it gets right, left out and in the test."""
 
-    look: Look
+    head: FittedHead
     choice: Choice
-    train: Floats
-    test: Floats | None
-    copies: NDArray[np.intp]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Right:
-    """Which photos a fit gets right, left out and in the test."""
-
-    fit: RidgeFit
     left_out: NDArray[np.bool_]
     test: NDArray[np.bool_] | None
 
@@ -56,70 +45,57 @@ def configurations(bench: Workbench, options: Options) -> list[Configuration]:
 
 
 def measure(bench: Workbench, configuration: Configuration) -> Row:
-    """Fit on the sum of the networks' kernels; beside it, what the best of them gives alone."""
-    seen = [_see(bench, name, weights) for name, weights in configuration["networks"]]
-    start = time.perf_counter()
-    together = _fit(bench, seen)
-    fit_seconds = time.perf_counter() - start
-    looks = [one.look for one in seen]
-    seconds = {
-        "features": sum(look.train.seconds for look in looks),
-        "project": sum(one.seconds for one in seen),
-        "fit": fit_seconds,
-    }
-    facts = [bench.facts(one.look, one.choice) for one in seen]
-    row = {
-        **facts[0],
+    """Fit on the networks side by side; beside it, what the best of them gives alone."""
+    looks = [_look(bench, name, weights) for name, weights in configuration["networks"]]
+    together = _fit(bench, looks)
+    facts = [bench.facts(look, together.choice) for look in looks]
+    first = looks[0]
+    seen = replace(first, train=replace(first.train, seconds=sum(look.train.seconds for look in looks)))
+    row = bench.row(
+        seen,
+        together.choice,
+        together.head,
+        together.test,
         **{
             key: " + ".join(dict.fromkeys(str(f[key]) for f in facts))
-            for key in ("backbone", "cut", "image_size", "precision", "engine")
+            for key in ("backbone", "image_size", "precision", "engine")
         },
-        "weight_bytes": sum(f["weight_bytes"] for f in facts),
-        "components": "exact",
-        "alpha": together.fit.alpha,
-        "alpha_relative": together.fit.alpha_relative,
-        "n_train": len(looks[0].labels),
-        "loo_accuracy": float(together.left_out.mean()),
-        **test_figures(together.test),
-        "peak_rss_mb": peak_rss_mb(),
-        "seconds": {**seconds, "total": sum(seconds.values())},
-    }
-    return row | (_gain(bench, seen, together) if len(seen) > 1 else {})
+        cut=" + ".join(dict.fromkeys(look.network.backbone.cut for look in looks)),
+        weight_bytes=sum(f["weight_bytes"] for f in facts),
+    )
+    row["model_bytes"] = row["weight_bytes"] + row["head_bytes"]
+    return row | (_gain(bench, looks, together) if len(looks) > 1 else {})
 
 
-def _see(bench: Workbench, name: str, weights: str | None) -> Seen:
+def _look(bench: Workbench, name: str, weights: str | None) -> Look:
     backbone = bench.backbone(name=name, weights=weights, cut=None)
-    choice = bench.choice(backbone)
-    look = bench.look(backbone, [choice.tap])
-    start = time.perf_counter()
-    X = ENCODERS[choice.encode](look.train.matrices[choice.tap])
-    kernel = KERNELS[choice.kernel]
-    test = None if look.test is None else kernel(ENCODERS[choice.encode](look.test.matrices[choice.tap]), X)
-    return Seen(look, choice, kernel(X), test, identical_rows(X), time.perf_counter() - start)
+    return bench.look(backbone, [Tap(backbone.cut, bench.pool)])
 
 
-def _fit(bench: Workbench, seen: list[Seen]) -> Right:
-    look, copies = seen[0].look, seen[0].copies
-    groups = copies if look.groups is None else joined_groups(look.groups, copies)
-    n_classes = len(bench.images.classes)
-    Y = np.where(look.labels[:, None] == np.arange(n_classes), 1.0, -1.0)
-    kernel, scales = sum_kernels([one.train for one in seen])
-    alpha = bench.settings.alpha
-    relative = None if isinstance(alpha, str) else float(alpha)
-    fit = solve_dual(kernel, Y, alpha_relative=relative, groups=groups, overwrite_K=True)
-    tests = [one.test for one in seen if one.test is not None]
+def _fit(bench: Workbench, looks: list[Look]) -> Fit:
+    """Fit to what the networks see, side by side where there are several."""
+    taps = tuple(Tap(look.network.backbone.cut, bench.pool) for look in looks)
+    names = tuple(look.network.backbone.name for look in looks) if len(looks) > 1 else ("",)
+    tap_set = TapSet(taps, tuple(range(len(taps))), names)
+    choice = Choice(tap_set, bench.encode, bench.kernel)
+
+    def encoded(matrices: list[Mapping[Tap, Any]]) -> NDArray[Any]:
+        return ENCODERS[choice.encode](tap_set.join(matrices))
+
+    first = looks[0]
+    head = bench.fit(encoded([look.train.matrices for look in looks]), first, kernel=choice.kernel)
+    tests = [look.test.matrices for look in looks if look.test is not None]
     right = None
     if tests:
-        scores = sum_kernels(tests, scales)[0] @ fit.coef + fit.intercept
-        right = scores.argmax(axis=1) == look.test_labels
-    return Right(fit, fit.loo_scores.argmax(axis=1) == look.labels, right)
+        right = head.scores(encoded(list(tests))).argmax(axis=1) == first.test_labels
+    return Fit(head, choice, head.loo_scores.argmax(axis=1) == first.labels, right)
 
 
-def _gain(bench: Workbench, seen: list[Seen], together: Right) -> Row:
+def _gain(bench: Workbench, looks: list[Look], together: Fit) -> Row:
     """Compare with the network that is best alone by leave-one-out, photo by photo."""
-    alone = [_fit(bench, [one]) for one in seen]
-    best = max(range(len(seen)), key=lambda i: alone[i].left_out.mean())
-    row: Row = {"against": seen[best].look.network.backbone.name}
+    alone = [_fit(bench, [look]) for look in looks]
+    best = max(range(len(looks)), key=lambda i: alone[i].left_out.mean())
+    row: Row = {"against": looks[best].network.backbone.name}
     for name, ours, theirs in (
         ("loo", together.left_out, alone[best].left_out),
         ("test", together.test, alone[best].test),
@@ -129,13 +105,4 @@ def _gain(bench: Workbench, seen: list[Seen], together: Right) -> Row:
     return row
 
 
-def paired_gain(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> tuple[float, float]:
-    """Difference of two accuracies on the same n photos, and its standard error.
-
-    (b − c)/n and √(b + c − (b − c)²/n)/n, where b photos are right only by the first, c only by the second.
-    """
-    n, b, c = len(ours), int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    return (b - c) / n, float(np.sqrt(b + c - (b - c) ** 2 / n)) / n
-
-
-STUDY = Study("several networks on the same photos, and their kernels added", configurations, measure)
+STUDY = Study("several networks on the same photos, alone and side by side", configurations, measure)

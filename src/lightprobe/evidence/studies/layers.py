@@ -39,7 +39,7 @@ def measure(bench: Workbench, configuration: Configuration) -> Row:
         return _learned(bench, configuration)
     look = bench.look(whole, [Tap(cut.name, bench.pool) for cut in whole.cuts])
     choice = bench.choice(whole, cut=configuration["cut"], kernel=configuration["kernel"])
-    kept = sum(tensor.numel() for tensor in whole.at(choice.tap.cut).state.values())
+    kept = sum(tensor.numel() for tensor in whole.at(choice.taps.cut).state.values())
     size = {"parameters": kept, "within": configuration["within"]}
     try:
         row = bench.run(look, choice)
@@ -49,7 +49,7 @@ def measure(bench: Workbench, configuration: Configuration) -> Row:
     # What decoding takes is the same whatever comes after it.
     decoding = max(look.seconds_a_photo - deepest, 0.0)
     seconds = row["seconds"]
-    seconds["features"] = row["n_train"] * (decoding + bench.forward_seconds(look, choice.tap))
+    seconds["features"] = row["n_train"] * (decoding + bench.forward_seconds(look, choice.taps.taps[0]))
     seconds["total"] = sum(value for stage, value in seconds.items() if stage != "total")
     bytes_of = {name: n * kept + row["head_bytes"] for name, n in BYTES.items()}
     return {**row, **size, "weight_bytes": 4 * kept, "model_bytes": bytes_of["fp32"], "bytes": bytes_of}

@@ -8,12 +8,13 @@ import numpy as np
 from sklearn.base import clone
 
 from lightprobe._version import __version__
-from lightprobe.backprop.base import GradientClassifier
-from lightprobe.evidence.facts import gradient_facts, with_total
+from lightprobe.backprop import GradientClassifier
+from lightprobe.evidence.facts import with_total
 from lightprobe.evidence.runs import peak_rss_mb
 from lightprobe.evidence.studies.study import Configuration
 from lightprobe.evidence.studies.workbench import Row, Workbench, test_figures
 from lightprobe.images import ImageSet
+from lightprobe.photo_model import evaluate
 
 # Parameters of a learner that say how it runs, or that the study itself sets.
 _NO_MATTER = ("workers", "cache", "strict", "verbose", "class_map", "group", "resume", "on_epoch", "recipe")
@@ -35,18 +36,18 @@ def learn(bench: Workbench, method: str, images: ImageSet, **changes: Any) -> Ro
         Parameters of the learner that the study varies.
     """
     learner: GradientClassifier = clone(bench.learners[method]).set_params(**changes)
-    learner.fit(images)
+    model = learner.fit(images).fitted
     asked = bench.images.test
-    tested = None if asked is None else learner.evaluate(asked)
-    skipped = {*learner.skipped_, *(tested.skipped if tested else ())}
-    facts = gradient_facts(learner)
-    head_bytes = learner.weight_.nbytes + learner.bias_.nbytes
+    tested = None if asked is None else evaluate(model, asked, learner.runtime)
+    skipped = {*model.skipped, *(tested.skipped if tested else ())}
+    facts = model.facts()
+    head_bytes = model.weight.nbytes + model.bias.nbytes
     return {
         **facts,
         **test_figures(
             None if tested is None else np.asarray(tested.probabilities.argmax(axis=1) == tested.labels)
         ),
-        "n_classes": len(learner.classes_),
+        "n_classes": len(model.classes),
         "n_skipped": len(skipped),
         "head_bytes": head_bytes,
         "model_bytes": facts["weight_bytes"] + head_bytes,
@@ -54,7 +55,7 @@ def learn(bench: Workbench, method: str, images: ImageSet, **changes: Any) -> Ro
         "seed": learner.random_state,
         "version": __version__,
         "model": None,
-        "seconds": with_total(learner.seconds_),
+        "seconds": with_total(model.seconds),
     }
 
 

@@ -23,7 +23,7 @@ def measure(bench: Workbench, configuration: Configuration) -> Row:
     choice = bench.choice(backbone)
     precision = configuration["precision"]
     try:
-        look = bench.look(backbone, [choice.tap], precision=precision)
+        look = bench.look(backbone, choice.taps.taps, precision=precision)
     except (OptionError, MissingExtraError) as error:
         logger.warning("%s is left out: %s", precision, error)
         return {"method": "optical", "backbone": backbone.name, "precision": precision, "dropped": str(error)}

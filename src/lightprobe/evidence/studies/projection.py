@@ -16,7 +16,7 @@ LARGEST = 100_000  # random features
 def configurations(bench: Workbench, options: Options) -> list[Configuration]:
     """List the exact limit, then each kind and number, with the camera and without, a few seeds each."""
     backbone = bench.backbone()
-    tap = bench.choice(backbone).tap
+    (tap,) = bench.choice(backbone).taps.taps
     m, n = backbone.feature_sizes([tap])[tap], len(bench.images)
     numbers = [k for k in (round(m * multiple) for multiple in MULTIPLES) if 16 <= k <= LARGEST]
     seeds = range(min(options.draws, SEEDS))
@@ -35,8 +35,8 @@ def measure(bench: Workbench, configuration: Configuration) -> Row:
     """Fit through the optical kernel, or what stands for it."""
     backbone = bench.backbone()
     choice = bench.choice(backbone, kernel="optical")
-    look = bench.look(backbone, [choice.tap])
-    width = look.train.matrices[choice.tap].shape[1]
+    look = bench.look(backbone, choice.taps.taps)
+    width = look.train.matrices[choice.taps.taps[0]].shape[1]
     if configuration["components"] == "exact":
         row = bench.run(look, choice, components="exact")
         return {**row, "n_features": width, "solve_bytes": 8 * row["n_train"] ** 2}

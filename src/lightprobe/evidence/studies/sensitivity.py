@@ -40,11 +40,11 @@ def measure(bench: Workbench, configuration: Configuration) -> Row:
     choice = bench.choice(backbone)
     if setting == "batch size":
         # From the photos anew: the cache does not tell batch sizes apart.
-        look = bench.look(backbone, [choice.tap], batch_size=value, cache=False)
+        look = bench.look(backbone, choice.taps.taps, batch_size=value, cache=False)
     else:
-        look = bench.look(backbone, [choice.tap])
+        look = bench.look(backbone, choice.taps.taps)
     if setting == "threshold":
-        return _with_threshold(bench, look, choice.tap, value)
+        return _with_threshold(bench, look, choice.taps.taps[0], value)
     head = {
         "alpha": {"alpha": value},
         "seed of R": {"components": RANDOM_FEATURES, "random_state": value},
@@ -58,14 +58,13 @@ def _with_threshold(bench: Workbench, look: Look, tap: Tap, quantile: float) -> 
     threshold = float(np.quantile(features, quantile))
     choice = bench.choice(look.network.backbone, cut=tap.cut, encode="sign", kernel="optical")
     try:
-        head = bench.head(kernel="optical").fit(
-            sign_bits(features, threshold), look.labels, groups=look.groups
-        )
+        head = bench.fit(sign_bits(features, threshold), look, kernel="optical")
     except DegenerateKernelError as error:
         return {**bench.facts(look, choice), "threshold": threshold, "dropped": str(error)}
     right = None
     if look.test is not None:
-        right = np.asarray(head.predict(sign_bits(look.test.matrices[tap], threshold)) == look.test_labels)
+        scores = head.scores(sign_bits(look.test.matrices[tap], threshold))
+        right = np.asarray(scores.argmax(axis=1) == look.test_labels)
     return bench.row(look, choice, head, right, threshold=threshold)
 
 

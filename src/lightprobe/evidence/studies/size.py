@@ -43,8 +43,8 @@ def measure(bench: Workbench, configuration: Configuration) -> Row:
     """Fit on a subset; test photos are the same for all."""
     backbone = bench.backbone()
     choice = bench.choice(backbone)
-    whole = bench.look(backbone, [choice.tap])
-    seed = [bench.settings.random_state, configuration["draw"]]
+    whole = bench.look(backbone, choice.taps.taps)
+    seed = [bench.runtime.seed, configuration["draw"]]
     if "share" in configuration:
         which = nested_subset(whole, configuration["share"], seed)
     else:

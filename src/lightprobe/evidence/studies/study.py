@@ -4,26 +4,27 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from lightprobe._version import __version__
-from lightprobe.backprop.base import GradientClassifier
-from lightprobe.classifier import ImageClassifier
+from lightprobe.backprop import GradientClassifier
+from lightprobe.classifier import Settings
 from lightprobe.evidence.rows import ROWS, read_rows
 from lightprobe.evidence.runs import append_row, open_run
 from lightprobe.evidence.studies.workbench import Row, Workbench
 from lightprobe.images import ImageSet
+from lightprobe.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
 Configuration = Mapping[str, Any]
 
-# Parameters of the classifier that say how a study runs, not what comes of it.
-_NO_MATTER = ("workers", "cache", "strict", "verbose", "max_memory", "class_map", "group")
+# What of settings and runtime says how a study runs, not what comes of it.
+_NO_MATTER = ("workers", "cache", "strict", "progress", "max_memory", "class_map", "group")
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def run_study(
     name: str,
     study: Study,
     images: ImageSet,
-    settings: ImageClassifier,
+    settings: Settings,
+    runtime: Runtime,
     out: Path,
     options: Options,
     command: str = "",
@@ -84,15 +86,15 @@ def run_study(
     Parameters
     ----------
     images : ImageSet
-    settings : ImageClassifier
-        Unfitted.
+    settings : Settings
+    runtime : Runtime
     out : Path
         The run's folder; rows of the same photos, settings and version that lie there are not made again.
     command : str
         The command line that asked for this.
     """
     with open_run(out):
-        bench = Workbench(images, settings, options.learners)
+        bench = Workbench(images, settings, runtime, options.learners)
         identity = _identity(name, bench)
         rows = [row for row in _rows_of(out) if row.get("identity") == identity]
         done = {_key(row["configuration"]) for row in rows}
@@ -100,7 +102,7 @@ def run_study(
         todo = [configuration for configuration in wanted if _key(configuration) not in done]
         if len(todo) < len(wanted):
             logger.info("%s: %d of %d runs are there already.", name, len(wanted) - len(todo), len(wanted))
-        for configuration in tqdm(todo, unit="run", desc=name.capitalize(), disable=not settings.verbose):
+        for configuration in tqdm(todo, unit="run", desc=name.capitalize(), disable=not runtime.progress):
             row = {
                 "study": name,
                 "configuration": dict(configuration),
@@ -125,7 +127,8 @@ def _key(configuration: Configuration) -> str:
 
 def _identity(name: str, bench: Workbench) -> str:
     """Digest of everything that changes what a configuration comes to."""
-    parameters = {k: v for k, v in bench.settings.get_params().items() if k not in _NO_MATTER}
+    told = asdict(bench.settings) | asdict(bench.runtime)
+    parameters = {k: v for k, v in told.items() if k not in _NO_MATTER}
     backbone = bench.backbone(cut=None)
     described = {
         "study": name,

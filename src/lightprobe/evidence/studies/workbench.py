@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
@@ -13,18 +13,18 @@ import torch
 from numpy.typing import NDArray
 
 from lightprobe._version import __version__
-from lightprobe.backbones import Backbone, Pool, Runner, Tap, create_backbone
-from lightprobe.backprop.base import GradientClassifier
-from lightprobe.classifier import ImageClassifier
-from lightprobe.classifier.network import Network
+from lightprobe.backbones import Backbone, Pool, Tap, create_backbone
+from lightprobe.backprop import GradientClassifier
+from lightprobe.classifier import Settings
 from lightprobe.errors import ImageError, OptionError
 from lightprobe.evidence.metrics import wilson_interval
 from lightprobe.evidence.runs import peak_rss_mb
-from lightprobe.features import FeatureCache, Features, extract
-from lightprobe.features.cache import image_digest
-from lightprobe.head import OpticalRidge
+from lightprobe.features import Features, TapSet, extract, image_digest
+from lightprobe.head import FittedHead, fit_head
 from lightprobe.images import ImageSet, require_every_class
 from lightprobe.optics import ENCODERS
+from lightprobe.photo_model import Network
+from lightprobe.runtime import Runtime
 from lightprobe.selection import Choice
 
 Row = dict[str, Any]
@@ -44,8 +44,6 @@ class Look:
     Attributes
     ----------
     network : Network
-    runner : Runner
-        It, compiled.
     train, test : Features
         `test` has no rows where there are no test photos.
     labels, test_labels : ndarray of int64
@@ -53,9 +51,8 @@ class Look:
     """
 
     network: Network
-    runner: Runner
-    train: Features
-    test: Features | None
+    train: Features[Tap]
+    test: Features[Tap] | None
     labels: NDArray[np.int64]
     test_labels: NDArray[np.int64]
     groups: NDArray[np.str_] | None
@@ -78,8 +75,9 @@ class Workbench:
     ----------
     images : ImageSet
         Training photos and, if it has them, test photos.
-    settings : ImageClassifier
-        Unfitted; what its parameters say holds for every run, but for what the study varies.
+    settings : Settings
+        What they say holds for every run, but for what the study varies.
+    runtime : Runtime
     learners : mapping of str to LinearProbe, FineTune or Scratch, optional
         Methods by gradients, unfitted.
 
@@ -92,7 +90,8 @@ class Workbench:
     def __init__(
         self,
         images: ImageSet,
-        settings: ImageClassifier,
+        settings: Settings,
+        runtime: Runtime,
         learners: Mapping[str, GradientClassifier] | None = None,
     ) -> None:
         require_every_class(images.training, "training photos")
@@ -100,7 +99,8 @@ class Workbench:
             raise OptionError(
                 "There are no test photos to compare methods on: keep some with --test-fraction 0.2."
             )
-        self.images, self.settings, self.learners = images, settings, dict(learners or {})
+        self.images, self.settings, self.runtime = images, settings, runtime
+        self.learners = dict(learners or {})
         self._looks: dict[str, Look] = {}
         self._forward: dict[tuple[str, Tap], float] = {}
 
@@ -129,7 +129,7 @@ class Workbench:
             # Several networks are refused there: a study compares them by its own means.
             name = ",".join([settings.backbone] if isinstance(settings.backbone, str) else settings.backbone)
             weights = settings.weights
-        return create_backbone(name, weights=weights, random_state=settings.random_state, **options)
+        return create_backbone(name, weights=weights, random_state=self.runtime.seed, **options)
 
     @property
     def pool(self) -> Pool:
@@ -151,61 +151,43 @@ class Workbench:
         """Return the settings' way from features to scores, or another."""
         pool, cut = changes.get("pool", self.pool), changes.get("cut", backbone.cut)
         encode, kernel = changes.get("encode", self.encode), changes.get("kernel", self.kernel)
-        return Choice(Tap(cut, pool), encode, kernel)
+        return Choice(TapSet.of(Tap(cut, pool)), encode, kernel)
 
-    def head(self, **changes: Any) -> OpticalRidge:
-        """Return an unfitted head of the settings, or another."""
-        settings = self.settings
-        options = {
-            "components": settings.components,
-            "projection": settings.projection,
-            "alpha": settings.alpha,
-            "class_weight": settings.class_weight,
-            "max_memory": settings.max_memory,
-            "device": settings.device,
-            "random_state": settings.random_state,
-        }
-        return OpticalRidge(**(options | changes))
+    def fit(self, X: NDArray[Any], look: Look, **changes: Any) -> FittedHead:
+        """Fit a head of the settings, or another, to a look's training photos as encoded."""
+        options = replace(self.settings.head_options(self.runtime), **changes)
+        options.check()
+        return fit_head(X, look.labels, len(self.images.classes), options, groups=look.groups)
 
     def look(
         self,
         backbone: Backbone,
-        taps: list[Tap],
+        taps: Sequence[Tap],
         *,
         precision: str | None = None,
         batch_size: int | None = None,
         cache: bool = True,
     ) -> Look:
         """Look at all photos with a network, once; the latest looks are remembered."""
-        settings = self.settings
         name = repr((backbone.digest, backbone.preprocessing, taps, precision, batch_size))
         if name in self._looks:
             return self._looks[name]
         train, test = self.images.training, self.images.test
-        network, runner = Network.for_photos(
-            train,
-            backbone,
-            taps,
-            engine=settings.engine,
-            precision=precision or settings.precision,
-            device=settings.device,
-            random_state=settings.random_state,
+        runtime = replace(
+            self.runtime,
+            precision=precision or self.runtime.precision,
+            batch_size=batch_size or self.runtime.batch_size,
+            cache=cache and self.runtime.cache,
         )
-        options: dict[str, Any] = {
-            "batch_size": batch_size or settings.batch_size,
-            "workers": settings.workers,
-            "cache": FeatureCache() if cache and settings.cache else None,
-            "strict": settings.strict,
-            "progress": settings.verbose,
-        }
-        seen = extract(train, backbone, runner, **options)
+        network, compiled = Network.for_photos(train, backbone, taps, runtime)
+        seen = extract(train, compiled, runtime)
         train = train.select(seen.kept)
         require_every_class(train, "training photos that can be decoded")
-        seen_test = None if test is None else extract(test, backbone, runner, **options)
+        seen_test = None if test is None else extract(test, compiled, runtime)
         test_labels = np.empty(0, np.int64)
         if test is not None and seen_test is not None:
             test_labels = test.select(seen_test.kept).labels
-        look = Look(network, runner, seen, seen_test, train.labels, test_labels, train.groups)
+        look = Look(network, seen, seen_test, train.labels, test_labels, train.groups)
         self._looks = dict(list(self._looks.items())[1 - KEPT_LOOKS :]) | {name: look}
         return look
 
@@ -214,9 +196,9 @@ class Workbench:
         key = look.network.backbone.digest, tap
         if key not in self._forward:
             network = look.network.at(tap.cut)
-            runner = network.compiled([tap], self.settings.device)
+            runner = network.compiled([tap], self.runtime.device).runner
             side = network.backbone.preprocessing.crop
-            batch = torch.randint(0, 256, (self.settings.batch_size, 3, side, side), dtype=torch.uint8)
+            batch = torch.randint(0, 256, (self.runtime.batch_size, 3, side, side), dtype=torch.uint8)
             runner(batch)
             times = []
             for _ in range(TIMES):
@@ -226,32 +208,32 @@ class Workbench:
             self._forward[key] = min(times) / len(batch)
         return self._forward[key]
 
-    def tested(self, look: Look, choice: Choice, head: OpticalRidge) -> NDArray[np.bool_] | None:
+    def tested(self, look: Look, choice: Choice, head: FittedHead) -> NDArray[np.bool_] | None:
         """Tell which test photos a fitted head gets right."""
         if look.test is None:
             return None
-        encoded = ENCODERS[choice.encode](look.test.matrices[choice.tap])
-        return np.asarray(head.predict(encoded) == look.test_labels)
+        encoded = ENCODERS[choice.encode](look.test.matrices[choice.taps.taps[0]])
+        return np.asarray(head.scores(encoded).argmax(axis=1) == look.test_labels)
 
     def row(
-        self, look: Look, choice: Choice, head: OpticalRidge, right: NDArray[np.bool_] | None, **more: Any
+        self, look: Look, choice: Choice, head: FittedHead, right: NDArray[np.bool_] | None, **more: Any
     ) -> Row:
         """Describe a fitted head: the keys that every run's row has, and `more`.
 
         `right` tells which test photos it answers right; None where there are none.
         """
-        n = len(head.loo_scores_)
-        fitting = head.seconds_
+        n = len(head.loo_scores)
+        fitting = head.seconds
         seconds = {"features": n * look.seconds_a_photo, **fitting}
         row = {
             **self.facts(look, choice),
-            "components": head.n_components_ or "exact",
-            "alpha": head.alpha_,
-            "alpha_relative": head.alpha_relative_,
+            "components": head.decision.n_components or "exact",
+            "alpha": head.alpha,
+            "alpha_relative": head.alpha_relative,
             "n_train": n,
             **test_figures(right),
-            "loo_accuracy": head.loo_accuracy_,
-            "head_bytes": head_bytes(head),
+            "loo_accuracy": head.loo_accuracy,
+            "head_bytes": head.n_bytes,
             "peak_rss_mb": peak_rss_mb(),
             "seconds": {**seconds, "total": sum(seconds.values())},
         }
@@ -264,19 +246,19 @@ class Workbench:
         return {
             "method": "optical",
             "backbone": network.backbone.name,
-            "cut": choice.tap.cut,
+            "cut": choice.taps.cut,
             "image_size": network.backbone.preprocessing.crop,
             "precision": network.precision,
             "engine": network.engine,
             "weight_bytes": network.weight_bytes,
             "agreement": None if np.isnan(network.agreement) else network.agreement,
-            "pool": choice.tap.pool,
+            "pool": choice.taps.pool,
             "encode": choice.encode,
             "kernel": choice.kernel,
             "n_classes": len(self.images.classes),
             "n_skipped": len(look.train.skipped) + (len(look.test.skipped) if look.test else 0),
             "n_groups": None if look.groups is None else len(np.unique(look.groups)),
-            "seed": self.settings.random_state,
+            "seed": self.runtime.seed,
             "version": __version__,
             "model": None,
             "cached": ["features"] if look.is_cached else [],
@@ -284,8 +266,8 @@ class Workbench:
 
     def run(self, look: Look, choice: Choice, **head: Any) -> Row:
         """Fit one head on one look and describe it."""
-        X = ENCODERS[choice.encode](look.train.matrices[choice.tap])
-        fitted = self.head(kernel=choice.kernel, **head).fit(X, look.labels, groups=look.groups)
+        X = ENCODERS[choice.encode](look.train.matrices[choice.taps.taps[0]])
+        fitted = self.fit(X, look, kernel=choice.kernel, **head)
         return self.row(look, choice, fitted, self.tested(look, choice, fitted))
 
 
@@ -295,12 +277,6 @@ def test_figures(right: NDArray[np.bool_] | None) -> Row:
         return {"n_test": 0, "test_accuracy": None, "test_accuracy_ci95": None}
     k, n = int(right.sum()), len(right)
     return {"n_test": n, "test_accuracy": k / n, "test_accuracy_ci95": list(wilson_interval(k, n))}
-
-
-def head_bytes(head: OpticalRidge) -> int:
-    """Bytes of what a head needs to predict."""
-    arrays, _ = head.get_state()
-    return sum(array.nbytes for name, array in arrays.items() if not name.startswith("loo"))
 
 
 def smaller(look: Look, which: NDArray[np.intp]) -> Look:

@@ -10,32 +10,28 @@ import torch
 
 from lightprobe.backbones import Backbone, Tap
 from lightprobe.backprop.base import Learned, Split
-from lightprobe.backprop.learners import PictureLearner
 from lightprobe.backprop.networks import HeadedNetwork, Unfreeze
 from lightprobe.backprop.pictures import load_pictures
 from lightprobe.backprop.recipe import Recipe
+from lightprobe.backprop.trainables import PictureLearner
 from lightprobe.backprop.training import Machine, find_rate, train_network
-from lightprobe.classifier.network import Network
 from lightprobe.images import require_every_class
+from lightprobe.photo_model import Network
+from lightprobe.runtime import Runtime
 
 # A learning rate is tried for one epoch over so many photos.
 TRIAL_PHOTOS = 2048
 
 
-def learn_on_pictures(
+def train_end_to_end(
     backbone: Backbone,
     split: Split,
     recipe: Recipe,
     *,
     unfreeze: Unfreeze,
     label: str,
-    engine: str,
-    precision: str,
     machine: Machine,
-    random_state: int,
-    workers: int | None,
-    strict: bool,
-    progress: bool,
+    runtime: Runtime,
     checkpoint: Path | None,
     resume: bool,
     on_epoch: Callable[[dict[str, Any]], None],
@@ -48,10 +44,15 @@ def learn_on_pictures(
         What of the backbone learns.
     label : str
         What its weights are called afterwards.
-    engine, precision : str
-        What runs it then.
+    runtime : Runtime
+        Its engine and precision are what runs the network then.
     """
-    how: dict[str, Any] = {"workers": workers, "strict": strict, "progress": progress}
+    random_state = runtime.seed
+    how: dict[str, Any] = {
+        "workers": runtime.workers,
+        "strict": runtime.strict,
+        "progress": runtime.progress,
+    }
     n_classes, side = len(split.train.classes), backbone.preprocessing.crop
     network = make_network(backbone, n_classes, unfreeze, random_state)
     sizes = [side, *(size for size, _ in recipe.sizes)]
@@ -87,17 +88,14 @@ def learn_on_pictures(
         checkpoint=checkpoint,
         resume=resume,
         on_epoch=on_epoch,
-        progress=progress,
+        progress=runtime.progress,
         **shared,
     )
     settled, _ = Network.for_photos(
         split.validation,
         network.trained_backbone(label),
         [Tap(backbone.cut, "avg")],
-        engine=engine,
-        precision=precision,
-        device=machine.device,
-        random_state=random_state,
+        runtime,
     )
     return Learned(
         settled,

@@ -1,0 +1,152 @@
+"""A classifier trained by gradients: one value, its answers, and its form on disk."""
+
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Final, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from lightprobe.backbones import Backbone, Tap
+from lightprobe.backprop.card import model_card
+from lightprobe.backprop.recipe import Recipe
+from lightprobe.errors import OptionError
+from lightprobe.features import TapSet
+from lightprobe.photo_model import Answerer, Network, PhotoModel, Prediction, network_facts
+
+VERSIONS: Final = ("lightprobe", "lightning", "torch", "torchvision", "numpy", "scikit-learn")
+Row = dict[str, Any]
+# What of a model is a plain value on disk, by its own name.
+_PLAIN: Final = (
+    *("history", "best_epoch", "val_accuracy", "lr", "interrupted", "seconds"),
+    *("n_train", "n_validation", "watched_seconds"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel(PhotoModel):
+    """p = softmax(W f(x) + b), where f is a network averaged over positions.
+
+    Attributes
+    ----------
+    method : str
+    recipe : Recipe
+        What it was trained by.
+    weight, bias : ndarray of float32, shapes (n_classes, n_features) and (n_classes,)
+    history : list of dict
+        One row an epoch.
+    best_epoch : int
+        Whose weights these are, counted from 1.
+    val_accuracy, lr : float
+    interrupted : bool
+    n_validation : int
+    watched_seconds : float
+        What looking at test photos took.
+    """
+
+    method: str
+    recipe: Recipe
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    history: list[Row]
+    best_epoch: int
+    val_accuracy: float
+    lr: float
+    interrupted: bool
+    n_validation: int
+    watched_seconds: float
+
+    @property
+    def backbone(self) -> Backbone:
+        """The network up to its cut."""
+        return self.network.backbone
+
+    @property
+    def tap_set(self) -> TapSet:
+        """The network's output, averaged over positions."""
+        return TapSet.of(Tap(self.backbone.cut, "avg"))
+
+    def probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
+        """Probabilities (n, n_classes) of features (n, d)."""
+        scores = features.astype(np.float32) @ self.weight.T + self.bias
+        probabilities: NDArray[np.float64] = softmax(scores.astype(np.float64), axis=1)
+        return probabilities
+
+    def answerer(self, top: int, unknown: float | None, why: int) -> Answerer:
+        """Return what answers; OptionError where `unknown` or `why` is asked."""
+        if unknown is not None or why:
+            raise OptionError(
+                "Only the closed form can say unknown or why, and this model was trained by gradients: "
+                "train with --method optical for that."
+            )
+        classes = np.array(self.classes)
+
+        def answer(features: NDArray[np.float16]) -> Iterator[Prediction]:
+            for row in self.probabilities(features):
+                order = np.argsort(-row, kind="stable")[:top]
+                yield Prediction("", tuple(classes[order].tolist()), tuple(row[order].tolist()))
+
+        return answer
+
+    def facts(self) -> dict[str, Any]:
+        """Describe it in JSON values, for a run's row."""
+        return {
+            "method": self.method,
+            **network_facts(self.networks),
+            "cut": self.backbone.cut,
+            "pool": "avg",
+            **dict.fromkeys(("encode", "kernel", "components", "alpha", "alpha_relative")),
+            **dict.fromkeys(("n_groups", "loo_accuracy", "loo_balanced_accuracy", "optimism", "cut_gain")),
+            "n_train": self.n_train,
+            "n_validation": self.n_validation,
+            "val_accuracy": self.val_accuracy,
+            "epochs": len(self.history),
+            "best_epoch": self.best_epoch,
+            "lr": self.lr,
+            "recipe": self.recipe.to_config(),
+            "interrupted": self.interrupted,
+            "cached": [],
+        }
+
+    def to_tensors(self, parameters: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any], str]:
+        """Take it apart: tensors, plain values, and a card."""
+        tensors, network = self.network.to_tensors()
+        tensors |= {"head.weight": torch.from_numpy(self.weight), "head.bias": torch.from_numpy(self.bias)}
+        config = {
+            "method": self.method,
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+            "classes": list(self.classes),
+            "parameters": parameters,
+            "recipe": self.recipe.to_config(),
+            **network,
+            **{name: getattr(self, name) for name in _PLAIN},
+        }
+        return tensors, config, model_card(config)
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> Self:
+        """Build it again.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            Something is missing, or parts do not fit each other.
+        """
+        classes = tuple(config["classes"])
+        weight, bias = tensors["head.weight"].numpy(), tensors["head.bias"].numpy()
+        if not len(weight) == len(bias) == len(classes):
+            raise ValueError("the head and the list of classes differ in length")
+        return cls(
+            classes=classes,
+            networks=(Network.from_tensors(tensors, config),),
+            skipped=(),
+            method=config["method"],
+            recipe=Recipe().with_settings(config["recipe"]),
+            weight=weight,
+            bias=bias,
+            **{name: config[name] for name in _PLAIN},
+        )
