@@ -124,8 +124,10 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         Training photos, in the order of `loo_scores_`.
     skipped_ : tuple of Skipped
         Photos that could not be decoded.
-    record_ : TrainingRows, TrainingSums or None
+    kept_ : TrainingRows or None
         What `update` needs of the training photos.
+    sums_ : TrainingSums or None
+        The same for a model that keeps sums.
     stale_ : bool
         Whether alpha, calibration, novelty and `loo_accuracy_` are those of the last training, and not of
         the photos that came and went since: sums cannot tell.
@@ -363,9 +365,16 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         return list(self._learned("paths_").paths)
 
     @property
-    def record_(self) -> TrainingRows | TrainingSums | None:
-        """What `update` needs of the training photos."""
-        return self._learned("record_").record
+    def kept_(self) -> TrainingRows | None:
+        """What `update` needs of the training photos, in a model that keeps features."""
+        record = self._learned("kept_").record
+        return record if isinstance(record, TrainingRows) else None
+
+    @property
+    def sums_(self) -> TrainingSums | None:
+        """The same for a model that keeps sums."""
+        record = self._learned("sums_").record
+        return record if isinstance(record, TrainingSums) else None
 
     @property
     def stale_(self) -> bool:
