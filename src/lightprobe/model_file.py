@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from lightprobe.errors import ModelFileError
+from lightprobe.json_text import to_json
 
 FORMAT = "lightprobe"
 FORMAT_VERSION = 1
@@ -47,7 +48,7 @@ def write_model(
     Raises
     ------
     ModelFileError
-        If something other than a model lies there.
+        If something other than a model lies there, or a value is no number (NaN).
     """
     if folder.exists() and not (folder.is_dir() and (is_model(folder) or not any(folder.iterdir()))):
         raise ModelFileError(
@@ -64,9 +65,9 @@ def write_model(
             "sha256": _sha256(partial / TENSORS),
             **config,
         }
-        text = json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False)
-        (partial / CONFIG).write_text(text + "\n", encoding="utf-8")
-        (partial / CARD).write_text(card, encoding="utf-8")
+        (partial / CONFIG).write_text(_configuration(described), encoding="utf-8")
+        # A class whose name is no text in UTF-8 is shown by its escape.
+        (partial / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
         _swap(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -117,6 +118,15 @@ def model_digest(model: Path) -> str:
 def model_bytes(folder: Path) -> int:
     """Bytes that a model takes on disk."""
     return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _configuration(described: Mapping[str, object]) -> str:
+    try:
+        return to_json(described, indent=2, require_finite=True) + "\n"
+    except ValueError as error:
+        raise ModelFileError(
+            f"The model cannot be saved, as {error}: train again with another --alpha or --precision fp32."
+        ) from None
 
 
 def _swap(new: Path, target: Path) -> None:

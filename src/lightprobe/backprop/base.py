@@ -1,6 +1,5 @@
 """What the methods that learn by gradients share: data in, a network and a softmax head out, on disk."""
 
-import json
 import os
 import platform
 from abc import abstractmethod
@@ -24,6 +23,7 @@ from lightprobe.backprop.training import Machine, Trained, seconds_to
 from lightprobe.classifier.network import Network
 from lightprobe.errors import DataError, ModelFileError
 from lightprobe.images import ImageSet, Skipped, holdout_mask, require_every_class
+from lightprobe.json_text import to_json
 from lightprobe.model_file import read_model, write_model
 
 VERSIONS = ("lightprobe", "lightning", "torch", "torchvision", "numpy", "scikit-learn")
@@ -203,7 +203,7 @@ class GradientClassifier(SoftmaxClassifier):
         backbone = self.network_.backbone
         save_file(pack_state(backbone.state), path)
         known = backbone.preprocessing.to_config() | {"arguments": dict(backbone.architecture.arguments)}
-        text = json.dumps(known, indent=2, ensure_ascii=False)
+        text = to_json(known, indent=2)
         Path(f"{os.fspath(path)}.json").write_text(text + "\n", encoding="utf-8")
 
     @classmethod

@@ -47,7 +47,7 @@ def balance_findings(
                     f"{counts[label]} photos",
                     f"take at least {SMALL}",
                     "",
-                    SMALL - counts[label],
+                    float(SMALL - counts[label]),
                 )
             )
         elif groups is not None and len(np.unique(groups[labels == label])) == 1:
@@ -63,7 +63,12 @@ def balance_findings(
         evidence = f"{present.min()} photos; {largest}, {ratio:.0f} times as many"
         found.append(
             Finding(
-                rare, "imbalance", evidence, "add photos, or train with --class-weight balanced", "", ratio
+                rare,
+                "imbalance",
+                evidence,
+                "add photos, or train with --class-weight balanced",
+                "",
+                float(ratio),
             )
         )
     return found

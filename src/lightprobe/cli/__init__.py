@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from lightprobe._version import __version__
+from lightprobe.cli.output import legible
 from lightprobe.errors import LightprobeError
 from lightprobe.paths import cache_folder
 
@@ -110,7 +111,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _log_to_stderr(verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Legible("%(message)s"))
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
     package = logging.getLogger("lightprobe")
     package.handlers = [handler]
@@ -118,5 +119,13 @@ def _log_to_stderr(verbose: bool) -> None:
     package.propagate = False
 
 
+class _Legible(logging.Formatter):
+    """Messages with the control characters of names escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return legible(super().format(record))
+
+
 def _say(sentence: str) -> None:
-    sys.stderr.write(sentence + "\n")
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(legible(sentence).encode(encoding, "backslashreplace").decode(encoding) + "\n")

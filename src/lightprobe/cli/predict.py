@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lightprobe._version import __version__
 from lightprobe.cli.options import fraction, positive_int
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--csv",
         metavar="FILE",
         type=Path,
-        help="write the table there, not on the screen; if stopped, the same command goes on",
+        help="write the table there, not on the screen; if stopped, the same command goes on (photos that changed meanwhile are asked again)",
     )
     target.add_argument("--jsonl", metavar="FILE", type=Path, help="the same as JSON Lines")
     parser.add_argument(
@@ -78,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     if target is None:
         write_rows(sys.stdout.buffer, form, blocks, answer)
     else:
-        asked = f"{model_digest(args.model)} top {args.top} unknown {args.unknown} why {args.why}"
+        asked = (
+            f"{__version__} {model_digest(args.model)} top {args.top} unknown {args.unknown} why {args.why}"
+        )
         write_table(target, form, blocks, answer, asked)
     return 0

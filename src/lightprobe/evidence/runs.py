@@ -1,7 +1,5 @@
 """One run, one row: train into a folder and write down what it took and what came of it."""
 
-import csv
-import json
 import logging
 import sys
 import time
@@ -19,12 +17,14 @@ from lightprobe.answers import Tested
 from lightprobe.backprop import Scratch
 from lightprobe.backprop.base import GradientClassifier
 from lightprobe.classifier import ImageClassifier
+from lightprobe.csv_text import write_csv
 from lightprobe.errors import OptionError
 from lightprobe.evidence.epochs import CURVES, EpochLog, draw_curves
 from lightprobe.evidence.facts import facts, with_total
 from lightprobe.evidence.kept import LEFT_OUT, TEST, Answer, answers_of, keep
 from lightprobe.evidence.metrics import evaluation
 from lightprobe.images import ImageSet, Skipped, holdout_mask
+from lightprobe.json_text import to_json
 from lightprobe.model_file import model_bytes
 
 Row = dict[str, Any]
@@ -142,8 +142,8 @@ def open_run(out: Path) -> Iterator[None]:
 
 def append_row(run: Path, row: Row) -> None:
     """Add one line to the run's `rows.jsonl`."""
-    with (run / "rows.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+    with (run / "rows.jsonl").open("a", encoding="utf-8", newline="\n") as file:
+        file.write(to_json(row) + "\n")
 
 
 def with_test_split(images: ImageSet, fraction: float | None, random_state: int) -> ImageSet:
@@ -173,16 +173,13 @@ def peak_rss_mb() -> float:
 
 
 def _write_skipped(path: Path, skipped: tuple[Skipped, ...]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("path", "reason"))
-        writer.writerows((s.path, s.reason) for s in skipped)
+    write_csv(path, ("path", "reason"), ((s.path, s.reason) for s in skipped))
 
 
 @contextmanager
 def _log_to(path: Path) -> Iterator[None]:
     """Write what the package says to a file as well."""
-    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+    handler = logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     package = logging.getLogger("lightprobe")
     level = package.level

@@ -6,7 +6,8 @@ dark theme, and several figures can stand in one page.
 
 import hashlib
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import Any
 
@@ -18,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from lightprobe.figures import P, figure
 from lightprobe.report.page import Drawing
 
 # After Okabe and Ito 2008, darkened where white would swallow them. The template gives each a light partner.
@@ -53,6 +55,11 @@ _STYLE: Any = {  # matplotlib types its keys one by one
     "axes.titlesize": 12.5,
     "axes.titlelocation": "left",
 }
+
+
+def page_figure(name: str) -> Callable[[Callable[P, Drawing]], Callable[P, Drawing]]:
+    """Register what draws a page's figure; where it fails, a sentence stands in the page instead."""
+    return figure(name, lambda sentence: Drawing(Markup(), sentence))
 
 
 def new_figure(width: float = 6.0, height: float = 3.8, columns: int = 1) -> tuple[Figure, list[Axes]]:
@@ -151,8 +158,7 @@ def bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Seque
 
 
 def error_bars(axes: Axes, x: Any, y: Any, low: Any, high: Any, colour: str, **style: Any) -> None:
-    """Draw points with intervals."""
+    """Draw points with intervals, whose ends may miss their point by rounding: a mean of equal numbers does."""
     y, low, high = np.asarray(y), np.asarray(low), np.asarray(high)
-    axes.errorbar(
-        x, y, yerr=(y - low, high - y), color=colour, capsize=0, elinewidth=1.4, marker="o", **style
-    )
+    reach = np.maximum((y - low, high - y), 0)
+    axes.errorbar(x, y, yerr=reach, color=colour, capsize=0, elinewidth=1.4, marker="o", **style)
