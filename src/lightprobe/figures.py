@@ -7,7 +7,10 @@ and in the figure's place.
 import functools
 import logging
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,7 +36,8 @@ def figure(name: str, instead: Callable[[str], T]) -> Callable[[Callable[P, T]],
         @functools.wraps(draw)
         def drawn(*args: P.args, **kwargs: P.kwargs) -> T:
             try:
-                return draw(*args, **kwargs)
+                done: T = FIGURES[name](*args, **kwargs)
+                return done
             except Exception as error:  # whatever it is, the run is worth more than its picture
                 sentence = f"The figure of {name} is left out: it could not be drawn ({_brief(error)})."
                 logger.warning("%s", sentence)
@@ -43,6 +47,17 @@ def figure(name: str, instead: Callable[[str], T]) -> Callable[[Callable[P, T]],
         return drawn
 
     return register
+
+
+def as_plain_text(drawing: "Figure") -> "Figure":
+    """Show every name in a figure as it is: `$` is a dollar, and what is no text in UTF-8 its escape."""
+    from matplotlib.text import Text
+
+    texts: list[Any] = drawing.findobj(Text)
+    for text in texts:
+        text.set_parse_math(False)
+        text.set_text(text.get_text().encode("utf-8", "backslashreplace").decode())
+    return drawing
 
 
 def _brief(error: Exception) -> str:

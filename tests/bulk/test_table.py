@@ -94,9 +94,7 @@ def test_other_photos_or_another_model_do_not_continue_a_table(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_run_that_goes_on_asks_again_about_photos_that_changed_meanwhile(
-    tmp_path: Path, form: Form
-) -> None:
+def test_a_run_that_goes_on_asks_again_about_photos_that_changed(tmp_path: Path, form: Form) -> None:
     """Changed, repaired, deleted and new photos: the table is that of a run from nothing."""
 
     def by_content(asked: list[str], stop: int | None = None) -> Callable[[ImageSet], Iterator[Prediction]]:

@@ -56,7 +56,7 @@ def balance_findings(
             )
             found.append(Finding(name, "small-class", evidence, "add photos of another group"))
     present = counts[counts > 0]
-    ratio = counts.max() / present.min()
+    ratio = float(counts.max() / present.min())
     if ratio > IMBALANCED:
         rare = classes[int(np.where(counts > 0, counts, counts.max()).argmin())]
         largest = f"{classes[int(counts.argmax())]} has {counts.max()}"
@@ -68,7 +68,7 @@ def balance_findings(
                 evidence,
                 "add photos, or train with --class-weight balanced",
                 "",
-                float(ratio),
+                ratio,
             )
         )
     return found

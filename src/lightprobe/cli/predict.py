@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--csv",
         metavar="FILE",
         type=Path,
-        help="write the table there, not on the screen; if stopped, the same command goes on (photos that changed meanwhile are asked again)",
+        help="write the table there, not on the screen; if stopped, the same command goes on"
+        " (photos that changed are asked again)",
     )
     target.add_argument("--jsonl", metavar="FILE", type=Path, help="the same as JSON Lines")
     parser.add_argument(
@@ -79,8 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if target is None:
         write_rows(sys.stdout.buffer, form, blocks, answer)
     else:
-        asked = (
-            f"{__version__} {model_digest(args.model)} top {args.top} unknown {args.unknown} why {args.why}"
-        )
+        made_by = f"{__version__} {model_digest(args.model)}"
+        asked = f"{made_by} top {args.top} unknown {args.unknown} why {args.why}"
         write_table(target, form, blocks, answer, asked)
     return 0

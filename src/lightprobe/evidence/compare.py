@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 from lightprobe.errors import LightprobeError, OptionError
 from lightprobe.evidence.rows import ROWS, json_lines
 from lightprobe.evidence.runs import Row, append_row, make_run_folder
-from lightprobe.figures import figure
+from lightprobe.figures import as_plain_text, figure
 
 FIGURE = "compare.png"
 # Told apart by the colour-blind (Okabe and Ito 2008).
@@ -111,7 +111,7 @@ def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], pa
     axes.set_title(
         f"{rows[0]['backbone']}, {rows[0]['image_size']} px, {rows[0]['n_test']} test photos", loc="left"
     )
-    drawing.savefig(path, dpi=130)
+    as_plain_text(drawing).savefig(path, dpi=130)
     return True
 
 

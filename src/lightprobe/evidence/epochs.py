@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lightprobe.csv_text import csv_line
-from lightprobe.figures import figure
+from lightprobe.figures import as_plain_text, figure
 from lightprobe.json_text import to_json
 
 Row = dict[str, Any]
@@ -81,5 +81,5 @@ def draw_curves(rows: Sequence[Row], best_epoch: int, path: Path) -> bool:
         ha="left",
         x=0.01,
     )
-    drawing.savefig(path, dpi=130)
+    as_plain_text(drawing).savefig(path, dpi=130)
     return True

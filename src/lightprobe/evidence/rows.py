@@ -56,7 +56,7 @@ def read_rows(run: Path) -> list[Row]:
 
 
 def json_lines(path: Path) -> list[str]:
-    """Read the lines of a file of JSON Lines, ended by line feeds alone: JSON may hold Unicode's other ends."""
+    """Read the lines of a file of JSON Lines; a name in it may hold what Unicode calls an end of line."""
     text = path.read_bytes().decode("utf-8")
     return text.removesuffix("\n").split("\n") if text else []
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from lightprobe.backbones import Backbone
+from lightprobe.figures import as_plain_text
 from lightprobe.images import open_unlabelled
 from lightprobe.images.decode import decode
 from lightprobe.look.evidence import covered_evidence, exact_evidence
@@ -61,7 +62,7 @@ def draw_model(model: Model, image: str | Path, path: Path) -> dict[str, Any]:
     _draw_answer(top, shown, evidence, f"{label}, {probability:.0%}")
     _draw_kernels(top.axes[2], backbone)
     _draw_maps(bottom, {name: maps for name, maps in outputs.items() if maps.ndim == 3}, infos)
-    figure.savefig(path, dpi=110)
+    as_plain_text(figure).savefig(path, dpi=110)
     layers = [{"name": i.name, "shape": list(i.shape), "parameters": i.parameters} for i in infos]
     return {"label": label, "probability": probability, "evidence": how, "layers": layers}
 

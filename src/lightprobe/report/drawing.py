@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from lightprobe.figures import P, figure
+from lightprobe.figures import P, as_plain_text, figure
 from lightprobe.report.page import Drawing
 
 # After Okabe and Ito 2008, darkened where white would swallow them. The template gives each a light partner.
@@ -33,7 +33,6 @@ _VARIABLES = {
     LINE: "var(--line)",
 }
 _STYLE: Any = {  # matplotlib types its keys one by one
-    "text.parse_math": False,  # a class may be called a$b$
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "lightprobe",  # the same figure gives the same file
     "font.size": 12.5,
@@ -80,9 +79,11 @@ def as_svg(figure: Figure, alt: str, caption: str = "") -> Drawing:
         What the figure shows, for those who do not see it.
     """
     file = StringIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # Text stays text, so the browser's fonts count, not whether matplotlib's own has the letter.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+        as_plain_text(figure).savefig(file, format="svg", transparent=True, metadata=nothing)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -158,7 +159,7 @@ def bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Seque
 
 
 def error_bars(axes: Axes, x: Any, y: Any, low: Any, high: Any, colour: str, **style: Any) -> None:
-    """Draw points with intervals, whose ends may miss their point by rounding: a mean of equal numbers does."""
+    """Draw points with intervals; rounding may put an end past its point, as in a mean of equal numbers."""
     y, low, high = np.asarray(y), np.asarray(low), np.asarray(high)
     reach = np.maximum((y - low, high - y), 0)
     axes.errorbar(x, y, yerr=reach, color=colour, capsize=0, elinewidth=1.4, marker="o", **style)
