@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 
 from lightprobe.errors import ModelFileError
 from lightprobe.json_text import to_json
@@ -105,7 +105,7 @@ def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             raise ModelFileError(
                 f"{folder / TENSORS} is not the file that was saved: it was changed or damaged."
             )
-        return load_file(folder / TENSORS), config
+        return _tensors(folder / TENSORS), config
     except (OSError, SafetensorError) as error:
         raise ModelFileError(f"{folder / TENSORS} cannot be read ({error}): train the model again.") from None
 
@@ -142,6 +142,15 @@ def _swap(new: Path, target: Path) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read tensors; safetensors opens no path that is not UTF-8, so from there they are handed over as bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return load(path.read_bytes())
+    return load_file(path)
 
 
 def _sha256(path: Path) -> str:

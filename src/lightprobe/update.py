@@ -15,6 +15,7 @@ from lightprobe.json_text import to_json
 from lightprobe.models import load_optical
 
 # A save that was killed leaves its folder, or the old model, under such a name.
+REASONS = ("for", "against", "nearest")  # columns of predictions that list photos: a.jpg (+0.1); b.jpg (+0.2)
 LEFT_OVER = r"\.{name}\.[0-9a-f]{{32}}"
 
 
@@ -108,10 +109,13 @@ def scrub_run(model: Path, names: Sequence[str]) -> list[str]:
 def _table_without(text: str, names: Collection[str]) -> str:
     """Take the rows that name one of the photos out of a table; the others stay to the byte."""
     reason = re.compile(rf"(?:^|; )(?:{'|'.join(map(re.escape, names))}) \([+-][0-9.]+\)(?=;|$)")
+    rows = list(rows_with_text(text))
+    reasons = [place for place, column in enumerate(rows[0][0] if rows else ()) if column in REASONS]
     return "".join(
         row
-        for cells, row in rows_with_text(text)
-        if not any(cell in names or reason.search(cell) for cell in cells)
+        for cells, row in rows
+        if not any(cell in names for cell in cells)
+        and not any(reason.search(cells[place]) for place in reasons if place < len(cells))
     )
 
 

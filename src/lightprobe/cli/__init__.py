@@ -65,6 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _say(f"lightprobe {args.verb}: {error or 'out of memory'}")
         return 2
+    except Exception as error:  # never 1, which says that `check` found something
+        if args.debug:
+            traceback.print_exc()
+        _say(
+            f"lightprobe {args.verb}: a fault of lightprobe itself ({type(error).__name__}: {error}). Please "
+            "report it with what --debug shows."
+        )
+        return 2
     return status
 
 

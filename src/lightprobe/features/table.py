@@ -158,7 +158,13 @@ def _write_parquet(
     path: Path, columns: Mapping[str, Any], matrices: Mapping[str, Any], origin: Mapping[str, Any]
 ) -> None:
     arrow, parquet = _pyarrow()
-    data = {name.removesuffix("s"): arrow.array(values.tolist()) for name, values in columns.items()}
+    # Parquet's text is UTF-8: a name that is none is written by its escapes.
+    data = {
+        name.removesuffix("s"): arrow.array(
+            [text.encode("utf-8", "backslashreplace").decode() for text in values]
+        )
+        for name, values in columns.items()
+    }
     for name, matrix in matrices.items():
         flat = arrow.array(np.ascontiguousarray(matrix, np.float32).reshape(-1))
         data[name] = arrow.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
