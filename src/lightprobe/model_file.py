@@ -145,7 +145,7 @@ def _swap(new: Path, target: Path) -> None:
 
 
 def _tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Read tensors; safetensors opens no path that is not UTF-8, so from there they are handed over as bytes."""
+    """Read tensors; safetensors opens no path that is not UTF-8, so from there they come as bytes."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
