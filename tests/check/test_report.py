@@ -11,7 +11,6 @@ from lightprobe.check import Check, summary_lines, write_report
 from lightprobe.check.balance import balance_findings
 from lightprobe.csv_text import read_csv
 from lightprobe.images import open_images
-from lightprobe.json_text import to_json
 
 NAMES = ["caf\udce9", "two\nlines", "a,b", '"', "<b>&", "猫", "\u2028"]
 
@@ -33,8 +32,3 @@ def test_whatever_was_found_is_written(counts: list[int], tmp_path: Path) -> Non
     assert ("caf\\udce9 0" in page) == (counts[0] < 20)
     assert "<b>&" not in page
     assert next(summary_lines(found)).startswith(f"{sum(counts)} photos, {len(findings)} finding")
-
-
-def map_of(findings: object) -> dict[str, object]:
-    assert isinstance(findings, list)
-    return {"all": [asdict(f) for f in findings]}

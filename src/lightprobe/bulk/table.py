@@ -10,7 +10,6 @@ another by now is made anew. A table that is whole is never gone on with.
 import hashlib
 import logging
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -32,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 Answer = Callable[[ImageSet], Iterable[Prediction]]
 UNREADABLE = bytes(DIGEST_BYTES)
+PIECE = 1 << 20  # bytes copied at a time
 READERS = 8  # threads that read photos again: they wait for the disk, not for a core
 
 
@@ -188,7 +188,7 @@ def _remake(partial: Path, journal: Path, form: Form, found: _Found, answer: Ans
 def _copy(old: IO[bytes], new: IO[bytes], n: int) -> None:
     """Copy the next n bytes."""
     while n:
-        piece = old.read(min(n, shutil.COPY_BUFSIZE))
+        piece = old.read(min(n, PIECE))
         new.write(piece)
         n -= len(piece)
 
