@@ -1,6 +1,5 @@
 """Update a model that lies in a folder, and take the traces of forgotten photos out of the run around it."""
 
-import csv
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -8,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lightprobe.errors import DataError, OptionError
+from lightprobe.errors import OptionError
 from lightprobe.models import load_optical
 
 # A save that was killed leaves its folder, or the old model, under such a name.
@@ -99,29 +98,3 @@ def scrub_run(model: Path, names: Sequence[str]) -> list[str]:
         shutil.rmtree(evidence)
         touched.append(evidence.name)
     return touched
-
-
-def read_relabelling(table: Path) -> dict[str, str]:
-    """Read a table of corrections: columns `path` and `label`, others ignored.
-
-    Raises
-    ------
-    DataError
-        If a column or a cell is missing, or a photo gets two labels.
-    """
-    labels: dict[str, str] = {}
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"path", "label"}.difference(reader.fieldnames or ())
-        if missing:
-            raise DataError(
-                f"{table} has no column {' and '.join(sorted(missing))}: it needs path and label."
-            )
-        for row in reader:
-            path, label = (row["path"] or "").strip(), (row["label"] or "").strip()
-            if not path or not label or labels.setdefault(path, label) != label:
-                raise DataError(
-                    f"{table}, line {reader.line_num}: each photo needs one path and one label "
-                    f"(path {path!r}, label {label!r})."
-                )
-    return labels

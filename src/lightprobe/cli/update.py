@@ -30,13 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Update in place and say what came of it."""
     from lightprobe.cli import output
-    from lightprobe.update import read_relabelling, update_saved
+    from lightprobe.images import read_labels
+    from lightprobe.update import update_saved
 
     row = update_saved(
         args.model,
         args.add,
         remove=args.remove,
-        relabel=read_relabelling(args.relabel) if args.relabel else None,
+        relabel=read_labels(args.relabel) if args.relabel else None,
         reselect=args.reselect,
         device=args.device,
         workers=args.workers,

@@ -16,7 +16,7 @@ from lightprobe.evidence.studies.workbench import Row, Workbench, test_figures
 from lightprobe.images import ImageSet
 
 # Parameters of a learner that say how it runs, or that the study itself sets.
-_NO_MATTER = ("workers", "cache", "strict", "verbose", "class_map", "group", "resume", "on_epoch", "recipe")
+_NO_MATTER = ("workers", "cache", "strict", "verbose", "class_map", "classes", "group", "resume", "on_epoch", "recipe")
 
 
 def arms(bench: Workbench) -> list[Configuration]:
