@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lightprobe.errors import OptionError
+from lightprobe.errors import DataError, OptionError
+from lightprobe.images import photo_name, read_table
 from lightprobe.models import load_optical
 
 # A save that was killed leaves its folder, or the old model, under such a name.
@@ -32,7 +33,7 @@ def update_saved(
     add, remove, relabel, reselect
         As for `ImageClassifier.update`.
     settings
-        Parameters of the classifier that hold for this update only: device, workers, verbose.
+        Parameters of the classifier that hold for this update only: device, workers, verbose, classes.
 
     Returns
     -------
@@ -98,3 +99,29 @@ def scrub_run(model: Path, names: Sequence[str]) -> list[str]:
         shutil.rmtree(evidence)
         touched.append(evidence.name)
     return touched
+
+
+def read_relabelling(path: Path) -> dict[str, str]:
+    """Read a table of corrections: columns `path` and `label`, others ignored.
+
+    Raises
+    ------
+    DataError
+        If it is no table, a column or a cell is missing, or a photo gets two labels.
+    """
+    table = read_table(path)
+    missing = [name for name in ("label", "path") if table.place(name) is None]
+    if missing:
+        raise DataError(f"{path} has no column {' and '.join(missing)}: it needs path and label.")
+    labels: dict[str, str] = {}
+    seen: dict[str, tuple[int, str]] = {}
+    for line, _, photo, label in table.labels():
+        first, its_label = seen.setdefault(photo_name(photo), (line, label))
+        if label != its_label:
+            raise DataError(
+                f"{path}, line {line}: each photo needs one path and one label "
+                f"(path {photo!r}, label {label!r}, and {its_label!r} on line {first})."
+            )
+        if first == line:
+            labels[photo] = label
+    return labels

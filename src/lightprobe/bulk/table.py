@@ -14,6 +14,7 @@ from typing import IO
 
 from lightprobe.answers import Prediction
 from lightprobe.bulk.rows import Form
+from lightprobe.errors import DataError
 from lightprobe.images import ImageSet
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,45 @@ class Written:
     n: int
     n_failed: int
     n_resumed: int
+
+
+class Tally:
+    """Counts answers as they come.
+
+    Attributes
+    ----------
+    n, n_failed : int
+        Answers, and those that are errors.
+    first : Prediction or None
+        The first of these.
+    """
+
+    def __init__(self) -> None:
+        self.n, self.n_failed = 0, 0
+        self.first: Prediction | None = None
+
+    def over(self, answer: Answer) -> Answer:
+        """Return what answers as `answer` does, and is counted."""
+
+        def counted(images: ImageSet) -> Iterator[Prediction]:
+            for prediction in answer(images):
+                self.n += 1
+                if prediction.error:
+                    self.n_failed += 1
+                    self.first = self.first or prediction
+                yield prediction
+
+        return counted
+
+    def require_one(self) -> None:
+        """Raise DataError unless a photo has been answered."""
+        if self.first is not None and self.n_failed == self.n:
+            raise DataError(
+                f"none of the {self.n} photo(s) could be answered; the first, {self.first.path}, "
+                f"{self.first.error}: give other files."
+            )
+        if not self.n:
+            raise DataError("there were no photos to answer: the list of them is empty.")
 
 
 def write_table(

@@ -143,7 +143,9 @@ def train_command(args: argparse.Namespace, method: str) -> list[str]:
 
 
 _SHARED = {
-    **dict.fromkeys(("class_map", "classes", "group", "test_fraction", "image_size", "batch_size", "workers")),
+    **dict.fromkeys(
+        ("class_map", "classes", "group", "test_fraction", "image_size", "batch_size", "workers")
+    ),
     "class_weight": None,
     "precision": "auto",
     "engine": "auto",

@@ -229,6 +229,4 @@ def open_data(args: argparse.Namespace) -> "ImageSet":
     from lightprobe.paths import cache_folder
 
     root = args.root or cache_folder() / "datasets"
-    return open_images(
-        args.data, root=root, class_map=args.class_map, group=args.group, classes=args.classes
-    )
+    return open_images(args.data, root=root, class_map=args.class_map, group=args.group, classes=args.classes)

@@ -18,7 +18,7 @@ from lightprobe.images.imageset import (
 from lightprobe.images.named import NAMED_DATASETS, NamedDataset
 from lightprobe.images.sources import open_images
 from lightprobe.images.splits import holdout_mask, sample_mask
-from lightprobe.images.tables import read_labels
+from lightprobe.images.tables import read_table
 from lightprobe.images.unlabelled import open_listed, open_unlabelled
 
 __all__ = [
@@ -39,7 +39,7 @@ __all__ = [
     "parse_class_map",
     "photo_name",
     "read_file",
-    "read_labels",
+    "read_table",
     "require_every_class",
     "sample_mask",
 ]

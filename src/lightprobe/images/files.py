@@ -1,6 +1,5 @@
 """Images as files: in folders, in zips, one by one. Nothing is unpacked or written."""
 
-import os
 import posixpath
 import stat
 import threading
@@ -100,7 +99,8 @@ class ZipSource:
             folder, _, base = name.rpartition("/")
             if base == ROWS and folder and is_run_row(self._head(members[name])):
                 shut.add(folder)
-        files, not_meant = [], {}
+        files: list[str] = []
+        not_meant: dict[str, None] = {}
         for name in members:
             above = [folder for folder in folders_above(name) if folder in shut]
             if above or is_foreign_file(name.rpartition("/")[2]):
@@ -177,7 +177,7 @@ class FileFinder:
     def _names(self, folder: Path) -> dict[str, str]:
         if folder not in self._inside:
             try:
-                self._inside[folder] = {photo_name(name): name for name in os.listdir(folder)}
+                self._inside[folder] = {photo_name(file.name): file.name for file in folder.iterdir()}
             except (OSError, ValueError):
                 self._inside[folder] = {}
         return self._inside[folder]
@@ -203,4 +203,3 @@ def _member_name(info: zipfile.ZipInfo) -> str:
             name = name.encode("cp437").decode("utf-8")
     # A name that leads out of the zip leads nowhere here: nothing is unpacked.
     return posixpath.normpath("/" + name.replace("\\", "/")).lstrip("/")
-

@@ -40,10 +40,10 @@ def class_name(text: str) -> str:
 
 
 def photo_name(path: str) -> str:
-    """Return a path as the name of a photo, the same however it is spelled.
+    r"""Return a path as the name of a photo, the same however it is spelled.
 
     Slashes go forward, `.`, `..` and doubled slashes are resolved, and accents are composed (NFC): what a
-    table, a zip or another system calls `./cat\\é.jpg` is `cat/é.jpg`.
+    table, a zip or another system calls `./cat\é.jpg` is `cat/é.jpg`.
     """
     return unicodedata.normalize("NFC", posixpath.normpath(path.replace("\\", "/")))
 

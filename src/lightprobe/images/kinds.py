@@ -6,32 +6,34 @@ from lightprobe.errors import ImageError
 
 # fmt: off
 IMAGE_SUFFIXES = frozenset((
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff",
-    ".heic", ".heif", ".hif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm",
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif",
+    ".tiff", ".heic", ".heif", ".hif", ".avif", ".ppm", ".pgm", ".pbm", ".pnm",
 ))
 # Most of these are TIFF by their first bytes, and what a decoder finds there is a thumbnail.
 _RAW_SUFFIXES = frozenset((
-    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef",
-    ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
+    ".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw",
+    ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f",
 ))
 # What lies beside photos and is none. Whoever gathers data knows of these: they are no fault in it.
 _OTHER_SUFFIXES = frozenset((
-    ".txt", ".md", ".rst", ".rtf", ".pdf", ".doc", ".docx", ".odt", ".html", ".htm", ".css", ".log", ".url", ".lnk",
-    ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".xmp", ".aae", ".yaml", ".yml", ".toml", ".ini", ".cfg",
-    ".names", ".xls", ".xlsx", ".ods", ".db", ".sqlite", ".sqlite3", ".mat", ".npy", ".npz", ".parquet", ".arrow",
-    ".feather", ".h5", ".hdf5", ".pkl", ".pickle", ".lst", ".rec", ".idx", ".tfrecord", ".py", ".ipynb", ".m", ".r",
-    ".sh", ".bat", ".js", ".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".md5", ".sha1", ".sha256",
-    ".pt", ".pth", ".onnx", ".safetensors", ".bin", ".ckpt", ".mp3", ".wav", ".m4a", ".mp4", ".m4v", ".mov", ".avi",
-    ".mkv", ".webm", ".3gp", ".mts", ".thm", ".bak", ".tmp",
+    ".txt", ".md", ".rst", ".rtf", ".pdf", ".doc", ".docx", ".odt", ".html", ".htm", ".css", ".log", ".url",
+    ".lnk", ".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".xml", ".xmp", ".aae", ".yaml", ".yml", ".toml",
+    ".ini", ".cfg", ".names", ".xls", ".xlsx", ".ods", ".db", ".sqlite", ".sqlite3", ".mat", ".npy", ".npz",
+    ".parquet", ".arrow", ".feather", ".h5", ".hdf5", ".pkl", ".pickle", ".lst", ".rec", ".idx",
+    ".tfrecord", ".py", ".ipynb", ".m", ".r", ".sh", ".bat", ".js", ".zip", ".tar", ".gz", ".tgz", ".bz2",
+    ".xz", ".7z", ".rar", ".md5", ".sha1", ".sha256", ".pt", ".pth", ".onnx", ".safetensors", ".bin",
+    ".ckpt", ".mp3", ".wav", ".m4a", ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".3gp", ".mts",
+    ".thm", ".bak", ".tmp",
 ))
 # Systems and their shares put these beside photos.
 _SYSTEM_FOLDERS = frozenset((
-    "__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp", "$recycle.bin", "recycler",
-    "recycled", "system volume information", "found.000", "lost+found", "network trash folder", "temporary items",
-    "__pycache__",
+    "__macosx", "@eadir", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@tmp", "$recycle.bin",
+    "recycler", "recycled", "system volume information", "found.000", "lost+found", "network trash folder",
+    "temporary items", "__pycache__",
 ))
 _SYSTEM_FILES = frozenset((
-    "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r", "picasa.ini", "zbthumbnail.info",
+    "thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r", "picasa.ini",
+    "zbthumbnail.info",
 ))
 # fmt: on
 

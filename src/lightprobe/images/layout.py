@@ -104,9 +104,9 @@ def _find_splits(
             return {}
         if not apart:
             raise DataError(
-                f"{what} has {listed(list(roles))}, which holds class folders and is called like a split, beside "
-                f"{listed(strangers)}, which holds none: add --classes top if all of them are classes, or move "
-                f"{listed(strangers)} away."
+                f"{what} has {listed(list(roles))}, called like a split and with class folders in it, beside "
+                f"{listed(strangers)} with none: add --classes top if all of them are classes, or move away "
+                "what is none."
             )
         if full or "train" not in roles.values():
             raise DataError(

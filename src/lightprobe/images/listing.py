@@ -175,7 +175,9 @@ def folders_above(name: str) -> Iterator[str]:
 
 def _summed(others: Sequence[tuple[str, str]]) -> list[Skipped]:
     """Put many files of one folder, extension and reason in one line."""
-    kinds = [(posixpath.dirname(name), suffix_of(posixpath.basename(name)), reason) for name, reason in others]
+    kinds = [
+        (posixpath.dirname(name), suffix_of(posixpath.basename(name)), reason) for name, reason in others
+    ]
     counts = Counter(kinds)
     listed = [
         Skipped(name, reason, fault=not is_harmless(reason))

@@ -34,8 +34,8 @@ def open_images(
     data : path, dataset name or Python object
         A folder of class folders; a folder with `train/`, `val/`, `test/` of such, or names like these
         (`Training`, `dev`, `seg_test`); a zip of either; a .csv or .tsv table (`path,label[,split][,group]`);
-        the name of a torchvision dataset (a path that exists wins); `(images, labels)` with paths, arrays (n, h, w, 3) uint8 or PIL images; a torch
-        map-style dataset of (image, label); an ImageSet.
+        the name of a torchvision dataset (a path that exists wins); `(images, labels)` with paths, arrays
+        (n, h, w, 3) uint8 or PIL images; a torch map-style dataset of (image, label); an ImageSet.
     root : path, optional
         Where named datasets are kept.
     class_map : optional

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 # fmt: off
 _WORDS = {
     "train": ("train", "training", "trainval", "trn"),
-    "val": ("val", "valid", "validation", "validate", "validating", "dev", "devel", "development", "eval", "evaluation"),
+    "val": ("val", "valid", "validation", "validate", "validating", "dev", "devel", "development", "eval",
+            "evaluation"),
     "test": ("test", "testing", "tst", "holdout"),
 }
 # fmt: on
 _ROLE = {word: role for role, words in _WORDS.items() for word in words}
-_NOUN = r"(?:sets?|splits?|data|datasets?|images?|imgs?|photos?|pictures?|pics?|samples?|examples?|folders?|dirs?)"
+_NOUN = r"(?:(?:set|split|dataset|image|img|photo|picture|pic|sample|example|folder|dir)s?|data)"
 _WORD = "|".join(sorted(_ROLE, key=len, reverse=True))
 _PLAIN = re.compile(rf"(?:{_NOUN}_?)?({_WORD})(?:_?{_NOUN})*")
 _QUALIFIED = re.compile(rf"(?:(?P<before>.+)_)?(?P<word>{_WORD})(?:_{_NOUN})*(?:_(?P<after>.+))?")
@@ -29,8 +30,8 @@ class SplitName:
 def plain_role(name: str) -> str:
     """Return train, val or test for a name that says no more than that; otherwise an empty string.
 
-    Case counts nothing, and `-`, space and `.` are as good as `_`: train, Training, training_set, Test Images,
-    data-val, dev, eval.
+    Case counts nothing, and `-`, space and `.` are as good as `_`: train, Training, training_set,
+    Test Images, data-val, dev, eval.
     """
     match = _PLAIN.fullmatch(_spelled(name))
     return _ROLE[match[1]] if match else ""

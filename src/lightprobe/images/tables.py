@@ -1,10 +1,10 @@
-"""Tables that people write: of labelled images, of corrections, of photos to ask about. One reader for all."""
+"""Tables that people write: of labelled images, of corrections, of photos to ask about: one reader."""
 
 import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from lightprobe.images.split_names import plain_role
 TABLE_SUFFIXES = (".csv", ".tsv")
 LIST_SUFFIXES = (*TABLE_SUFFIXES, ".txt")
 REQUIRED = ("path", "label")
-# What the column of photos may be called where nothing but photos is asked for; the first that is there counts.
+# What the column of photos may be called where nothing else is asked for; the first that is there counts.
 # fmt: off
 PHOTO_COLUMNS = (
     "path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "img", "imgpath",
@@ -56,6 +56,19 @@ class Table:
         """Return where a column is; its case and spaces count nothing. None if there is none."""
         keys = [column_key(name) for name in self.header]
         return keys.index(column_key(column)) if column_key(column) in keys else None
+
+    def labels(self) -> Iterator[tuple[int, list[str], str, str]]:
+        """Yield line, cells, path and label of each row; DataError if one of the latter is empty."""
+        places = [(name, self.place(name)) for name in REQUIRED]
+        for line, row in self.rows:
+            for name, place in places:
+                if place is None or not row[place]:
+                    raise DataError(
+                        f"{self.path}, line {line}, column {name}: empty; "
+                        "every image needs a path and a label."
+                    )
+            path, label = (row[place] for _, place in places if place is not None)
+            yield line, row, path, label
 
 
 def column_key(name: str) -> str:
@@ -128,8 +141,7 @@ def open_table(path: Path, group: str | None = None) -> ImageSet:
     groups: list[str] = []
     skipped: list[Skipped] = []
     seen: dict[str, tuple[int, str, str]] = {}
-    for line, row in table.rows:
-        photo, label = (_cell(table, line, row, name) for name in REQUIRED)
+    for line, row, photo, label in table.labels():
         split = "" if split_column is None else _split(path, line, row[split_column])
         first = seen.setdefault(photo_name(str(path.parent / photo)), (line, label, split))
         if first[1:] != (label, split):
@@ -167,32 +179,6 @@ def open_table(path: Path, group: str | None = None) -> ImageSet:
 def has_column(table: Path, name: str) -> bool:
     """Tell whether the header of `table` has column `name`, in any case."""
     return read_table(table).place(name) is not None
-
-
-def read_labels(path: Path) -> dict[str, str]:
-    """Read a table of corrections: the columns `path` and `label`, others ignored.
-
-    Raises
-    ------
-    DataError
-        If a column or a cell is missing, or a photo gets two labels.
-    """
-    table = read_table(path)
-    missing = [name for name in REQUIRED if table.place(name) is None]
-    if missing:
-        raise DataError(f"{path} has no column {' and '.join(missing)}: it needs path and label.")
-    labels: dict[str, str] = {}
-    seen: dict[str, tuple[int, str]] = {}
-    for line, row in table.rows:
-        photo, label = (_cell(table, line, row, name) for name in REQUIRED)
-        first, its_label = seen.setdefault(photo_name(photo), (line, label))
-        if label != its_label:
-            raise DataError(
-                f"{path}, line {line}: {photo} is also on line {first}, with another label: keep one of them."
-            )
-        if first == line:
-            labels[photo] = label
-    return labels
 
 
 def read_list(path: Path) -> list[str]:
@@ -242,7 +228,9 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     """Return (line number, cells) of each line that is not blank."""
     first = re.sub(r'"[^"]*"', "", next((line for line in text.splitlines() if line.strip()), ""))
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
     rows = []
     try:
         for row in reader:
@@ -252,16 +240,6 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: not valid CSV ({error}).") from None
     return rows
-
-
-def _cell(table: Table, line: int, row: Sequence[str], column: str) -> str:
-    place = table.place(column)
-    assert place is not None
-    if not row[place]:
-        raise DataError(
-            f"{table.path}, line {line}, column {column}: empty; every image needs a path and a label."
-        )
-    return row[place]
 
 
 def _split(table: Path, line: int, value: str) -> str:
