@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "images",
         metavar="IMAGE|DIR|ZIP|LIST|PATTERN|-",
         nargs="+",
-        help="images, folders, zips, lists (.csv, .txt), quoted patterns ('shots/**/*.jpg'); -: a list on stdin",
+        help="images, folders, zips, lists (.csv, .txt), patterns ('shots/**/*.jpg'); -: a list on stdin",
     )
     target = parser.add_mutually_exclusive_group()
     target.add_argument(
