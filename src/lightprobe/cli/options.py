@@ -85,14 +85,14 @@ def add_data_options(
 
 
 def add_classes_option(
-    parser: "argparse.ArgumentParser | argparse._ArgumentGroup", default: str = "refused if either may be"
+    parser: "argparse.ArgumentParser | argparse._ArgumentGroup", default: str = "top"
 ) -> None:
     """Add what says which folder of a tree is the class."""
     parser.add_argument(
         "--classes",
         choices=("top", "leaf"),
         metavar="C",
-        help=f"the class: top (first folder below the split) or leaf (a photo's own folder); {default}",
+        help=f"the class: top (first folder below a split) or leaf (the photo's folder); {default}",
     )
 
 
