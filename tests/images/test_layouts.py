@@ -107,7 +107,7 @@ def test_leaf_takes_the_folder_of_the_photo_below_any_split() -> None:
 def test_splits_without_a_common_class_and_splits_beside_classes_are_refused() -> None:
     with pytest.raises(DataError, match="no class folder in common"):
         read(*two("train", "cat", "dog"), *two("test", "fox", "owl"))
-    with pytest.raises(DataError, match="has train, called like a split .* beside sample .*--classes top"):
+    with pytest.raises(DataError, match=r"has train, called like a split .* beside sample .*--classes top"):
         read(*two("train"), "sample/1.jpg")
     assert set(read(*two("train"), "sample/1.jpg", classes="top").names) == {"train", "sample"}
     with pytest.raises(DataError, match="images of asl_test in photos are not in class folders"):
@@ -135,11 +135,11 @@ def test_every_verb_that_opens_labelled_data_takes_classes(capsys: pytest.Captur
 
 def test_a_model_remembers_which_folder_was_the_class(tmp_path: Path) -> None:
     from sklearn.base import clone
+    from tests.images.toy_photos import write_photo
 
     from lightprobe import ImageClassifier
     from lightprobe.backprop import FineTune, LinearProbe, Scratch
     from lightprobe.images import open_images
-    from tests.images.toy_photos import write_photo
 
     for file in (*two("fresh", "apple", "pear"), *two("rotten", "apple", "pear")):
         write_photo(tmp_path / file)

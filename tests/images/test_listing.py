@@ -16,8 +16,9 @@ from lightprobe.images.listing import NAMED_SKIPS, Listing, list_folder
 
 JPEG = encoded(pixels(), "JPEG")
 NAMES = (
-    *("a.jpg", "b.PNG", "c.mpo", "d.hif", "e.jp2", "f", "g.jpg_large", "h.txt", "i.json", "j.csv", "k.nef", "l.zip"),
-    *("m.unheard", "Thumbs.db", ".DS_Store", "desktop.ini", "features.npz", "é.jpg", "o.tmp", "p.webp", "q.bmp"),
+    *("a.jpg", "b.PNG", "c.mpo", "d.hif", "e.jp2", "f", "g.jpg_large", "h.txt", "i.json", "j.csv", "k.nef"),
+    *("l.zip", "m.unheard", "Thumbs.db", ".DS_Store", "desktop.ini", "features.npz"),
+    *("é.jpg", "o.tmp", "p.webp", "q.bmp"),
 )  # fmt: skip
 FOLDERS = (
     *("cat", "dog", "dog/deep", "empty", ".git", "$RECYCLE.BIN", "System Volume Information", "lost+found"),

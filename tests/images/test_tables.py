@@ -193,7 +193,7 @@ def test_a_list_without_photos_says_so_and_a_photo_called_like_a_list_is_a_photo
     assert open_unlabelled(folder / "odd.txt").paths == ((folder / "odd.txt").as_posix(),)
     (folder / "t.csv").write_text("id,score\n1,2\n", encoding="utf-8")
     with pytest.raises(
-        DataError, match="no column of photos; its first line is 'id,score'.*call the column path"
+        DataError, match=r"no column of photos; its first line is 'id,score'.*call the column path"
     ):
         open_unlabelled(folder / "t.csv")
     (folder / "t.csv").write_text("path\n", encoding="utf-8")
