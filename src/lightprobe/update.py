@@ -1,6 +1,5 @@
 """Update a model that lies in a folder, and take the traces of forgotten photos out of the run around it."""
 
-import csv
 import re
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -9,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lightprobe.atomic import write_whole
-from lightprobe.csv_text import NAME_ERRORS, decoded, encoded, rows_with_text
+from lightprobe.csv_text import decoded, encoded, rows_with_text
 from lightprobe.errors import DataError, OptionError
+from lightprobe.images import photo_name, read_table
 from lightprobe.json_text import to_json
 from lightprobe.models import load_optical
 
@@ -37,7 +37,7 @@ def update_saved(
     add, remove, relabel, reselect
         As for `ImageClassifier.update`.
     settings
-        Parameters of the classifier that hold for this update only: device, workers, verbose.
+        Parameters of the classifier that hold for this update only: device, workers, verbose, classes.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def _log_without(text: str, names: Collection[str]) -> str:
 _WITHOUT: Mapping[str, Callable[[str, Collection[str]], str]] = {".csv": _table_without, ".txt": _log_without}
 
 
-def read_relabelling(table: Path) -> dict[str, str]:
+def read_relabelling(path: Path) -> dict[str, str]:
     """Read a table of corrections: columns `path` and `label`, others ignored.
 
     A photo's name need not be text, as the tables that lightprobe writes keep its bytes; a label must be.
@@ -138,25 +138,21 @@ def read_relabelling(table: Path) -> dict[str, str]:
     Raises
     ------
     DataError
-        If a column or a cell is missing, or a photo gets two labels.
+        If it is no table, a column or a cell is missing, or a photo gets two labels.
     """
+    table = read_table(path)
+    missing = [name for name in ("label", "path") if table.place(name) is None]
+    if missing:
+        raise DataError(f"{path} has no column {' and '.join(missing)}: it needs path and label.")
     labels: dict[str, str] = {}
-    with table.open(encoding="utf-8-sig", errors=NAME_ERRORS, newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"path", "label"}.difference(reader.fieldnames or ())
-        if missing:
+    seen: dict[str, tuple[int, str]] = {}
+    for line, _, photo, label in table.labels():
+        first, its_label = seen.setdefault(photo_name(photo), (line, label))
+        if label != its_label:
             raise DataError(
-                f"{table} has no column {' and '.join(sorted(missing))}: it needs path and label."
+                f"{path}, line {line}: each photo needs one path and one label "
+                f"(path {photo!r}, label {label!r}, and {its_label!r} on line {first})."
             )
-        for row in reader:
-            path, label = (row["path"] or "").strip(), (row["label"] or "").strip()
-            if label != label.encode("utf-8", "ignore").decode():
-                raise DataError(
-                    f"{table}, line {reader.line_num}: the label is not UTF-8 text: save it as CSV UTF-8."
-                )
-            if not path or not label or labels.setdefault(path, label) != label:
-                raise DataError(
-                    f"{table}, line {reader.line_num}: each photo needs one path and one label "
-                    f"(path {path!r}, label {label!r})."
-                )
+        if first == line:
+            labels[photo] = label
     return labels

@@ -59,6 +59,7 @@ class LinearProbe(GradientClassifier):
         num_nodes: int = 1,
         strategy: str = "auto",
         class_map: str | None = None,
+        classes: str | None = None,
         group: str | None = None,
         cache: bool = True,
         strict: bool = False,
@@ -84,6 +85,7 @@ class LinearProbe(GradientClassifier):
         self.num_nodes = num_nodes
         self.strategy = strategy
         self.class_map = class_map
+        self.classes = classes
         self.group = group
         self.cache = cache
         self.strict = strict

@@ -56,6 +56,7 @@ class Scratch(GradientClassifier):
         num_nodes: int = 1,
         strategy: str = "auto",
         class_map: str | None = None,
+        classes: str | None = None,
         group: str | None = None,
         cache: bool = False,
         strict: bool = False,
@@ -83,6 +84,7 @@ class Scratch(GradientClassifier):
         self.num_nodes = num_nodes
         self.strategy = strategy
         self.class_map = class_map
+        self.classes = classes
         self.group = group
         self.cache = cache
         self.strict = strict

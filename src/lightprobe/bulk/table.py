@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from lightprobe.answers import Prediction
 from lightprobe.bulk.rows import Form
 from lightprobe.csv_text import decoded, encoded
-from lightprobe.errors import ImageError
+from lightprobe.errors import DataError, ImageError
 from lightprobe.features.cache import DIGEST_BYTES, image_digest
 from lightprobe.images import ImageSet, Source
 
@@ -45,6 +45,45 @@ class Written:
     n: int
     n_failed: int
     n_resumed: int
+
+
+class Tally:
+    """Counts answers as they come.
+
+    Attributes
+    ----------
+    n, n_failed : int
+        Answers, and those that are errors.
+    first : Prediction or None
+        The first of these.
+    """
+
+    def __init__(self) -> None:
+        self.n, self.n_failed = 0, 0
+        self.first: Prediction | None = None
+
+    def over(self, answer: Answer) -> Answer:
+        """Return what answers as `answer` does, and is counted."""
+
+        def counted(images: ImageSet) -> Iterator[Prediction]:
+            for prediction in answer(images):
+                self.n += 1
+                if prediction.error:
+                    self.n_failed += 1
+                    self.first = self.first or prediction
+                yield prediction
+
+        return counted
+
+    def require_one(self) -> None:
+        """Raise DataError unless a photo has been answered."""
+        if self.first is not None and self.n_failed == self.n:
+            raise DataError(
+                f"none of the {self.n} photo(s) could be answered; the first, {self.first.path}, "
+                f"{self.first.error}: give other files."
+            )
+        if not self.n:
+            raise DataError("there were no photos to answer: the list of them is empty.")
 
 
 def write_table(

@@ -135,6 +135,7 @@ def _file_findings(seen: Sequence[Seen], images: ImageSet) -> list[Finding]:
     found = [
         Finding(skipped.path, "unreadable", skipped.reason, "remove or replace it")
         for skipped in images.skipped
+        if skipped.fault
     ]
     for one in seen:
         path = images.paths[one.index]

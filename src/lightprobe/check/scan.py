@@ -27,14 +27,14 @@ ORIENTATION_TAG = 0x0112
 COMMON_MODES = ("RGB", "L", "YCbCr")
 # What a format's files are called; others lie.
 SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "PNG": (".png", ".apng"),
     "GIF": (".gif",),
     "WebP": (".webp",),
     "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "HEIC": (".heic", ".heif"),
+    "HEIC": (".heic", ".heif", ".hif"),
     "AVIF": (".avif",),
 }
 

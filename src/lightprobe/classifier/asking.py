@@ -24,8 +24,8 @@ Answering = Callable[[NDArray[np.float16]], Iterable[Prediction]]
 class PhotoClassifier(Seeing, ClassifierMixin, BaseEstimator):
     """p(class | photo) = h(f(photo)), where f is what Seeing sees with and h a head that a subclass has.
 
-    A subclass has the parameter class_map and those of Seeing, sets the attributes when it is fitted, and
-    says what its head makes of features.
+    A subclass has the parameters class_map and classes and those of Seeing, sets the attributes when it is
+    fitted, and says what its head makes of features.
 
     Attributes
     ----------
@@ -33,6 +33,7 @@ class PhotoClassifier(Seeing, ClassifierMixin, BaseEstimator):
     """
 
     class_map: str | None
+    classes: str | None
 
     classes_: NDArray[np.str_]
 
@@ -134,7 +135,12 @@ class PhotoClassifier(Seeing, ClassifierMixin, BaseEstimator):
         """Open data and apply the class map; `unmatched` if some of its classes may be missing here."""
         if isinstance(data, ImageSet):
             return data
-        images = open_images(data if y is None else (data, y), root=cache_folder() / "datasets", group=group)
+        images = open_images(
+            data if y is None else (data, y),
+            root=cache_folder() / "datasets",
+            group=group,
+            classes=self.classes,
+        )
         if self.class_map is None:
             return images
         return as_class_map(self.class_map).apply(images, allow_unmatched=unmatched)

@@ -71,6 +71,9 @@ class ImageClassifier(Updatable, PhotoClassifier):
     class_map : str, optional
         Pairs "new=old,new=pattern,..." that merge classes; those that no pair matches are dropped. An
         ImageSet that is given to `fit` or `evaluate` is taken as it is.
+    classes : {"top", "leaf"}, optional
+        Of folders and zips: the class is the first folder below the split, or the one that the photo lies in.
+        Without it, the first, and folders that can be read either way are refused.
     group : str, optional
         A column of the table, or a regular expression that finds the group in each training photo's path:
         photos of one object, burst or place, which leave-one-out then leaves out together.
@@ -157,6 +160,7 @@ class ImageClassifier(Updatable, PhotoClassifier):
         workers: int | None = None,
         device: str = "auto",
         class_map: str | None = None,
+        classes: str | None = None,
         group: str | None = None,
         max_memory: int | None = None,
         keep: str = "features",
@@ -182,6 +186,7 @@ class ImageClassifier(Updatable, PhotoClassifier):
         self.workers = workers
         self.device = device
         self.class_map = class_map
+        self.classes = classes
         self.group = group
         self.max_memory = max_memory
         self.keep = keep

@@ -22,7 +22,7 @@ from lightprobe.classifier.parameters import unfitted_head
 from lightprobe.classifier.training import only_needed
 from lightprobe.errors import DataError, OptionError
 from lightprobe.features import FeatureCache, Features, Lens, provenance, see
-from lightprobe.images import ImageSet, Skipped, class_name, natural_key
+from lightprobe.images import ImageSet, Skipped, natural_key
 from lightprobe.optics import ENCODERS
 from lightprobe.selection import Candidate, Selection, Views, choices, open_views, select
 
@@ -125,9 +125,8 @@ def refuse_int8_removal(model: "ImageClassifier", remove: Sequence[str | Path]) 
 def _relabelled(kept: Kept, names: Sequence[str], relabel: Mapping[str, str]) -> list[str]:
     """Give the photos that `relabel` names their new class."""
     renamed = list(names)
-    for path, label in relabel.items():
-        for place in kept.find([path]):
-            renamed[place] = class_name(label)
+    for place, (label, _) in kept.corrections(relabel).items():
+        renamed[place] = label
     return renamed
 
 

@@ -20,7 +20,7 @@ from lightprobe.classifier.updating import Update, look_at_new, refuse_int8_remo
 from lightprobe.errors import DataError, OptionError
 from lightprobe.features import FeatureCache
 from lightprobe.head import class_sums, over_classes, solved_again
-from lightprobe.images import class_name, natural_key, open_listed
+from lightprobe.images import natural_key, open_listed
 from lightprobe.optics import ENCODERS
 from lightprobe.ridge import RidgeStatistics
 
@@ -119,12 +119,11 @@ def _asked(
     for photo in remove:
         files.update(dict.fromkeys(old.find([photo]).tolist(), str(photo)))
     gone, moved = sorted(files), []
-    for path, label in relabel.items():
-        for place in old.find([path]).tolist():
-            after[place] = class_name(label)
-            if after[place] != before[place] and place not in files:
-                files[place] = path
-                moved.append(place)
+    for place, (label, path) in old.corrections(relabel).items():
+        after[place] = label
+        if label != before[place] and place not in files:
+            files[place] = path
+            moved.append(place)
     return _Asked(before, after, gone, sorted(moved), files)
 
 

@@ -96,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
             usage=f"lightprobe {verb} {module.USAGE} [options]".replace("  ", " "),
             description=f"{module.HELP[0].upper()}{module.HELP[1:]}.\nExample: {module.EXAMPLE}",
             formatter_class=_formatter,
+            add_help=False,
         )
         module.add_arguments(sub)
         _add_common(sub)
@@ -109,6 +110,8 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("every verb")
+    # Here, as a group of its own would push the longest help off the screen.
+    group.add_argument("-h", "--help", action="help", help="show this help message and exit")
     group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random")
     group.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lightprobe.cli.options import DATA_HELP
+from lightprobe.cli.options import DATA_HELP, add_classes_option
 from lightprobe.errors import OptionError
 
 HELP = "what a model sees in a photo and where its evidence lies; or a page of photos by class"
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="MODEL|DATA", help=f"folder that train wrote, or {DATA_HELP}")
     parser.add_argument("image", metavar="IMAGE", nargs="?", help="the photo to show to the model")
     parser.add_argument("--out", required=True, metavar="PNG", type=Path, help="the picture")
+    add_classes_option(parser)
     parser.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
 
 
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         if args.image is not None:
             raise OptionError(f"{args.what} is no model: name the folder that train wrote, RUN/model.")
-        images = open_images(args.what, root=args.root or cache_folder() / "datasets")
+        images = open_images(args.what, root=args.root or cache_folder() / "datasets", classes=args.classes)
         draw_data(images, args.out, random_state=args.seed)
         seen = {"images": len(images), "classes": list(images.classes)}
     if args.json:

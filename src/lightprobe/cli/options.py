@@ -74,6 +74,7 @@ def add_data_options(
         metavar="MAP",
         help='NEW=OLD,...: merge, rename and drop classes, as "plastic=plastic,other=*"',
     )
+    add_classes_option(group)
     group.add_argument(
         "--group",
         metavar="G",
@@ -81,6 +82,18 @@ def add_data_options(
     )
     group.add_argument("--strict", action="store_true", help="stop at the first file that cannot be decoded")
     return group
+
+
+def add_classes_option(
+    parser: "argparse.ArgumentParser | argparse._ArgumentGroup", default: str = "top"
+) -> None:
+    """Add what says which folder of a tree is the class."""
+    parser.add_argument(
+        "--classes",
+        choices=("top", "leaf"),
+        metavar="C",
+        help=f"the class: top (first folder below a split) or leaf (the photo's folder); {default}",
+    )
 
 
 def add_backbone_options(parser: argparse.ArgumentParser) -> None:
@@ -193,6 +206,7 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         workers=args.workers,
         device=args.device,
         class_map=args.class_map,
+        classes=args.classes,
         group=args.group,
         keep=args.keep,
         strict=args.strict,
@@ -215,4 +229,4 @@ def open_data(args: argparse.Namespace) -> "ImageSet":
     from lightprobe.paths import cache_folder
 
     root = args.root or cache_folder() / "datasets"
-    return open_images(args.data, root=root, class_map=args.class_map, group=args.group)
+    return open_images(args.data, root=root, class_map=args.class_map, group=args.group, classes=args.classes)

@@ -220,7 +220,7 @@ def backbone(info: "BackboneInfo") -> None:
 
 def extraction(summary: Mapping[str, Any]) -> None:
     """Print what lies in a file of features."""
-    skipped = f", {summary['n_skipped']} files cannot be decoded" if summary["n_skipped"] else ""
+    skipped = f", {summary['n_skipped']} files left out" if summary["n_skipped"] else ""
     _line(f"{summary['file']}: {summary['n']} images of {len(summary['classes'])} classes{skipped}")
     for name, (n, size) in summary["features"].items():
         _line(f"  {name}: {n} × {size}, float16")
@@ -238,7 +238,7 @@ def evaluation(summary: Mapping[str, Any]) -> None:
         f"perfect calibration stays below {summary['calibration_error_limit95']:.3f} in 95 of 100 such tests"
     )
     if summary["n_skipped"]:
-        _line(f"{summary['n_skipped']} files cannot be decoded and are left out")
+        _line(f"{summary['n_skipped']} files are left out")
     _line()
     table(
         [

@@ -23,7 +23,7 @@ from lightprobe.evidence.epochs import CURVES, EpochLog, draw_curves
 from lightprobe.evidence.facts import facts, with_total
 from lightprobe.evidence.kept import LEFT_OUT, TEST, Answer, answers_of, keep
 from lightprobe.evidence.metrics import evaluation
-from lightprobe.images import ImageSet, Skipped, holdout_mask
+from lightprobe.images import ImageSet, Skipped, count_skipped, holdout_mask
 from lightprobe.json_text import to_json
 from lightprobe.model_file import model_bytes
 
@@ -87,7 +87,7 @@ def train(
             **facts(classifier),
             "n_test": summary.get("n", 0),
             "n_classes": len(classifier.classes_),
-            "n_skipped": len(skipped),
+            "n_skipped": count_skipped(skipped),
             "test_accuracy": summary.get("accuracy"),
             "test_accuracy_ci95": summary.get("accuracy_ci95"),
             "test_balanced_accuracy": summary.get("balanced_accuracy"),

@@ -14,7 +14,7 @@ from lightprobe.errors import MissingExtraError, OptionError
 from lightprobe.features.cache import FeatureCache
 from lightprobe.features.compiling import compile_for
 from lightprobe.features.extract import Features, extract, provenance
-from lightprobe.images import ImageSet
+from lightprobe.images import ImageSet, count_skipped
 
 
 def check_table_name(path: Path) -> None:
@@ -140,7 +140,7 @@ def write_features(
     return {
         "file": str(path),
         "n": len(kept),
-        "n_skipped": len(features.skipped),
+        "n_skipped": count_skipped(features.skipped + images.skipped),
         "classes": list(kept.classes),
         "features": {name: list(matrix.shape) for name, matrix in matrices.items()},
         "seconds": features.seconds,

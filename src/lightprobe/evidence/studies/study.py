@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 Configuration = Mapping[str, Any]
 
 # Parameters of the classifier that say how a study runs, not what comes of it.
-_NO_MATTER = ("workers", "cache", "strict", "verbose", "max_memory", "class_map", "group")
+_NO_MATTER = ("workers", "cache", "strict", "verbose", "max_memory", "class_map", "classes", "group")
 
 
 @dataclass(frozen=True)
