@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 # The largest value of so many bits: cameras, microscopes and X-ray write 10, 12 or 14 into 16.
-_INTEGER_WHITES = tuple(float(2**bits - 1) for bits in (8, 10, 12, 14, 16, 24, 32))
+_INTEGER_WHITES = tuple(float(2**bits - 1) for bits in (8, 10, 12, 14, 16, 24, 31, 32))
 _FLOAT_WHITES = (1.0, *_INTEGER_WHITES[:5])
 
 # TIFF 6.0, and some of its values.

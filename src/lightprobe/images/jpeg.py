@@ -36,12 +36,13 @@ def decode_jpeg(data: bytes, max_pixels: int, at_least: int | None) -> NDArray[n
     _require_readable(jpeg)
     scale = 1 if at_least is None else min(jpeg.width, jpeg.height) // (2 * max(at_least, 1))
     reduction = max(s for s in (1, 2, 4, 8) if s <= max(scale, 1))
-    if jpeg.frame not in _TURBO:
-        require_size(jpeg.width, jpeg.height, max_pixels)
-        pixels, _ = decode_isolated(jpeg.stream, "JPEG", max_pixels)
-    else:
+    pixels = None
+    if jpeg.frame in _TURBO:
         _require_memory(jpeg, reduction, max_pixels)
         pixels = _turbo(jpeg, reduction)
+    if pixels is None:
+        require_size(jpeg.width, jpeg.height, max_pixels)
+        pixels, _ = decode_isolated(jpeg.stream, "JPEG", max_pixels)
     return _turn_upright(pixels, _orientation(jpeg))
 
 
@@ -66,7 +67,8 @@ def _require_memory(jpeg: JpegStructure, reduction: int, max_pixels: int) -> Non
         raise DamagedImageError("damaged or truncated JPEG")
 
 
-def _turbo(jpeg: JpegStructure, reduction: int) -> NDArray[np.uint8]:
+def _turbo(jpeg: JpegStructure, reduction: int) -> NDArray[np.uint8] | None:
+    """Decode, refusing what libjpeg warns of as lacking; None for samplings that its fast interface lacks."""
     inks = len(jpeg.components) == 4
     options = {
         "colorspace": "CMYK" if inks else "RGB",
@@ -78,6 +80,8 @@ def _turbo(jpeg: JpegStructure, reduction: int) -> NDArray[np.uint8]:
     try:
         pixels = simplejpeg.decode_jpeg(jpeg.stream, strict=True, **options)
     except ValueError as error:
+        if "subsampling" in str(error) and jpeg.ended:
+            return None
         if not (jpeg.ended and _PADDED.search(str(error))):
             raise DamagedImageError("damaged or truncated JPEG") from None
         pixels = simplejpeg.decode_jpeg(jpeg.stream, strict=False, **options)

@@ -207,7 +207,7 @@ class _Walk:
         missing = {(name, k): 14 for name, _, _ in components for k in range(64 if progressive else 1)}
         for header in self.scans:
             count = header[0]
-            first, last, approximation = header[1 + 2 * count : 4 + 2 * count]
+            first, last, approximation = struct.unpack_from("BBB", header, 1 + 2 * count)
             for name in header[1 : 1 + 2 * count : 2]:
                 for k in range(first, last + 1) if progressive else (0,):
                     missing[name, k] = approximation & 15 if progressive else 0

@@ -22,6 +22,7 @@ from PIL import (
 )
 
 from lightprobe.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
+from lightprobe.images.bmp_runs import as_rle8
 from lightprobe.images.greys import GreyFormat, eight_bits, read_grey_format
 
 # Pillow warns of damaged metadata and goes on; it must not print, and warnings.catch_warnings is not safe
@@ -34,7 +35,7 @@ _LACKING = re.compile(
     r"|unrecognized (image|raw|data) mode|decoder .* not available|no decoding codec",
     re.IGNORECASE,
 )
-_RLE4 = 2  # a BMP's compression
+_RLE4 = b"\2\0\0\0"  # a BMP's compression
 
 
 def _open_heif(file: BytesIO) -> Image.Image:
@@ -87,9 +88,8 @@ def decode_with_pillow(data: bytes, kind: str, max_pixels: int) -> tuple[NDArray
     if kind == "WebP":
         # The decoder takes the whole canvas as it opens, so its size is read first.
         require_size(*_webp_canvas(data), max_pixels)
-    if kind == "BMP" and data[14:18] >= b"(" and data[30:34] == bytes((_RLE4, 0, 0, 0)):
-        # Pillow 12.3 returns other pixels, and no error.
-        raise UnsupportedImageError("a kind of BMP that is not read: 4-bit run lengths")
+    if kind == "BMP" and int.from_bytes(data[14:18], "little") >= 40 and data[30:34] == _RLE4:
+        data = as_rle8(data)  # of 4-bit run lengths Pillow 12.3 makes other pixels, and no error
     try:
         return _opened(data, kind, max_pixels)
     except ImageError as error:
