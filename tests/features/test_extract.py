@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_runner
+from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_runner, pixel_planes
 from lightprobe.errors import DataError
 from lightprobe.features import FeatureCache, Features, extract, stream
 from lightprobe.images import ImageSet, open_images
@@ -42,7 +42,7 @@ def test_features_are_those_of_the_network_run_on_one_photo_at_a_time(
     images = open_images(toy_folder).training
     features = look(images, backbone, runner, None)
     for index in range(0, len(images), 7):
-        alone = runner(backbone.preprocessing.prepare(decode(images.read(index)))[None])
+        alone = runner(backbone.preprocessing.prepare(pixel_planes(decode(images.read(index))))[None])
         for tap, matrix in features.matrices.items():
             np.testing.assert_allclose(matrix[index], alone[tap][0].numpy(), rtol=2e-3, atol=1e-3)
 

@@ -48,6 +48,7 @@ class FineTune(GradientClassifier):
         engine: str = "auto",
         batch_size: int = 32,
         workers: int | None = None,
+        max_megapixels: float | None = None,
         device: str = "auto",
         devices: int = 1,
         num_nodes: int = 1,
@@ -75,6 +76,7 @@ class FineTune(GradientClassifier):
         self.engine = engine
         self.batch_size = batch_size
         self.workers = workers
+        self.max_megapixels = max_megapixels
         self.device = device
         self.devices = devices
         self.num_nodes = num_nodes

@@ -51,6 +51,7 @@ class Scratch(GradientClassifier):
         engine: str = "auto",
         batch_size: int = 32,
         workers: int | None = None,
+        max_megapixels: float | None = None,
         device: str = "auto",
         devices: int = 1,
         num_nodes: int = 1,
@@ -79,6 +80,7 @@ class Scratch(GradientClassifier):
         self.engine = engine
         self.batch_size = batch_size
         self.workers = workers
+        self.max_megapixels = max_megapixels
         self.device = device
         self.devices = devices
         self.num_nodes = num_nodes

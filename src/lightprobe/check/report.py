@@ -120,10 +120,10 @@ def _pictures(images: ImageSet) -> Callable[[str], str]:
 
     def picture(path: str) -> str:
         try:
-            pixels = decode(images.read(place[path]), at_least=PICTURE_SIDE)
+            pixels = decode(images.read(place[path]), max_pixels=images.max_pixels, at_least=PICTURE_SIDE)
         except (KeyError, ImageError, OSError):
             return ""
-        image = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+        image = Image.fromarray(pixels)
         image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
         file = io.BytesIO()
         image.save(file, "JPEG", quality=80)

@@ -134,13 +134,14 @@ class PhotoClassifier(Seeing, ClassifierMixin, BaseEstimator):
     ) -> ImageSet:
         """Open data and apply the class map; `unmatched` if some of its classes may be missing here."""
         if isinstance(data, ImageSet):
-            return data
-        images = open_images(
+            return data.limited(self.max_megapixels)
+        opened = open_images(
             data if y is None else (data, y),
             root=cache_folder() / "datasets",
             group=group,
             classes=self.classes,
         )
+        images = opened.limited(self.max_megapixels)
         if self.class_map is None:
             return images
         return as_class_map(self.class_map).apply(images, allow_unmatched=unmatched)

@@ -66,6 +66,9 @@ class ImageClassifier(Updatable, PhotoClassifier):
         Photos a batch.
     workers : int, optional
         Decoding threads; half the cores without it.
+    max_megapixels : float, optional
+        Skip pictures that would take more pixels in memory, of a large JPEG at the reduced scale that is
+        decoded; 89 without it.
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     class_map : str, optional
@@ -158,6 +161,7 @@ class ImageClassifier(Updatable, PhotoClassifier):
         engine: str = "auto",
         batch_size: int = 32,
         workers: int | None = None,
+        max_megapixels: float | None = None,
         device: str = "auto",
         class_map: str | None = None,
         classes: str | None = None,
@@ -184,6 +188,7 @@ class ImageClassifier(Updatable, PhotoClassifier):
         self.engine = engine
         self.batch_size = batch_size
         self.workers = workers
+        self.max_megapixels = max_megapixels
         self.device = device
         self.class_map = class_map
         self.classes = classes

@@ -33,6 +33,7 @@ class Seeing:
 
     batch_size: int
     workers: int | None
+    max_megapixels: float | None
     device: str
     cache: bool
     strict: bool
@@ -90,7 +91,7 @@ class Seeing:
     ) -> Features:
         """Look at every photo for what the head takes, or for other views through lenses made for them."""
         return extract_views(
-            images,
+            images.limited(self.max_megapixels),
             self.lenses() if lenses is None else lenses,
             self.views if views is None else views,
             batch_size=self.batch_size,
@@ -103,5 +104,9 @@ class Seeing:
     def stream(self, images: ImageSet) -> Iterator[Chunk]:
         """Look at photos a few batches at a time, without the cache."""
         return stream_views(
-            images, self.lenses(), self.views, batch_size=self.batch_size, workers=self.workers
+            images.limited(self.max_megapixels),
+            self.lenses(),
+            self.views,
+            batch_size=self.batch_size,
+            workers=self.workers,
         )

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lightprobe.cli.options import DATA_HELP, add_classes_option, positive_int
+from lightprobe.cli.options import DATA_HELP, add_classes_option, add_size_limit, positive_int
 
 HELP = "accuracy, per-class table, confusion matrix and calibration of a model"
 USAGE = "MODEL DATA"
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_classes_option(parser, "as in training")
     parser.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
     parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
+    add_size_limit(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,7 +28,12 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.models import load
     from lightprobe.paths import cache_folder
 
-    model = load(args.model).set_params(device=args.device, workers=args.workers, verbose=not args.quiet)
+    model = load(args.model).set_params(
+        device=args.device,
+        workers=args.workers,
+        max_megapixels=args.max_megapixels,
+        verbose=not args.quiet,
+    )
     root = args.root or cache_folder() / "datasets"
     images = open_images(args.data, root=root, classes=args.classes or model.classes)
     if model.class_map is not None:

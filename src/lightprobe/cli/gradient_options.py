@@ -82,6 +82,7 @@ def build_learner(args: argparse.Namespace, method: str) -> "GradientClassifier"
         "precision": args.precision,
         "engine": args.engine,
         "workers": args.workers,
+        "max_megapixels": args.max_megapixels,
         "device": args.device,
         "devices": args.devices,
         "num_nodes": args.num_nodes,
@@ -146,6 +147,7 @@ _SHARED = {
     **dict.fromkeys(
         ("class_map", "classes", "group", "test_fraction", "image_size", "batch_size", "workers")
     ),
+    "max_megapixels": None,
     "class_weight": None,
     "precision": "auto",
     "engine": "auto",

@@ -42,6 +42,17 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def positive_float(text: str) -> float:
+    """Parse a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, allowed is a number above 0")
+    return value
+
+
 def fraction(text: str) -> float:
     """Parse a number strictly between 0 and 1."""
     try:
@@ -134,6 +145,17 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--batch-size", type=positive_int, metavar="N", help="photos a batch (32)")
     group.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
+    add_size_limit(group)
+
+
+def add_size_limit(parser: argparse._ActionsContainer) -> None:
+    """Add the limit to the size of pictures."""
+    parser.add_argument(
+        "--max-megapixels",
+        type=positive_float,
+        metavar="N",
+        help="skip pictures that take more in memory (89); large JPEGs are decoded at a reduced scale",
+    )
 
 
 def add_head_options(parser: argparse.ArgumentParser, *, method: bool = True) -> None:
@@ -204,6 +226,7 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         engine=args.engine,
         batch_size=args.batch_size or BATCH_SIZE,
         workers=args.workers,
+        max_megapixels=args.max_megapixels,
         device=args.device,
         class_map=args.class_map,
         classes=args.classes,
@@ -229,4 +252,7 @@ def open_data(args: argparse.Namespace) -> "ImageSet":
     from lightprobe.paths import cache_folder
 
     root = args.root or cache_folder() / "datasets"
-    return open_images(args.data, root=root, class_map=args.class_map, group=args.group, classes=args.classes)
+    images = open_images(
+        args.data, root=root, class_map=args.class_map, group=args.group, classes=args.classes
+    )
+    return images.limited(args.max_megapixels)

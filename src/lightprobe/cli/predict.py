@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightprobe._version import __version__
-from lightprobe.cli.options import fraction, positive_int
+from lightprobe.cli.options import add_size_limit, fraction, positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -55,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name the K training photos that argued most for and against",
     )
     parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
+    add_size_limit(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -66,7 +67,10 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.model_file import model_digest
 
     model = open_model(args.model).set_params(
-        device=args.device, workers=args.workers, verbose=not args.quiet
+        device=args.device,
+        workers=args.workers,
+        max_megapixels=args.max_megapixels,
+        verbose=not args.quiet,
     )
     tally = Tally()
     answer: Callable[[ImageSet], Iterable[Prediction]] = tally.over(

@@ -216,10 +216,10 @@ def _shown(answers: Sequence[Answer]) -> list[Answer]:
 def _write_thumbnail(images: ImageSet, index: int, path: Path) -> None:
     """Write a small picture; a photo that is gone by now has none."""
     try:
-        pixels = decode(images.read(index), at_least=SIDE)
+        pixels = decode(images.read(index), max_pixels=images.max_pixels, at_least=SIDE)
     except ImageError:
         return
-    picture = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    picture = Image.fromarray(pixels)
     picture.thumbnail((SIDE, SIDE))
     buffer = BytesIO()
     picture.save(buffer, "JPEG", quality=QUALITY)

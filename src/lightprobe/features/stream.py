@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lightprobe.backbones import Preprocessing, Runner, Tap
+from lightprobe.backbones import Preprocessing, Runner, Tap, pixel_planes
 from lightprobe.errors import ImageError
 from lightprobe.features.cache import FeatureStore, image_digest
 from lightprobe.images import ImageSet
@@ -214,9 +214,8 @@ def _look(
             digest = image_digest(content) if stores or digests else b""
             if stores and all(digest in store for store in stores.values()):
                 return _Looked(index, digest)
-            return _Looked(
-                index, digest, preprocessing.prepare(decode(content, at_least=preprocessing.resize))
-            )
+            pixels = decode(content, max_pixels=images.max_pixels, at_least=preprocessing.resize)
+            return _Looked(index, digest, preprocessing.prepare(pixel_planes(pixels)))
         except ImageError as error:
             return _Looked(index, reason=error.reason)
         except OSError as error:

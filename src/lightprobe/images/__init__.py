@@ -1,6 +1,6 @@
 """What comes in: a folder, zip, table, dataset or Python objects become one ImageSet.
 
-Listing needs no torch; pixels come from `lightprobe.images.decode.decode`, which does.
+Nothing here needs torch; pixels come from `lightprobe.images.decode.decode`.
 """
 
 from lightprobe.images.classmap import ClassMap, as_class_map, parse_class_map

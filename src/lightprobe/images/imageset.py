@@ -7,12 +7,15 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.errors import DataError, OptionError
+
+# A quarter of a gigabyte once decoded; Pillow draws its own line at the same place.
+DEFAULT_MAX_PIXELS: Final = 89_478_485
 
 _DIGITS = re.compile(r"([0-9]+)")
 _SAME_NAME = "another photo has this name, as it is spelled here or otherwise"
@@ -118,6 +121,8 @@ class ImageSet:
         Index of each image in `source`.
     skipped : tuple of Skipped
         What the listing itself found unusable.
+    max_pixels : int
+        What a picture may take once it is decoded; see `decode`.
     """
 
     paths: tuple[str, ...]
@@ -128,6 +133,7 @@ class ImageSet:
     source: Source
     positions: NDArray[np.int64]
     skipped: tuple[Skipped, ...] = ()
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
     @classmethod
     def from_names(
@@ -185,6 +191,17 @@ class ImageSet:
             groups=None if self.groups is None else self.groups[indices],
             positions=self.positions[indices],
         )
+
+    def limited(self, max_megapixels: float | None) -> Self:
+        """Return the set with another limit to the size of its pictures; None leaves it as it is.
+
+        Raises OptionError for a limit that is not above zero.
+        """
+        if max_megapixels is None:
+            return self
+        if not max_megapixels > 0:
+            raise OptionError(f"max_megapixels is {max_megapixels}; it must be above zero, for example 200.")
+        return replace(self, max_pixels=round(max_megapixels * 1e6))
 
     @property
     def training(self) -> Self:

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lightprobe.backbones import Preprocessing
+from lightprobe.backbones import Preprocessing, pixel_planes
 from lightprobe.errors import ImageError
 from lightprobe.figures import as_plain_text
 from lightprobe.images import ImageSet
@@ -33,9 +33,10 @@ def draw_data(images: ImageSet, path: Path, *, random_state: int = 0) -> None:
         shown = iter(row)
         for index in rng.permutation(members):
             try:
-                picture = square.prepare(decode(images.read(int(index)), at_least=SIDE))
+                decoded = decode(images.read(int(index)), max_pixels=images.max_pixels, at_least=SIDE)
             except (ImageError, OSError):
                 continue
+            picture = square.prepare(pixel_planes(decoded))
             axes = next(shown, None)
             if axes is None:
                 break

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from lightprobe.backbones import Backbone
+from lightprobe.backbones import Backbone, pixel_planes
 from lightprobe.figures import as_plain_text
 from lightprobe.images import open_unlabelled
 from lightprobe.images.decode import decode
@@ -43,7 +43,9 @@ def draw_model(model: Model, image: str | Path, path: Path) -> dict[str, Any]:
         The photo cannot be decoded.
     """
     backbone = model.network_.backbone
-    pixels = backbone.preprocessing.prepare(decode(open_unlabelled(image).read(0)))
+    photo = open_unlabelled(image).limited(model.max_megapixels)
+    decoded = decode(photo.read(0), max_pixels=photo.max_pixels, at_least=backbone.preprocessing.resize)
+    pixels = backbone.preprocessing.prepare(pixel_planes(decoded))
     shown = pixels.permute(1, 2, 0).numpy()
     probabilities = model.predict_proba([str(image)])[0]
     which = int(probabilities.argmax())

@@ -60,7 +60,7 @@ class Album:
 
 def small_picture(content: bytes) -> str:
     """Make a data: address of a photo; ImageError if it cannot be decoded."""
-    picture = Image.fromarray(decode(content, at_least=SIDE).permute(1, 2, 0).numpy())
+    picture = Image.fromarray(decode(content, at_least=SIDE))
     picture.thumbnail((SIDE, SIDE))
     file = BytesIO()
     picture.save(file, "JPEG", quality=80)

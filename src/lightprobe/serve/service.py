@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from lightprobe.answers import Prediction
+from lightprobe.backbones import pixel_planes
 from lightprobe.classifier import ImageClassifier
 from lightprobe.classifier.network import network_facts
 from lightprobe.errors import DataError, ImageError
@@ -165,7 +166,7 @@ class Service:
         if len(content) > self.limits.file_bytes:
             raise ImageError(f"has {len(content)} bytes, and {self.limits.file_bytes} are allowed")
         return tuple(
-            how.prepare(decode(content, max_pixels=self.limits.pixels, at_least=how.resize))
+            how.prepare(pixel_planes(decode(content, max_pixels=self.limits.pixels, at_least=how.resize)))
             for how in (lens.backbone.preprocessing for lens in self._lenses)
         )
 
