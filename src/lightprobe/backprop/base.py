@@ -69,8 +69,8 @@ class GradientClassifier(SoftmaxClassifier):
         Share of the training photos that choose the epoch, where the data has no `val` beside `test`.
     precision : {"auto", "fp32", "bf16", "fp16", "int8"}
         Arithmetic of training (mixed, and never int8) and of prediction.
-    engine, batch_size, workers, max_megapixels, device, class_map, classes, group, cache, strict, random_state,
-    verbose
+    engine, batch_size, workers, max_megapixels, device, class_map, classes, group, cache, strict
+    random_state, verbose
         As for `ImageClassifier`; the batch size is that of looking, the recipe has that of training.
     devices, num_nodes, strategy
         How many devices and machines share the training, and how, as Lightning takes them.
