@@ -30,7 +30,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_runner
+from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_runner, pixel_planes
 from lightprobe.backbones.engines import CALIBRATION_PHOTOS, agreement
 from lightprobe.errors import LightprobeError
 from lightprobe.features import extract, sample_pixels
@@ -94,7 +94,7 @@ def decoding_arm(images: ImageSet, backbone: Backbone) -> Callable[[], None]:
     preprocessing = backbone.preprocessing
 
     def look(index: int) -> None:
-        preprocessing.prepare(decode(images.read(index), at_least=preprocessing.resize))
+        preprocessing.prepare(pixel_planes(decode(images.read(index), at_least=preprocessing.resize)))
 
     def one_pass() -> None:
         cores = os.cpu_count() or 2

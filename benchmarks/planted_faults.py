@@ -90,7 +90,7 @@ def plant(files: list[Path], each: int) -> dict[Path, tuple[str, Path]]:
             content = origin.read_bytes()
             if what in EDITS:
                 edit, quality = EDITS[what]
-                image = Image.fromarray(decode(content).permute(1, 2, 0).contiguous().numpy())
+                image = Image.fromarray(decode(content))
                 stored = io.BytesIO()
                 edit(image, rng).save(stored, "JPEG", quality=quality)
                 content = stored.getvalue()

@@ -31,7 +31,7 @@ def write_views(data: str, folder: Path, things: int, views: int) -> None:
     for label, name in enumerate(images.classes):
         (folder / name).mkdir(parents=True)
         for thing in rng.permutation(np.flatnonzero(images.labels == label))[:things]:
-            photo = Image.fromarray(decode(images.read(int(thing))).permute(1, 2, 0).numpy())
+            photo = Image.fromarray(decode(images.read(int(thing))))
             for view in range(views):
                 part = rng.uniform(0.7, 0.95)
                 width, height = (int(side * part) for side in photo.size)

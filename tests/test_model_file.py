@@ -34,7 +34,7 @@ def test_a_model_is_replaced_and_nothing_else_is(tmp_path: Path) -> None:
 
 def test_a_failed_write_leaves_the_old_model_and_no_litter(tmp_path: Path) -> None:
     write_model(tmp_path / "m", TENSORS, {"n": 1}, "")
-    with pytest.raises(ValueError, match="JSON"):
+    with pytest.raises(ModelFileError, match="n is nan, which JSON cannot hold"):
         write_model(tmp_path / "m", TENSORS, {"n": float("nan")}, "")
     assert read_model(tmp_path / "m")[1]["n"] == 1
     assert [p.name for p in tmp_path.iterdir()] == ["m"]

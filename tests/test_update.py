@@ -8,7 +8,9 @@ from tests.toys import toy_image
 from lightprobe import load
 from lightprobe.backprop import Recipe, Scratch
 from lightprobe.cli import main
+from lightprobe.csv_text import read_csv, write_csv
 from lightprobe.errors import DataError, ModelFileError
+from lightprobe.json_text import to_json
 from lightprobe.update import read_relabelling, scrub_run, update_saved
 
 TOY = ("--image-size", "64", "--precision", "fp32", "--engine", "eager", "--device", "cpu", "-q")
@@ -55,6 +57,34 @@ def test_what_a_run_wrote_beside_its_model_forgets_the_photo_too(run: Path, own_
     for root in (run, own_cache):
         assert not [p for p in root.rglob("*") if p.is_file() and b"disc 1.png" in p.read_bytes()]
     assert scrub_run(run / "model", [name]) == []
+
+
+SIBLINGS = (
+    *("1", "cat/1.jpg", "bobcat/1.jpg", "cat/1.jpg.jpg", "cat/11.jpg", "more/cat/1.jpg", 'a, "b" c.jpg', "b"),
+    *("two\nlines.jpg", "lines.jpg", "caf\udce9.jpg", "a; b (+0.1000)", "2026"),
+)
+
+
+@pytest.mark.parametrize("name", SIBLINGS)
+def test_names_are_forgotten_whole_wherever_they_stand(tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    (run / "model").mkdir(parents=True)
+    (run / "rows.jsonl").touch()
+    write_csv(run / "skipped.csv", ("path", "reason"), [(one, f"1 of {one}, they say") for one in SIBLINGS])
+    arguments = [f"0.jpg (+0.5000); {one} (-0.2500); 9.jpg (+0.1000)" for one in SIBLINGS]
+    write_csv(run / "answers.csv", ("path", "for"), [("new.jpg", one) for one in arguments])
+    lines = [f"2026-01-01 INFO 1 of {to_json(one)} is skipped\n" for one in SIBLINGS]
+    (run / "log.txt").write_text("".join(lines), encoding="utf-8")
+    others = [one for one in SIBLINGS if one != name]
+    assert scrub_run(run / "model", [name]) == ["answers.csv", "log.txt", "skipped.csv"]
+    assert [row["path"] for row in read_csv(run / "skipped.csv")] == others
+    assert [
+        row["for"].split("; ", 1)[1].rsplit(" (-", 1)[0] for row in read_csv(run / "answers.csv")
+    ] == others
+    assert (run / "log.txt").read_text(encoding="utf-8").splitlines() == [
+        line.rstrip("\n") for one, line in zip(SIBLINGS, lines, strict=True) if one != name
+    ]
+    assert scrub_run(run / "model", [name, "cat"]) == []
 
 
 def test_a_model_that_keeps_sums_says_that_its_figures_are_of_the_last_training(

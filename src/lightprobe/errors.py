@@ -18,11 +18,29 @@ class DataError(LightprobeError, ValueError):
 
 
 class ImageError(LightprobeError):
-    """One image cannot be decoded; `reason` is short enough for a table cell."""
+    """One image cannot be decoded; `reason` is short enough for a table cell, `remedy` is the way out."""
+
+    remedy = "remove or replace it"
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class DamagedImageError(ImageError):
+    """The file lacks some of its picture, or what it holds makes no sense."""
+
+
+class UnsupportedImageError(ImageError):
+    """The file may well be whole, but no decoder here shows its kind right."""
+
+    remedy = "convert it to PNG or JPEG"
+
+
+class ImageTooLargeError(ImageError):
+    """The picture would take more memory than is allowed."""
+
+    remedy = "raise the limit with --max-megapixels N, or make it smaller"
 
 
 class BackboneError(LightprobeError, ValueError):

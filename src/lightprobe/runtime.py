@@ -19,6 +19,8 @@ class Runtime:
         Photos a batch.
     workers : int or None
         Decoding threads; half the cores without it.
+    max_megapixels : float or None
+        Skip pictures that would take more pixels in memory; see `lightprobe.images.decode`.
     cache : bool
         Keep features on disk.
     strict : bool
@@ -34,6 +36,7 @@ class Runtime:
     device: str = "auto"
     batch_size: int = 32
     workers: int | None = None
+    max_megapixels: float | None = None
     cache: bool = True
     strict: bool = False
     seed: int = 0

@@ -1,17 +1,21 @@
 """Update a model that lies in a folder, and take the traces of forgotten photos out of the run around it."""
 
-import csv
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lightprobe.atomic import write_whole
+from lightprobe.csv_text import decoded, encoded, rows_with_text
 from lightprobe.errors import DataError, OptionError
+from lightprobe.images import photo_name, read_table
+from lightprobe.json_text import to_json
 from lightprobe.models import load_optical
 
 # A save that was killed leaves its folder, or the old model, under such a name.
+REASONS = ("for", "against", "nearest")  # columns of predictions that list photos: a.jpg (+0.1); b.jpg (+0.2)
 LEFT_OVER = r"\.{name}\.[0-9a-f]{{32}}"
 
 
@@ -33,7 +37,7 @@ def update_saved(
     add, remove, relabel, reselect
         As for `ImageClassifier.update`.
     settings
-        Parameters of the classifier that hold for this update only: device, workers, verbose.
+        Parameters of the classifier that hold for this update only: device, workers, verbose, classes.
 
     Returns
     -------
@@ -72,9 +76,12 @@ def update_saved(
 def scrub_run(model: Path, names: Sequence[str]) -> list[str]:
     """Take photos out of what a run wrote beside its model; return the files that were changed or deleted.
 
-    Pages may show the photos and are deleted; from tables and the log go the lines that name one. Rows of
-    runs hold figures over all photos and no names: they stay.
+    Pages may show the photos and are deleted; from tables go the rows that name one in a cell, or among the
+    reasons for an answer; from the log the lines that name one as a JSON string, which is how a log names a
+    photo. Names count whole: `cat/1.jpg` is not in `bobcat/1.jpg`. Rows of runs hold figures over all photos
+    and no names: they stay.
     """
+    forgotten = frozenset(names)
     left_over = re.compile(LEFT_OVER.format(name=re.escape(model.name)))
     for sibling in model.parent.iterdir():
         if left_over.fullmatch(sibling.name):
@@ -86,13 +93,11 @@ def scrub_run(model: Path, names: Sequence[str]) -> list[str]:
         if path.suffix == ".html":
             path.unlink()
             touched.append(path.name)
-        elif path.suffix in (".csv", ".txt"):
-            lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-            kept = [line for line in lines if not any(name in line for name in names)]
-            if len(kept) < len(lines):
-                partial = path.with_name(f".{path.name}.partial")
-                partial.write_text("".join(kept), encoding="utf-8")
-                partial.replace(path)
+        elif path.suffix in _WITHOUT:
+            text = decoded(path.read_bytes())
+            kept = _WITHOUT[path.suffix](text, forgotten)
+            if kept != text:
+                write_whole(path, encoded(kept))
                 touched.append(path.name)
     # What the old model said of the photos, and small pictures of some.
     if (evidence := model.parent / "evidence").is_dir():
@@ -101,27 +106,53 @@ def scrub_run(model: Path, names: Sequence[str]) -> list[str]:
     return touched
 
 
-def read_relabelling(table: Path) -> dict[str, str]:
+def _table_without(text: str, names: Collection[str]) -> str:
+    """Take the rows that name one of the photos out of a table; the others stay to the byte."""
+    reason = re.compile(rf"(?:^|; )(?:{'|'.join(map(re.escape, names))}) \([+-][0-9.]+\)(?=;|$)")
+    rows = list(rows_with_text(text))
+    reasons = [place for place, column in enumerate(rows[0][0] if rows else ()) if column in REASONS]
+    return "".join(
+        row
+        for cells, row in rows
+        if not any(cell in names for cell in cells)
+        and not any(reason.search(cells[place]) for place in reasons if place < len(cells))
+    )
+
+
+def _log_without(text: str, names: Collection[str]) -> str:
+    """Take the lines that name one of the photos, as a JSON string, out of a log."""
+    quoted = [to_json(name, ascii_only=ascii_only) for name in names for ascii_only in (False, True)]
+    return "".join(
+        line for line in text.splitlines(keepends=True) if not any(name in line for name in quoted)
+    )
+
+
+_WITHOUT: Mapping[str, Callable[[str, Collection[str]], str]] = {".csv": _table_without, ".txt": _log_without}
+
+
+def read_relabelling(path: Path) -> dict[str, str]:
     """Read a table of corrections: columns `path` and `label`, others ignored.
+
+    A photo's name need not be text, as the tables that lightprobe writes keep its bytes; a label must be.
 
     Raises
     ------
     DataError
-        If a column or a cell is missing, or a photo gets two labels.
+        If it is no table, a column or a cell is missing, or a photo gets two labels.
     """
+    table = read_table(path)
+    missing = [name for name in ("label", "path") if table.place(name) is None]
+    if missing:
+        raise DataError(f"{path} has no column {' and '.join(missing)}: it needs path and label.")
     labels: dict[str, str] = {}
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = {"path", "label"}.difference(reader.fieldnames or ())
-        if missing:
+    seen: dict[str, tuple[int, str]] = {}
+    for line, _, photo, label in table.labels():
+        first, its_label = seen.setdefault(photo_name(photo), (line, label))
+        if label != its_label:
             raise DataError(
-                f"{table} has no column {' and '.join(sorted(missing))}: it needs path and label."
+                f"{path}, line {line}: each photo needs one path and one label "
+                f"(path {photo!r}, label {label!r}, and {its_label!r} on line {first})."
             )
-        for row in reader:
-            path, label = (row["path"] or "").strip(), (row["label"] or "").strip()
-            if not path or not label or labels.setdefault(path, label) != label:
-                raise DataError(
-                    f"{table}, line {reader.line_num}: each photo needs one path and one label "
-                    f"(path {path!r}, label {label!r})."
-                )
+        if first == line:
+            labels[photo] = label
     return labels

@@ -1,11 +1,12 @@
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from lightprobe.bulk import CsvForm, Form, JsonLinesForm, photo_blocks, write_table
+from lightprobe.errors import ImageError
 from lightprobe.images import ImageSet
 from lightprobe.photo_model import Argument, Explanation, Prediction
 
@@ -67,12 +68,15 @@ def test_a_line_that_was_cut_short_is_written_again(tmp_path: Path, form: Form) 
     whole, target = tmp_path / "whole", tmp_path / "answers"
     write_table(whole, form, blocks(paths), Asked(), "model")
     with pytest.raises(KeyboardInterrupt):
-        write_table(target, form, blocks(paths), Asked(0), "model")
-    (partial,) = tmp_path.glob(".answers.*")
+        write_table(target, form, blocks(paths), Asked(len(paths) - 1), "model")
+    (partial,), (journal,) = (tmp_path.glob(f".answers.*.{kind}") for kind in ("partial", "journal"))
+    digests, resumed = journal.read_bytes(), set()
     for cut in range(len(whole.read_bytes())):
         partial.write_bytes(whole.read_bytes()[:cut])
-        write_table(target, form, blocks(paths), Asked(), "model")
+        journal.write_bytes(digests[: len(digests) - cut % 7])
+        resumed.add(write_table(target, form, blocks(paths), Asked(), "model").n_resumed)
         assert target.read_bytes() == whole.read_bytes(), cut
+    assert resumed >= {0, len(paths) - 2}
 
 
 def test_other_photos_or_another_model_do_not_continue_a_table(tmp_path: Path) -> None:
@@ -87,6 +91,48 @@ def test_other_photos_or_another_model_do_not_continue_a_table(tmp_path: Path) -
     assert asked.paths == changed[2:], "the rows before the new photo still stand"
     with target.open(encoding="utf-8", newline="") as file:
         assert [row[0] for row in csv.reader(file)][1:] == changed
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_run_that_goes_on_asks_again_about_photos_that_changed(tmp_path: Path, form: Form) -> None:
+    """Changed, repaired, deleted and new photos: the table is that of a run from nothing."""
+
+    def by_content(asked: list[str], stop: int | None = None) -> Callable[[ImageSet], Iterator[Prediction]]:
+        def answer(images: ImageSet) -> Iterator[Prediction]:
+            for index, path in enumerate(images.paths):
+                if len(asked) == stop:
+                    raise KeyboardInterrupt
+                asked.append(Path(path).name)
+                try:
+                    said = images.read(index)
+                except ImageError as error:
+                    yield Prediction(path, error=error.reason)
+                else:
+                    assert isinstance(said, bytes)
+                    yield Prediction(path, (said.decode(), "dog"), (0.75, 0.25))
+
+        return answer
+
+    paths, target = photos(tmp_path, [f"{i}.jpg" for i in range(10)]), tmp_path / "answers"
+    for path in paths[:9]:
+        Path(path).write_text(f"cat of {path[-5]}", encoding="utf-8")
+    with pytest.raises(KeyboardInterrupt):
+        write_table(target, form, blocks(paths), by_content([], stop=8), "model")
+    Path(paths[0]).write_text("another cat, whose name is longer", encoding="utf-8")
+    Path(paths[5]).unlink()
+    Path(paths[9]).write_text("cat at last", encoding="utf-8")
+    asked: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        write_table(target, form, blocks(paths), by_content(asked, stop=1), "model")
+    written = write_table(target, form, blocks(paths), by_content(asked := []), "model")
+    assert asked == ["0.jpg", "5.jpg", "8.jpg", "9.jpg"]
+    assert (written.n, written.n_resumed) == (10, 6)
+    write_table(tmp_path / "whole", form, blocks(paths), by_content([]), "model")
+    assert target.read_bytes() == (tmp_path / "whole").read_bytes()
+    Path(paths[3]).write_text("changed", encoding="utf-8")
+    write_table(target, form, blocks(paths), by_content(asked := []), "model")
+    assert len(asked) == 10, "a table that is whole is made anew"
+    assert [p.name for p in tmp_path.glob(".*")] == [], "nothing hidden is left"
 
 
 def test_a_name_that_is_no_text_survives_both_forms(tmp_path: Path) -> None:

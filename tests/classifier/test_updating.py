@@ -1,9 +1,11 @@
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from lightprobe.classifier.kept import Roster
 from PIL import Image
 from tests.toys import toy_image
 
@@ -190,3 +192,35 @@ def test_a_model_that_keeps_nothing_says_so_and_holds_no_name(toy_folder: Path, 
     with pytest.raises(OptionError, match="keeps nothing of its training photos"):
         again.update(remove=["train/disc/disc 3.png"])
     assert "keeps nothing" in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def roster(*names: str, contents: str = "") -> Roster:
+    digests = [[ord(mark)] * 20 for mark in contents or "abcdefgh"[: len(names)]]
+    return Roster(names, np.array(digests, dtype=np.uint8), np.zeros(len(names), dtype=np.int64))
+
+
+def test_a_photo_is_found_by_any_spelling_of_its_name() -> None:
+    accent = unicodedata.normalize("NFC", "café/é.jpg")
+    known = roster("cat/1.jpg", accent, unicodedata.normalize("NFD", "old/ö.jpg"))
+    spelled = {
+        "./cat/1.jpg": 0,
+        "cat\\1.jpg": 0,
+        "dog/../cat//1.jpg": 0,
+        "photos/cat/1.jpg": 0,
+        "1.jpg": 0,
+        unicodedata.normalize("NFD", accent): 1,
+        unicodedata.normalize("NFC", "old/ö.jpg"): 2,
+    }
+    for name, place in spelled.items():
+        assert known.find([name]).tolist() == [place], name
+
+
+def test_copies_of_a_photo_are_found_with_it_and_take_one_label() -> None:
+    known = roster("train/cat/1.jpg", "val/cat/copy.jpg", "train/dog/2.jpg", contents="aab")
+    assert known.find(["val/cat/copy.jpg"]).tolist() == [0, 1]
+    assert known.corrections({"train/cat/1.jpg": "fox"}) == {
+        0: ("fox", "train/cat/1.jpg"),
+        1: ("fox", "train/cat/1.jpg"),
+    }
+    with pytest.raises(DataError, match="the same photo, fox: give one label for both"):
+        known.corrections({"train/cat/1.jpg": "fox", "val/cat/copy.jpg": "cat"})

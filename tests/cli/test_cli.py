@@ -193,6 +193,24 @@ def test_predict_takes_a_list_on_stdin_and_patterns_and_writes_json_lines(
     assert {row["label"] for row in rows[3:]} == {"noise"}
 
 
+def test_predict_reads_a_table_of_photos_and_fails_where_it_answers_nothing(
+    model: str, toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, answers = toy_folder / "photos.csv", tmp_path / "answers.csv"
+    table.write_text("Image\ntest/disc/disc 100.png\ngone.png\n", encoding="utf-8")
+    assert main(["predict", model, str(table), "--csv", str(answers), "-q"]) == 0
+    with answers.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [bool(row["label"]) for row in rows] == [True, False]
+    table.write_text("Image\ngone.png\n", encoding="utf-8")
+    for target in (["--csv", str(answers)], [], ["--json"]):
+        assert main(["predict", model, str(table), *target, "-q"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith("lightprobe predict: none of the 1 photo(s) could be answered; the first, ")
+        assert said.endswith("gone.png, no such file: give other files.\n")
+    assert answers.read_text(encoding="utf-8").count("\n") == 2, "the table is written all the same"
+
+
 def test_predict_says_unknown_and_why_where_it_is_asked(
     model: str, toy_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

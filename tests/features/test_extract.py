@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lightprobe.backbones import Tap, create_backbone, create_runner
+from lightprobe.backbones import Tap, create_backbone, create_runner, pixel_planes
 from lightprobe.errors import DataError
 from lightprobe.features import BackboneRunner, FeatureCache, Features, extract, stream
 from lightprobe.images import ImageSet, open_images
@@ -42,7 +42,8 @@ def test_features_are_those_of_the_network_run_on_one_photo_at_a_time(
     images = open_images(toy_folder).training
     features = look(images, compiled)
     for index in range(0, len(images), 7):
-        alone = compiled.runner(compiled.backbone.preprocessing.prepare(decode(images.read(index)))[None])
+        pixels = pixel_planes(decode(images.read(index)))
+        alone = compiled.runner(compiled.backbone.preprocessing.prepare(pixels)[None])
         for tap, matrix in features.matrices.items():
             np.testing.assert_allclose(matrix[index], alone[tap][0].numpy(), rtol=2e-3, atol=1e-3)
 

@@ -69,3 +69,10 @@ def test_a_malformed_pair_is_an_option_error(text: str) -> None:
 def test_a_malformed_map_is_an_option_error(value: object) -> None:
     with pytest.raises(OptionError, match="is not a map from new names to old ones"):
         as_class_map(value)  # type: ignore[arg-type]  # wrong on purpose
+
+
+def test_a_backslash_makes_a_comma_or_an_equals_sign_part_of_a_name() -> None:
+    parsed = parse_class_map(r"red=apple\, red,a\=b=x=y,back=a\\,slash=c\d")
+    assert parsed.pairs == (("red", "apple, red"), ("a=b", "x=y"), ("back", "a\\"), ("slash", r"c\d"))
+    with pytest.raises(OptionError, match=r"has 'green', .*a comma or = that belongs to a name"):
+        parse_class_map("red=apple, green")

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from tests.images.toy_photos import HEIC, HEIGHT, WIDTH, encoded, smooth
 
@@ -85,8 +84,8 @@ def decode_all(count: int, seed: int) -> int:
                 assert len(error.reason) < 80
                 refused += 1
             else:
-                assert image.dtype == torch.uint8
-                assert image.shape[0] == 3
+                assert image.dtype == np.uint8
+                assert image.shape[2] == 3
     return refused
 
 
@@ -103,7 +102,7 @@ def test_a_cut_file_is_refused_or_the_photo_is_whole(name: str) -> None:
         except ImageError:
             refused += 1
         else:
-            assert torch.equal(image, whole), f"cut to {cut} of {length} bytes"
+            assert np.array_equal(image, whole), f"cut to {cut} of {length} bytes"
     assert refused >= 24
 
 
@@ -146,4 +145,4 @@ def test_the_bytes_that_crash_the_heic_decoder_cost_one_image_each() -> None:
         data[place] ^= 0xFF
         with suppress(ImageError):
             decode(bytes(data))
-    assert decode(HEIC).shape == (3, HEIGHT, WIDTH)
+    assert decode(HEIC).shape == (HEIGHT, WIDTH, 3)

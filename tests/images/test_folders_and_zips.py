@@ -84,7 +84,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
         assert set(images.splits.tolist()) == {""}
 
 
-def test_hidden_system_and_other_files_are_ignored(tmp_path: Path) -> None:
+def test_hidden_and_system_files_are_ignored_and_others_named(tmp_path: Path) -> None:
     data = tree(
         tmp_path / "d",
         "a/1.png",
@@ -99,7 +99,11 @@ def test_hidden_system_and_other_files_are_ignored(tmp_path: Path) -> None:
         (data / name).write_text("no image")
     for images in both(data):
         assert images.paths == ("a/1.png", "b/2.png")
-        assert images.skipped == ()
+        assert {one.path: one.fault for one in images.skipped} == {
+            "README.md": False,
+            "a/notes.txt": False,
+            "a/png": True,
+        }
 
 
 def test_extensions_in_any_case_and_unicode_names_with_spaces_work(tmp_path: Path) -> None:
@@ -115,7 +119,11 @@ def test_stray_images_and_empty_class_folders_are_skipped_with_a_reason(tmp_path
     (data / "c" / "sub").mkdir(parents=True)
     (data / "c" / "x.txt").touch()
     skipped = {(s.path, s.reason) for s in open_images(data).skipped}
-    assert skipped == {("cover.png", "not in a class folder"), ("c", "a folder without images")}
+    assert skipped == {
+        ("cover.png", "not in a class folder"),
+        ("c", "a folder without images"),
+        ("c/x.txt", "no photo"),
+    }
 
 
 def test_an_empty_class_folder_inside_a_split_is_reported(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
+import unicodedata
 from pathlib import Path
 
 import pytest
 from tests.images.toy_photos import write_photo
 
-from lightprobe.errors import DataError
-from lightprobe.images import open_images
+from lightprobe.errors import DataError, ImageError
+from lightprobe.images import open_images, open_unlabelled, read_table
+from lightprobe.update import read_relabelling
 
 
 @pytest.fixture
@@ -72,15 +74,15 @@ def test_a_missing_file_and_a_repeated_line_are_skipped_with_their_reasons(folde
     [
         ("", "no column 'path'"),
         ("file,label\n1.png,a\n", "no column 'path'; its first line is 'file,label'"),
-        ("path;label\n1.png;a\n", "no column 'path'; its first line is 'path;label'.*commas"),
+        ("path|label\n1.png|a\n", "no column 'path'; its first line is 'path.label'.*commas, semicolons"),
         ("path,class\n1.png,a\n", "no column 'label'"),
         ("path,label\n1.png,a\n2.png\n", "line 3: 1 columns where the header has 2"),
         ("path,label\n1.png,a\n2.png,b,c\n", "line 3: 3 columns where the header has 2"),
         ("path,label\n1.png,\n", "line 2, column label: empty"),
         ("path,label\n ,a\n", "line 2, column path: empty"),
         (
-            "path,label,split\n1.png,a,dev\n",
-            "line 2, column split: 'dev' is not a split; allowed are train",
+            "path,label,split\n1.png,a,later\n",
+            "line 2, column split: 'later' is not a split; allowed are train",
         ),
         ("path,label\n1.png,a\n1.png,b\n", "line 3, column path: 1.png is also on line 2"),
         ('path,label\n"1.png,a\n', "line 2: not valid CSV"),
@@ -96,3 +98,104 @@ def test_a_malformed_table_is_an_error_that_names_the_place(folder: Path, text: 
 def test_a_table_that_is_not_utf8_says_so(folder: Path) -> None:
     with pytest.raises(DataError, match="is not UTF-8 text"):
         open_images(table(folder, "path,label\n1.png,ü\n", "latin-1"))
+
+
+TABLES = {
+    "UTF-8": b"path,label\n1.png,\xc3\xbc\n2.png,b\n",
+    "UTF-8 with its mark": "path,label\n1.png,ü\n2.png,b\n".encode("utf-8-sig"),
+    "UTF-16": "path,label\n1.png,ü\n2.png,b\n".encode("utf-16"),
+    "UTF-16, the other way round": b"\xfe\xff" + "path,label\n1.png,ü\n2.png,b\n".encode("utf-16-be"),
+    "UTF-32": "path,label\n1.png,ü\n2.png,b\n".encode("utf-32"),
+    "capitals and spaces": " Path , LABEL\n1.png, ü\n2.png ,b\n".encode(),
+    "quoted after a space": 'path, label\n1.png, "ü"\n2.png, "b"\n'.encode(),
+    "semicolons": "path;label\r\n1.png;ü\r\n2.png;b\r\n".encode(),
+    "tabs": "path\tlabel\n1.png\tü\n2.png\tb\n".encode(),
+}
+
+
+@pytest.mark.parametrize("content", TABLES.values(), ids=TABLES)
+def test_every_reader_reads_every_table_alike(folder: Path, content: bytes) -> None:
+    path = folder / "table.csv"
+    path.write_bytes(content)
+    images = open_images(path)
+    assert [images.classes[label] for label in images.labels] == ["ü", "b"]
+    assert read_relabelling(path) == {"1.png": "ü", "2.png": "b"}
+    assert open_unlabelled(str(path)).paths == tuple(
+        (folder / name).as_posix() for name in ("1.png", "2.png")
+    )
+
+
+@pytest.mark.parametrize(
+    "content", ["path,label\n1.png,ü\n".encode("latin-1"), "path,label\n".encode("utf-16-le")]
+)
+def test_every_reader_refuses_other_text_in_the_same_words(folder: Path, content: bytes) -> None:
+    path = folder / "table.csv"
+    path.write_bytes(content)
+    for read in (open_images, read_relabelling, open_unlabelled, read_table):
+        with pytest.raises(DataError, match=r"table\.csv is not UTF-8 text: save it as CSV UTF-8"):
+            read(path)
+
+
+def test_a_split_may_be_called_as_folders_are(folder: Path) -> None:
+    images = open_images(table(folder, "path,label,split\n1.png,a,Training\n2.png,b,dev\n3.png,b,test set\n"))
+    assert images.splits.tolist() == ["train", "val", "test"]
+
+
+def test_a_photo_is_the_same_however_its_path_is_spelled(tmp_path: Path) -> None:
+    accent = unicodedata.normalize("NFC", "café/é.png")
+    write_photo(tmp_path / unicodedata.normalize("NFD", accent))
+    write_photo(tmp_path / "b" / "2.png")
+    path = tmp_path / "t.csv"
+    path.write_text(
+        f"path,label\n./{accent},a\nb\\2.png,b\nb/../b//2.png,b\n{tmp_path / 'b' / '2.png'},b\n",
+        encoding="utf-8",
+    )
+    images = open_images(path)
+    assert images.paths == (accent, "b/2.png")
+    assert all(images.read(i) for i in range(2))
+    assert [one.reason for one in images.skipped] == ["listed already on line 3"] * 2
+    assert open_images(tmp_path).paths == ("b/2.png", accent), "from the folder it has the same name"
+    assert open_images(([str(tmp_path / "b" / "2.png"), accent], ["b", "a"])).paths[1] == accent
+    path.write_text(f"path,label\nb/2.png,b\nb\\2.png,a\n{accent},c\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"line 3, column path: b.2\.png is also on line 2"):
+        open_images(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("photos.csv", "id,File Name,label\n7,1.png,x\n8,gone.png,y\n"),
+        ("photos.tsv", "image_path\tnote\n1.png\ta\ngone.png\tb\n"),
+        ("list.txt", "1.png\n\ngone.png\n"),
+        ("list.txt", "path\n1.png\ngone.png\n"),
+        ("list.csv", "1.png\ngone.png\n"),
+    ],
+)
+def test_a_list_of_photos_is_read_as_one_and_a_missing_one_stays(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text, encoding="utf-8")
+    images = open_unlabelled([str(folder / name)])
+    assert images.paths == tuple((folder / photo).as_posix() for photo in ("1.png", "gone.png"))
+    assert images.read(0) == (folder / "1.png").read_bytes()
+    with pytest.raises(ImageError, match="no such file"):
+        images.read(1)
+
+
+def test_a_list_may_speak_of_the_working_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "list.txt").write_text("photos/2.png\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert open_unlabelled("photos/list.txt").paths == ("photos/2.png",)
+
+
+def test_a_list_without_photos_says_so_and_a_photo_called_like_a_list_is_a_photo(folder: Path) -> None:
+    (folder / "odd.txt").write_bytes((folder / "1.png").read_bytes())
+    assert open_unlabelled(folder / "odd.txt").paths == ((folder / "odd.txt").as_posix(),)
+    (folder / "t.csv").write_text("id,score\n1,2\n", encoding="utf-8")
+    with pytest.raises(
+        DataError, match=r"no column of photos; its first line is 'id,score'.*call the column path"
+    ):
+        open_unlabelled(folder / "t.csv")
+    (folder / "t.csv").write_text("path\n", encoding="utf-8")
+    with pytest.raises(DataError, match="names no photos"):
+        open_unlabelled(folder / "t.csv")

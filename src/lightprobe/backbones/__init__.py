@@ -8,7 +8,7 @@ from lightprobe.backbones.engines import CALIBRATION_PHOTOS, ENGINES, agreement,
 from lightprobe.backbones.engines.devices import resolve_device, resolve_precision
 from lightprobe.backbones.engines.protocol import Runner
 from lightprobe.backbones.plain_cnn import ACTIVATIONS, INITS, PLAIN_CNNS, POOLINGS
-from lightprobe.backbones.preprocessing import Preprocessing
+from lightprobe.backbones.preprocessing import Preprocessing, pixel_planes
 from lightprobe.backbones.taps import Cut, Pool, Tap, pool_output
 from lightprobe.backbones.weights import pack_state
 from lightprobe.backbones.zoo import BACKBONES, BackboneInfo, create_backbone, describe_backbone
@@ -33,6 +33,7 @@ __all__ = [
     "create_runner",
     "describe_backbone",
     "pack_state",
+    "pixel_planes",
     "pool_output",
     "resolve_device",
     "resolve_precision",

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
@@ -104,3 +107,8 @@ class Preprocessing:
             return cls(**values)
         except TypeError as error:
             raise BackboneError(f"Preprocessing cannot be made from {dict(config)}: {error}.") from error
+
+
+def pixel_planes(pixels: NDArray[np.uint8]) -> Tensor:
+    """Return decoded pixels (height, width, 3) as torch has them, (3, height, width), without a copy."""
+    return torch.from_numpy(pixels).permute(2, 0, 1)

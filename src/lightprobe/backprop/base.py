@@ -1,6 +1,5 @@
 """What the methods that learn by gradients share: data in, a network and a softmax head out, on disk."""
 
-import json
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from lightprobe.backprop.trained_model import TrainedModel
 from lightprobe.backprop.training import Machine, Trained, seconds_to
 from lightprobe.errors import DataError, ModelFileError
 from lightprobe.images import ImageSet, Skipped, holdout_mask, require_every_class
+from lightprobe.json_text import to_json
 from lightprobe.photo_model import Network, PhotoClassifier, open_labelled, read_model
 
 Row = dict[str, Any]
@@ -62,7 +62,8 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         Share of the training photos that choose the epoch, where the data has no `val` beside `test`.
     precision : {"auto", "fp32", "bf16", "fp16", "int8"}
         Arithmetic of training (mixed, and never int8) and of prediction.
-    engine, batch_size, workers, device, class_map, group, cache, strict, random_state, verbose
+    engine, batch_size, workers, max_megapixels, device, class_map, classes, group, cache, strict
+    random_state, verbose
         As for `ImageClassifier`; the batch size is that of looking, the recipe has that of training.
     devices, num_nodes, strategy
         How many devices and machines share the training, and how, as Lightning takes them.
@@ -138,7 +139,9 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
             Ctrl-C before the first epoch was over; later, the best so far is kept.
         """
         recipe = self.chosen_recipe()
-        split = self._split(open_labelled(data, y, class_map=self.class_map, group=self.group))
+        split = self._split(
+            open_labelled(data, y, class_map=self.class_map, classes=self.classes, group=self.group)
+        )
         learned = self._learn(split, recipe)
         trained = learned.trained
         before = learned.seconds.get("features", 0.0)
@@ -185,7 +188,7 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         backbone = self.fitted.backbone
         save_file(pack_state(backbone.state), path)
         known = backbone.preprocessing.to_config() | {"arguments": dict(backbone.architecture.arguments)}
-        text = json.dumps(known, indent=2, ensure_ascii=False)
+        text = to_json(known, indent=2)
         Path(f"{os.fspath(path)}.json").write_text(text + "\n", encoding="utf-8")
 
     @classmethod

@@ -16,7 +16,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
-from lightprobe.backbones import Preprocessing
+from lightprobe.backbones import Preprocessing, pixel_planes
 from lightprobe.backprop.batches import Samples
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet, Skipped
@@ -81,7 +81,7 @@ def load_pictures(
 
     def load(index: int) -> str | None:
         try:
-            image = decode(images.read(index), at_least=side)
+            image = pixel_planes(decode(images.read(index), max_pixels=images.max_pixels, at_least=side))
         except ImageError as error:
             return error.reason
         except OSError as error:
@@ -137,7 +137,8 @@ def _stored_side(images: ImageSet, preprocessing: Preprocessing) -> int:
     largest = preprocessing.crop
     for index in np.linspace(0, len(images) - 1, min(_PROBED, len(images))).astype(int):
         try:
-            largest = max(largest, *decode(images.read(int(index))).shape[1:])
+            shown = decode(images.read(int(index)), max_pixels=images.max_pixels, at_least=wanted)
+            largest = max(largest, *shown.shape[:2])
         except (ImageError, OSError):
             continue
         if largest >= wanted:

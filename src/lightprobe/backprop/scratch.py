@@ -51,11 +51,13 @@ class Scratch(GradientClassifier):
         engine: str = "auto",
         batch_size: int = 32,
         workers: int | None = None,
+        max_megapixels: float | None = None,
         device: str = "auto",
         devices: int = 1,
         num_nodes: int = 1,
         strategy: str = "auto",
         class_map: str | None = None,
+        classes: str | None = None,
         group: str | None = None,
         cache: bool = False,
         strict: bool = False,
@@ -78,11 +80,13 @@ class Scratch(GradientClassifier):
         self.engine = engine
         self.batch_size = batch_size
         self.workers = workers
+        self.max_megapixels = max_megapixels
         self.device = device
         self.devices = devices
         self.num_nodes = num_nodes
         self.strategy = strategy
         self.class_map = class_map
+        self.classes = classes
         self.group = group
         self.cache = cache
         self.strict = strict

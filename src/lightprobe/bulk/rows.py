@@ -1,11 +1,12 @@
 """One answer, one line: CSV for spreadsheets, JSON Lines for programs."""
 
 import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
+from lightprobe.csv_text import csv_line
+from lightprobe.json_text import to_json
 from lightprobe.photo_model import Prediction, as_record
 
 
@@ -44,14 +45,14 @@ class CsvForm:
 
     def header(self) -> str:
         """Return the names of the columns."""
-        return _csv_line(self._columns)
+        return csv_line(self._columns)
 
     def line(self, answer: Prediction) -> str:
         """Return one row; a photo without an answer has empty cells and its error."""
         pairs = zip(answer.labels, answer.probabilities, strict=True)
         cells = [cell for label, p in pairs for cell in (label, f"{p:.6f}")] or [""] * (2 * self._top)
         unknown = "true" if answer.unknown else "false"
-        return _csv_line(
+        return csv_line(
             [answer.path, *cells, unknown, answer.error, *(_reasons(answer) if self._why else ())]
         )
 
@@ -89,29 +90,9 @@ class JsonLinesForm:
 FORMS: dict[str, Callable[[int, bool], Form]] = {"csv": CsvForm, "jsonl": lambda *_: JsonLinesForm()}
 
 
-def to_json(value: Any) -> str:
-    """Write JSON in UTF-8's reach: a file name that is not text, which systems allow, is escaped."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text if text.isascii() or _is_text(text) else json.dumps(value, allow_nan=False)
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _reasons(answer: Prediction) -> list[str]:
     """Training photos with their shares in the score, or cosines, in three cells."""
     if answer.why is None:
         return [""] * 3
     lists = (answer.why.arguments_for, answer.why.arguments_against, answer.why.nearest)
     return ["; ".join(f"{a.path} ({a.value:+.4f})" for a in arguments) for arguments in lists]
-
-
-def _csv_line(cells: list[str]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(cells)
-    return line.getvalue()

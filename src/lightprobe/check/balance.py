@@ -47,7 +47,7 @@ def balance_findings(
                     f"{counts[label]} photos",
                     f"take at least {SMALL}",
                     "",
-                    SMALL - counts[label],
+                    float(SMALL - counts[label]),
                 )
             )
         elif groups is not None and len(np.unique(groups[labels == label])) == 1:
@@ -56,14 +56,19 @@ def balance_findings(
             )
             found.append(Finding(name, "small-class", evidence, "add photos of another group"))
     present = counts[counts > 0]
-    ratio = counts.max() / present.min()
+    ratio = float(counts.max() / present.min())
     if ratio > IMBALANCED:
         rare = classes[int(np.where(counts > 0, counts, counts.max()).argmin())]
         largest = f"{classes[int(counts.argmax())]} has {counts.max()}"
         evidence = f"{present.min()} photos; {largest}, {ratio:.0f} times as many"
         found.append(
             Finding(
-                rare, "imbalance", evidence, "add photos, or train with --class-weight balanced", "", ratio
+                rare,
+                "imbalance",
+                evidence,
+                "add photos, or train with --class-weight balanced",
+                "",
+                ratio,
             )
         )
     return found

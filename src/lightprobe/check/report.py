@@ -1,9 +1,7 @@
 """A check on disk: `check.csv` for tables, `check.html` for eyes."""
 
 import base64
-import csv
 import io
-import uuid
 from collections.abc import Callable, Iterator
 from html import escape
 from itertools import groupby
@@ -12,8 +10,10 @@ from typing import Final
 
 from PIL import Image
 
+from lightprobe.atomic import write_whole
 from lightprobe.check.findings import Finding
 from lightprobe.check.run import Check
+from lightprobe.csv_text import write_csv
 from lightprobe.errors import ImageError, OptionError
 from lightprobe.images import ImageSet
 from lightprobe.images.decode import decode
@@ -59,12 +59,9 @@ def write_report(found: Check, images: ImageSet, out: Path) -> dict[str, str]:
         raise OptionError(f"{out} is a file: name a folder for the report with --out.")
     out.mkdir(parents=True, exist_ok=True)
     table, page = out / "check.csv", out / "check.html"
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    writer.writerows([getattr(finding, column) for column in COLUMNS] for finding in found.findings)
-    _replace(table, text.getvalue())
-    _replace(page, "".join(_page(found, _pictures(images))))
+    write_csv(table, COLUMNS, ([getattr(one, column) for column in COLUMNS] for one in found.findings))
+    # A file name that is no text in UTF-8 is shown by its escapes.
+    write_whole(page, "".join(_page(found, _pictures(images))).encode("utf-8", "backslashreplace"))
     return {"csv": str(table), "html": str(page)}
 
 
@@ -91,16 +88,6 @@ def summary_lines(found: Check) -> Iterator[str]:
             f"{pair.first} and {pair.second} cannot be told apart: "
             f"{pair.accuracy:.0%} of {pair.n} photos right, no better than chance"
         )
-
-
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _page(found: Check, picture: Callable[[str], str]) -> Iterator[str]:
@@ -133,10 +120,10 @@ def _pictures(images: ImageSet) -> Callable[[str], str]:
 
     def picture(path: str) -> str:
         try:
-            pixels = decode(images.read(place[path]), at_least=PICTURE_SIDE)
+            pixels = decode(images.read(place[path]), max_pixels=images.max_pixels, at_least=PICTURE_SIDE)
         except (KeyError, ImageError, OSError):
             return ""
-        image = Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
+        image = Image.fromarray(pixels)
         image.thumbnail((PICTURE_SIDE, PICTURE_SIDE))
         file = io.BytesIO()
         image.save(file, "JPEG", quality=80)

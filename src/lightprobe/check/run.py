@@ -123,11 +123,12 @@ def _file_findings(seen: Sequence[Seen], images: ImageSet) -> list[Finding]:
     found = [
         Finding(skipped.path, "unreadable", skipped.reason, "remove or replace it")
         for skipped in images.skipped
+        if skipped.fault
     ]
     for one in seen:
         path = images.paths[one.index]
         if one.unreadable:
-            found.append(Finding(path, "unreadable", one.unreadable, "remove or replace it"))
+            found.append(Finding(path, "unreadable", one.unreadable, one.remedy))
         found += [Finding(path, "odd", evidence, todo) for evidence, todo in one.oddities]
     return found
 

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightprobe.check.alignment import FINE_SIDE, thumbnail
-from lightprobe.errors import ImageError
+from lightprobe.errors import ImageError, ImageTooLargeError
 from lightprobe.images import ImageSet
 from lightprobe.images.decode import decode, sniff
+from lightprobe.images.jpeg_structure import read_jpeg_structure
 
 AHEAD = 4  # photos a worker that may wait, decoded, for their turn
 EXTREME_ASPECT = 4.0
@@ -27,14 +28,14 @@ ORIENTATION_TAG = 0x0112
 COMMON_MODES = ("RGB", "L", "YCbCr")
 # What a format's files are called; others lie.
 SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "PNG": (".png", ".apng"),
     "GIF": (".gif",),
     "WebP": (".webp",),
     "BMP": (".bmp", ".dib"),
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "HEIC": (".heic", ".heif"),
+    "HEIC": (".heic", ".heif", ".hif"),
     "AVIF": (".avif",),
 }
 
@@ -49,6 +50,8 @@ class Seen:
         The photo in its image set.
     unreadable : str
         Why it cannot be decoded; empty if it can.
+    remedy : str
+        What to do about that.
     oddities : tuple of (str, str)
         What is odd about it, and what to do.
     pixels : bytes
@@ -59,6 +62,7 @@ class Seen:
 
     index: int
     unreadable: str = ""
+    remedy: str = ImageError.remedy
     oddities: tuple[tuple[str, str], ...] = ()
     pixels: bytes = b""
     thumbnail: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((1, 1), np.uint8), repr=False)
@@ -83,18 +87,31 @@ def scan(images: ImageSet, workers: int | None = None) -> Iterator[Seen]:
 def _look(images: ImageSet, index: int) -> Seen:
     try:
         content = images.read(index)
-        pixels = decode(content).permute(1, 2, 0).contiguous().numpy()
+        pixels, odd = _decoded(content, images.max_pixels)
     except ImageError as error:
-        return Seen(index, unreadable=error.reason)
+        return Seen(index, unreadable=error.reason, remedy=error.remedy)
     except OSError as error:
         return Seen(index, unreadable=f"cannot be read: {error.strerror or error}")
     digest = hashlib.blake2b(f"{pixels.shape}".encode(), digest_size=16)
     digest.update(pixels.data)
-    odd = list(_odd_pixels(pixels))
+    odd += _odd_pixels(pixels)
     if isinstance(content, bytes):
         odd += _odd_file(content, images.paths[index])
     small = thumbnail(_grey(pixels))
     return Seen(index, oddities=tuple(odd), pixels=digest.digest(), thumbnail=small)
+
+
+def _decoded(
+    content: bytes | NDArray[np.uint8], max_pixels: int
+) -> tuple[NDArray[np.uint8], list[tuple[str, str]]]:
+    """Decode in full, or, where memory has no room for that, at the reduced scale that training takes."""
+    try:
+        return decode(content, max_pixels=max_pixels), []
+    except ImageTooLargeError as error:
+        small = decode(content, max_pixels=max_pixels, at_least=FINE_SIDE)
+        return small, [
+            (f"looked at in part of its detail: {error.reason}", "nothing: training looks so, too")
+        ]
 
 
 def _odd_pixels(pixels: NDArray[np.uint8]) -> Iterator[tuple[str, str]]:
@@ -114,7 +131,20 @@ def _odd_file(content: bytes, path: str) -> Iterator[tuple[str, str]]:
     suffix = PurePosixPath(path).suffix.lower()
     if suffix and suffix not in SUFFIXES[kind]:
         yield f"a {kind} file that is called {suffix}", f"rename it to {SUFFIXES[kind][0]}"
+    if kind == "JPEG":
+        yield from _odd_jpeg(content)
     yield from _odd_header(content)
+
+
+def _odd_jpeg(content: bytes) -> Iterator[tuple[str, str]]:
+    jpeg = read_jpeg_structure(content)
+    if not jpeg.ended:
+        yield "a JPEG without an end marker; every row of it is there", "save it anew: other tools refuse it"
+    if jpeg.stray:
+        yield (
+            f"a JPEG with {jpeg.stray} stray bytes between its segments",
+            "save it anew: other tools refuse it",
+        )
 
 
 def _odd_header(content: bytes) -> Iterator[tuple[str, str]]:
@@ -135,7 +165,7 @@ def _odd_header(content: bytes) -> Iterator[tuple[str, str]]:
 
 def read_grey(images: ImageSet, index: int) -> NDArray[np.uint8]:
     """Decode a photo to grey values (h, w), uint8; ImageError if it cannot be."""
-    return _grey(decode(images.read(index), at_least=FINE_SIDE).permute(1, 2, 0).contiguous().numpy())
+    return _grey(decode(images.read(index), max_pixels=images.max_pixels, at_least=FINE_SIDE))
 
 
 def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -115,7 +115,13 @@ def look_at_new(
         If there are no photos, or one is in the model under another class.
     """
     settings = fitted.settings
-    images = open_labelled(add, class_map=settings.class_map, group=settings.group, unmatched=True).training
+    images = open_labelled(
+        add,
+        class_map=settings.class_map,
+        classes=settings.classes,
+        group=settings.group,
+        unmatched=True,
+    ).training
     if not len(images):
         raise DataError("There are no training photos in what is to be added: give one at least.")
     features = extract_tap_sets(images, runners, tap_sets, runtime)

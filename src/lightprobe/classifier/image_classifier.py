@@ -68,11 +68,17 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         Photos a batch.
     workers : int, optional
         Decoding threads; half the cores without it.
+    max_megapixels : float, optional
+        Skip pictures that would take more pixels in memory, of a large JPEG at the reduced scale that is
+        decoded; 89 without it.
     device : str
         "auto", "cpu", "cuda", "cuda:N" or "mps".
     class_map : str, optional
         Pairs "new=old,new=pattern,..." that merge classes; those that no pair matches are dropped. An
         ImageSet that is given to `fit` or `evaluate` is taken as it is.
+    classes : {"top", "leaf"}, optional
+        Of folders and zips: the class is the first folder below the split, or the one that the photo lies in.
+        Without it, the first, and folders that can be read either way are refused.
     group : str, optional
         A column of the table, or a regular expression that finds the group in each training photo's path:
         photos of one object, burst or place, which leave-one-out then leaves out together.
@@ -159,8 +165,10 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         engine: str = "auto",
         batch_size: int = 32,
         workers: int | None = None,
+        max_megapixels: float | None = None,
         device: str = "auto",
         class_map: str | None = None,
+        classes: str | None = None,
         group: str | None = None,
         max_memory: int | None = None,
         keep: str = "features",
@@ -184,8 +192,10 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         self.engine = engine
         self.batch_size = batch_size
         self.workers = workers
+        self.max_megapixels = max_megapixels
         self.device = device
         self.class_map = class_map
+        self.classes = classes
         self.group = group
         self.max_memory = max_memory
         self.keep = keep
@@ -213,7 +223,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         """
         settings, runtime = self.settings, self.runtime
         settings.check(runtime)
-        images = open_labelled(data, y, class_map=self.class_map, group=self.group)
+        images = open_labelled(data, y, class_map=self.class_map, classes=self.classes, group=self.group)
         self._fitted = fit(settings, images, runtime)
         return self
 

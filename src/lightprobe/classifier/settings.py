@@ -39,6 +39,7 @@ class Settings:
     alpha: str | float = "auto"
     class_weight: str | None = None
     class_map: Any = None
+    classes: str | None = None
     group: str | None = None
     max_memory: int | None = None
     keep: str = "features"

@@ -3,6 +3,7 @@
 `TrainingRows` holds a row a photo, `TrainingSums` sums over them; both know which photos they were.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from lightprobe.errors import DataError, ImageError, ResourceError
 from lightprobe.features import image_digest
 from lightprobe.head import Exact, FittedHead, HeadOptions, class_sums, finite, pack_rows, unpack_rows
-from lightprobe.images import read_file
+from lightprobe.images import class_name, photo_name, read_file
 from lightprobe.ridge import RidgeStatistics, primal_bytes
 
 Arrays = dict[str, NDArray[Any]]
@@ -47,22 +48,48 @@ class TrainingIndex:
     def find(self, asked: Sequence[str | Path]) -> NDArray[np.intp]:
         """Find photos by name, by a path that ends with the name, or by the bytes of the file at that path.
 
+        Names count however they are spelled (see `photo_name`), and every copy of a photo is found with it.
+
         Raises
         ------
         DataError
             If one is not there, or its name fits several.
         """
-        places = {name: place for place, name in enumerate(self.names)}
+        places = {photo_name(name): place for place, name in enumerate(self.names)}
+        copies: dict[bytes, list[int]] = defaultdict(list)
+        for place, key in enumerate(self.keys()):
+            copies[key].append(place)
         found: dict[int, None] = {}
         for item in asked:
-            found.update(dict.fromkeys(self._find(Path(item).as_posix(), places)))
+            for place in self._find(str(item), places):
+                found.update(dict.fromkeys(copies[self.digests[place].tobytes()]))
         return np.array(sorted(found), dtype=np.intp)
 
-    def _find(self, asked: str, places: dict[str, int]) -> list[int]:
+    def corrections(self, relabel: Mapping[str, str]) -> dict[int, tuple[str, str]]:
+        """Return the new class, and the path that was given, of each photo that is to have another label.
+
+        Raises
+        ------
+        DataError
+            If one is not there, or two labels are meant for one photo.
+        """
+        found: dict[int, tuple[str, str]] = {}
+        for path, label in relabel.items():
+            for place in self.find([path]).tolist():
+                known, other = found.setdefault(place, (class_name(label), path))
+                if known != class_name(label):
+                    raise DataError(
+                        f"{path} is to be {label}, and {other}, the same photo, {known}: "
+                        "give one label for both."
+                    )
+        return found
+
+    def _find(self, path: str, places: dict[str, int]) -> list[int]:
+        asked = photo_name(path)
         if asked in places:
             return [places[asked]]
         try:
-            digest = np.frombuffer(image_digest(read_file(asked)), np.uint8)
+            digest = np.frombuffer(image_digest(read_file(path)), np.uint8)
             same = np.flatnonzero((self.digests == digest).all(axis=1)).tolist()
         except ImageError:
             same = []

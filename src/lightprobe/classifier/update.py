@@ -21,7 +21,7 @@ from lightprobe.classifier.update_sums import update_sums
 from lightprobe.errors import DataError, OptionError
 from lightprobe.features import BackboneRunner, FeatureCache, TapSet, provenance, taps_of
 from lightprobe.head import fit_head
-from lightprobe.images import class_name, natural_key
+from lightprobe.images import natural_key
 from lightprobe.runtime import Runtime
 from lightprobe.selection import Available, Candidate, Selection, list_tap_sets
 
@@ -61,9 +61,8 @@ def _update_rows(
     gone = record.find(changes.remove)
     before = [fitted.classes[label] for label in record.labels]
     after = list(before)
-    for path, label in changes.relabel.items():
-        for place in record.find([path]):
-            after[place] = class_name(label)
+    for place, (label, _) in record.corrections(changes.relabel).items():
+        after[place] = label
     stay = np.delete(np.arange(len(record)), gone)
     done = Update(
         n_removed=len(gone),

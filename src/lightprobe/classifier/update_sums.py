@@ -19,7 +19,7 @@ from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.training_record import TrainingSums
 from lightprobe.errors import DataError, OptionError
 from lightprobe.head import class_sums, finite, over_classes, solved_again
-from lightprobe.images import class_name, natural_key, open_listed
+from lightprobe.images import natural_key, open_listed
 from lightprobe.photo_model import look
 from lightprobe.ridge import RidgeStatistics
 from lightprobe.runtime import Runtime
@@ -119,12 +119,11 @@ def _asked(fitted: Fitted, old: TrainingSums, changes: Changes) -> _Asked:
     for photo in changes.remove:
         files.update(dict.fromkeys(old.find([photo]).tolist(), str(photo)))
     gone, moved = sorted(files), []
-    for path, label in changes.relabel.items():
-        for place in old.find([path]).tolist():
-            after[place] = class_name(label)
-            if after[place] != before[place] and place not in files:
-                files[place] = path
-                moved.append(place)
+    for place, (label, path) in old.corrections(changes.relabel).items():
+        after[place] = label
+        if label != before[place] and place not in files:
+            files[place] = path
+            moved.append(place)
     return _Asked(before, after, gone, sorted(moved), files)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from lightprobe._version import __version__
+from lightprobe.cli.output import legible
 from lightprobe.errors import LightprobeError
 from lightprobe.paths import cache_folder
 
@@ -64,6 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         _say(f"lightprobe {args.verb}: {error or 'out of memory'}")
         return 2
+    except Exception as error:  # never 1, which says that `check` found something
+        if args.debug:
+            traceback.print_exc()
+        _say(
+            f"lightprobe {args.verb}: a fault of lightprobe itself ({type(error).__name__}: {error}). Please "
+            "report it with what --debug shows."
+        )
+        return 2
     return status
 
 
@@ -87,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
             usage=f"lightprobe {verb} {module.USAGE} [options]".replace("  ", " "),
             description=f"{module.HELP[0].upper()}{module.HELP[1:]}.\nExample: {module.EXAMPLE}",
             formatter_class=_formatter,
+            add_help=False,
         )
         module.add_arguments(sub)
         _add_common(sub)
@@ -100,6 +110,8 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("every verb")
+    # Here, as a group of its own would push the longest help off the screen.
+    group.add_argument("-h", "--help", action="help", help="show this help message and exit")
     group.add_argument("--device", default="auto", metavar="D", help="auto, cpu, cuda, cuda:N or mps")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random")
     group.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")
@@ -110,7 +122,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def _log_to_stderr(verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_Legible("%(message)s"))
     handler.setLevel(logging.INFO if verbose else logging.WARNING)
     package = logging.getLogger("lightprobe")
     package.handlers = [handler]
@@ -118,5 +130,13 @@ def _log_to_stderr(verbose: bool) -> None:
     package.propagate = False
 
 
+class _Legible(logging.Formatter):
+    """Messages with the control characters of names escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return legible(super().format(record))
+
+
 def _say(sentence: str) -> None:
-    sys.stderr.write(sentence + "\n")
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(legible(sentence).encode(encoding, "backslashreplace").decode(encoding) + "\n")

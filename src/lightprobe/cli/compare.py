@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
         output.as_json({**comparison, "report": report})
     else:
         output.section(comparison_section(comparison["rows"]))
-        output.figure(comparison["figure"])
+        if comparison["figure"] is not None:
+            output.figure(comparison["figure"])
         output.report(report)
     return 0

@@ -82,11 +82,13 @@ def build_learner(args: argparse.Namespace, method: str) -> "GradientClassifier"
         "precision": args.precision,
         "engine": args.engine,
         "workers": args.workers,
+        "max_megapixels": args.max_megapixels,
         "device": args.device,
         "devices": args.devices,
         "num_nodes": args.num_nodes,
         "strategy": args.strategy,
         "class_map": args.class_map,
+        "classes": args.classes,
         "group": args.group,
         "strict": args.strict,
         "resume": args.resume,
@@ -142,7 +144,10 @@ def train_command(args: argparse.Namespace, method: str) -> list[str]:
 
 
 _SHARED = {
-    **dict.fromkeys(("class_map", "group", "test_fraction", "image_size", "batch_size", "workers")),
+    **dict.fromkeys(
+        ("class_map", "classes", "group", "test_fraction", "image_size", "batch_size", "workers")
+    ),
+    "max_megapixels": None,
     "class_weight": None,
     "precision": "auto",
     "engine": "auto",

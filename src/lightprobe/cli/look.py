@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lightprobe.cli.options import DATA_HELP
+from lightprobe.cli.options import DATA_HELP, add_classes_option, add_size_limit
 from lightprobe.errors import OptionError
 
 HELP = "what a model sees in a photo and where its evidence lies; or a page of photos by class"
@@ -16,6 +16,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="MODEL|DATA", help=f"folder that train wrote, or {DATA_HELP}")
     parser.add_argument("image", metavar="IMAGE", nargs="?", help="the photo to show to the model")
     parser.add_argument("--out", required=True, metavar="PNG", type=Path, help="the picture")
+    add_classes_option(parser)
+    add_size_limit(parser)
     parser.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
 
 
@@ -32,11 +34,13 @@ def run(args: argparse.Namespace) -> int:
     if is_model(Path(args.what)):
         if args.image is None:
             raise OptionError("A model needs a photo to look at: lightprobe look MODEL IMAGE --out PNG.")
-        seen = draw_model(load(args.what).fitted, args.image, args.out, Runtime(device=args.device))
+        how = Runtime(device=args.device, max_megapixels=args.max_megapixels)
+        seen = draw_model(load(args.what).fitted, args.image, args.out, how)
     else:
         if args.image is not None:
             raise OptionError(f"{args.what} is no model: name the folder that train wrote, RUN/model.")
-        images = open_images(args.what, root=args.root or cache_folder() / "datasets")
+        images = open_images(args.what, root=args.root or cache_folder() / "datasets", classes=args.classes)
+        images = images.limited(args.max_megapixels)
         draw_data(images, args.out, random_state=args.seed)
         seen = {"images": len(images), "classes": list(images.classes)}
     if args.json:

@@ -43,6 +43,17 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def positive_float(text: str) -> float:
+    """Parse a number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, allowed is a number above 0")
+    return value
+
+
 def fraction(text: str) -> float:
     """Parse a number strictly between 0 and 1."""
     try:
@@ -75,6 +86,7 @@ def add_data_options(
         metavar="MAP",
         help='NEW=OLD,...: merge, rename and drop classes, as "plastic=plastic,other=*"',
     )
+    add_classes_option(group)
     group.add_argument(
         "--group",
         metavar="G",
@@ -82,6 +94,18 @@ def add_data_options(
     )
     group.add_argument("--strict", action="store_true", help="stop at the first file that cannot be decoded")
     return group
+
+
+def add_classes_option(
+    parser: "argparse.ArgumentParser | argparse._ArgumentGroup", default: str = "top"
+) -> None:
+    """Add what says which folder of a tree is the class."""
+    parser.add_argument(
+        "--classes",
+        choices=("top", "leaf"),
+        metavar="C",
+        help=f"the class: top (first folder below a split) or leaf (the photo's folder); {default}",
+    )
 
 
 def add_backbone_options(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +146,17 @@ def add_backbone_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--batch-size", type=positive_int, metavar="N", help="photos a batch (32)")
     group.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
+    add_size_limit(group)
+
+
+def add_size_limit(parser: argparse._ActionsContainer) -> None:
+    """Add the limit to the size of pictures."""
+    parser.add_argument(
+        "--max-megapixels",
+        type=positive_float,
+        metavar="N",
+        help="skip pictures that take more in memory (89); large JPEGs are decoded at a reduced scale",
+    )
 
 
 def add_head_options(parser: argparse.ArgumentParser, *, method: bool = True) -> None:
@@ -192,8 +227,10 @@ def classifier(args: argparse.Namespace) -> "ImageClassifier":
         engine=args.engine,
         batch_size=args.batch_size or BATCH_SIZE,
         workers=args.workers,
+        max_megapixels=args.max_megapixels,
         device=args.device,
         class_map=args.class_map,
+        classes=args.classes,
         group=args.group,
         keep=args.keep,
         strict=args.strict,
@@ -206,7 +243,10 @@ def runtime(args: argparse.Namespace) -> "Runtime":
     """Return how the options say that work is done; what a verb does not offer is left as it is."""
     from lightprobe.runtime import Runtime
 
-    given = {name: getattr(args, name, None) for name in ("engine", "precision", "batch_size", "workers")}
+    given = {
+        name: getattr(args, name, None)
+        for name in ("engine", "precision", "batch_size", "workers", "max_megapixels")
+    }
     return Runtime(
         **{name: value for name, value in given.items() if value is not None},
         device=args.device,
@@ -230,4 +270,7 @@ def open_data(args: argparse.Namespace) -> "ImageSet":
     from lightprobe.paths import cache_folder
 
     root = args.root or cache_folder() / "datasets"
-    return open_images(args.data, root=root, class_map=args.class_map, group=args.group)
+    images = open_images(
+        args.data, root=root, class_map=args.class_map, group=args.group, classes=args.classes
+    )
+    return images.limited(args.max_megapixels)

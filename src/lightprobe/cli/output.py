@@ -1,31 +1,33 @@
 """What verbs print: results on stdout, for people or as one JSON object."""
 
-import json
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lightprobe.bulk.rows import to_json
+from lightprobe.json_text import to_json
 
 if TYPE_CHECKING:
     from lightprobe.backbones import BackboneInfo
     from lightprobe.report.page import Section
 
+# What moves the cursor, colours the screen or ends a line, though it stands in a name.
+_CONTROL = re.compile("[\\x00-\\x08\\n-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 STRONGER = ("resnet18", "efficientnet_b0", "convnext_tiny")
 
 
 def as_json(value: Mapping[str, Any]) -> None:
     """Print one JSON object."""
-    _line(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    _write(_json(value) + "\n")
 
 
 def as_json_list(name: str, values: Iterable[Mapping[str, Any]]) -> None:
     """Print one JSON object, {name: [...]}, whose entries are written as they come."""
-    sys.stdout.write(f"{{{json.dumps(name)}: [")
+    _write(f"{{{_json(name)}: [")
     for place, value in enumerate(values):
-        sys.stdout.write(f"{', ' if place else ''}{to_json(value)}")
-    _line("]}")
+        _write(f"{', ' if place else ''}{_json(value)}")
+    _write("]}\n")
 
 
 def names(values: Iterable[str]) -> None:
@@ -120,7 +122,8 @@ def section(said: "Section") -> None:
     _line(said.title)
     for sentence in said.sentences:
         _line()
-        _line(textwrap.fill(sentence, 100))
+        for line in textwrap.wrap(sentence, 100):
+            _line(line)
     for block in said.tables:
         _line()
         table([dict(zip(block.columns, row, strict=True)) for row in block.rows])
@@ -217,7 +220,7 @@ def backbone(info: "BackboneInfo") -> None:
 
 def extraction(summary: Mapping[str, Any]) -> None:
     """Print what lies in a file of features."""
-    skipped = f", {summary['n_skipped']} files cannot be decoded" if summary["n_skipped"] else ""
+    skipped = f", {summary['n_skipped']} files left out" if summary["n_skipped"] else ""
     _line(f"{summary['file']}: {summary['n']} images of {len(summary['classes'])} classes{skipped}")
     for name, (n, size) in summary["features"].items():
         _line(f"  {name}: {n} × {size}, float16")
@@ -235,7 +238,7 @@ def evaluation(summary: Mapping[str, Any]) -> None:
         f"perfect calibration stays below {summary['calibration_error_limit95']:.3f} in 95 of 100 such tests"
     )
     if summary["n_skipped"]:
-        _line(f"{summary['n_skipped']} files cannot be decoded and are left out")
+        _line(f"{summary['n_skipped']} files are left out")
     _line()
     table(
         [
@@ -273,5 +276,21 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def legible(text: str) -> str:
+    """Escape what a name may hold and a terminal would obey."""
+    return _CONTROL.sub(lambda match: match.group().encode("unicode_escape").decode(), text)
+
+
 def _line(text: str = "") -> None:
-    sys.stdout.write(text + "\n")
+    _write(legible(text) + "\n")
+
+
+def _json(value: Any) -> str:
+    """Write JSON in UTF-8; on a stream of another encoding, in ASCII, which is JSON in any."""
+    return to_json(value, ascii_only=(sys.stdout.encoding or "").lower().replace("-", "") != "utf8")
+
+
+def _write(text: str) -> None:
+    """Write to stdout, escaping what its encoding lacks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))

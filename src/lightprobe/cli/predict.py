@@ -6,7 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lightprobe.cli.options import fraction, positive_int
+from lightprobe._version import __version__
+from lightprobe.cli.options import add_size_limit, fraction, positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from lightprobe.photo_model import Prediction
 
 HELP = "say what is in new photos"
-USAGE = "MODEL IMAGE|DIR|ZIP|PATTERN|-..."
+USAGE = "MODEL IMAGE|DIR|ZIP|LIST|PATTERN|-..."
 EXAMPLE = "lightprobe predict run/model new.jpg holiday/ --csv answers.csv"
 
 
@@ -24,16 +25,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", type=Path, help="RUN/model, or a file that export wrote")
     parser.add_argument(
         "images",
-        metavar="IMAGE|DIR|ZIP|PATTERN|-",
+        metavar="IMAGE|DIR|ZIP|LIST|PATTERN|-",
         nargs="+",
-        help="images, folders, zips, quoted patterns ('shots/**/*.jpg'); - reads a list of them from stdin",
+        help="images, folders, zips, lists (.csv, .txt), patterns ('shots/**/*.jpg'); -: a list on stdin",
     )
     target = parser.add_mutually_exclusive_group()
     target.add_argument(
         "--csv",
         metavar="FILE",
         type=Path,
-        help="write the table there, not on the screen; if stopped, the same command goes on",
+        help="write the table there, not on the screen; if stopped, the same command goes on"
+        " (photos that changed are asked again)",
     )
     target.add_argument("--jsonl", metavar="FILE", type=Path, help="the same as JSON Lines")
     parser.add_argument(
@@ -53,31 +55,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="name the K training photos that argued most for and against",
     )
     parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
+    add_size_limit(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
-    from lightprobe.bulk import FORMS, photo_blocks, write_rows, write_table
+    from lightprobe.bulk import FORMS, Tally, photo_blocks, write_rows, write_table
     from lightprobe.cli import output
     from lightprobe.cli.options import open_model
     from lightprobe.photo_model import as_record
     from lightprobe.photo_model.disk import model_digest
 
     model = open_model(args.model).set_params(
-        device=args.device, workers=args.workers, verbose=not args.quiet
+        device=args.device,
+        workers=args.workers,
+        max_megapixels=args.max_megapixels,
+        verbose=not args.quiet,
     )
-    answer: Callable[[ImageSet], Iterable[Prediction]] = partial(
-        model.iter_predictions, top=args.top, unknown=args.unknown, why=args.why
+    tally = Tally()
+    answer: Callable[[ImageSet], Iterable[Prediction]] = tally.over(
+        partial(model.iter_predictions, top=args.top, unknown=args.unknown, why=args.why)
     )
     blocks: Iterable[ImageSet] = photo_blocks(args.images, sys.stdin.buffer)
     if args.json:
         output.as_json_list("predictions", (as_record(a) for images in blocks for a in answer(images)))
+        tally.require_one()
         return 0
     form = FORMS["jsonl" if args.jsonl else "csv"](min(args.top, len(model.classes_)), args.why > 0)
-    target = args.csv or args.jsonl
+    target, resumed = args.csv or args.jsonl, 0
     if target is None:
         write_rows(sys.stdout.buffer, form, blocks, answer)
     else:
-        asked = f"{model_digest(args.model)} top {args.top} unknown {args.unknown} why {args.why}"
-        write_table(target, form, blocks, answer, asked)
+        made_by = f"{__version__} {model_digest(args.model)}"
+        asked = f"{made_by} top {args.top} unknown {args.unknown} why {args.why}"
+        resumed = write_table(target, form, blocks, answer, asked).n_resumed
+    if not resumed:
+        tally.require_one()
     return 0

@@ -1,7 +1,6 @@
 """`lightprobe runs`: rows of many runs side by side."""
 
 import argparse
-import csv
 from pathlib import Path
 
 HELP = "show the rows of all runs in a folder side by side"
@@ -27,16 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Collect, filter, sort, and print or write."""
     from lightprobe.cli import output
+    from lightprobe.csv_text import write_csv
     from lightprobe.evidence.rows import COLUMNS, collect_rows, filtered, ordered
 
     rows = filtered(collect_rows(args.folder), args.filter)
     rows = ordered(rows, args.sort, descending=args.descending)
     every = list(dict.fromkeys(key for row in rows for key in row))
     if args.csv is not None:
-        with args.csv.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, every)
-            writer.writeheader()
-            writer.writerows(rows)
+        write_csv(args.csv, every, ([row.get(key) for key in every] for row in rows))
     if args.json:
         output.as_json({"rows": rows})
     elif args.csv is None:

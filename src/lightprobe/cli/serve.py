@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lightprobe.cli.options import positive_int
+from lightprobe.cli.options import add_size_limit, positive_int, runtime
 
 HELP = "a page to try and teach the model, and its REST API"
 USAGE = "MODEL"
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="the training photos, shown as reasons; without it, looked for where training found them",
     )
+    add_size_limit(parser)
     parser.add_argument(
         "--allow-teaching",
         action="store_true",
@@ -36,10 +37,12 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
     from lightprobe.models import load_optical
     from lightprobe.serve import Album, Desk, Service, add_page, create_app, originals
+    from lightprobe.serve.limits import Limits
     from lightprobe.serve.server import serve
 
-    model = load_optical(args.model, "serving").set_params(device=args.device, verbose=False)
-    service = Service(model.fitted, args.model, model.saved_parameters(), model.runtime)
+    model = load_optical(args.model, "serving")
+    limits = Limits() if args.max_megapixels is None else Limits(pixels=round(args.max_megapixels * 1e6))
+    service = Service(model.fitted, args.model, model.saved_parameters(), runtime(args), limits)
     desk = Desk(service, Album(originals(args.model, args.photos)))
     report = args.model.absolute().parent / "report.html"
     app = create_app(service, allow_teaching=args.allow_teaching, report=report)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lightprobe.cli.options import DATA_HELP, positive_int
+from lightprobe.cli.options import DATA_HELP, add_classes_option, add_size_limit, positive_int
 
 HELP = "add, forget or relabel photos: the same model as trained on the changed set"
 USAGE = "MODEL [--add DATA] [--remove PHOTO...] [--relabel CSV]"
@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
     parser.add_argument("--add", metavar="DATA", help=f"{DATA_HELP}; classes may be new")
+    add_classes_option(parser, "as in training")
     parser.add_argument(
         "--remove", metavar="PHOTO", nargs="+", default=[],
         help="photos to forget, by name or path: model, run and feature cache lose every trace",
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reselect", action="store_true", help="choose pooling, encoding and kernel again, too"
     )
     parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
+    add_size_limit(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -40,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
         reselect=args.reselect,
         device=args.device,
         workers=args.workers,
+        max_megapixels=args.max_megapixels,
         verbose=not args.quiet,
+        **({} if args.classes is None else {"classes": args.classes}),
     )
     if args.json:
         output.as_json(row)

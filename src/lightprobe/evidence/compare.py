@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from lightprobe.errors import LightprobeError, OptionError
+from lightprobe.evidence.rows import ROWS, json_lines
 from lightprobe.evidence.runs import Row, append_row, make_run_folder
+from lightprobe.figures import as_plain_text, figure
 
 FIGURE = "compare.png"
 # Told apart by the colour-blind (Okabe and Ito 2008).
@@ -39,7 +41,7 @@ def compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
         `rows`, one a method: test accuracy with its 95 % interval; `train_seconds`, from files to a fitted
         model, everything cold; `seconds_to_99`, from files until validation first reached 99 % of its best,
         the search for a learning rate left out (of the closed form, all its seconds); peak memory; bytes on
-        disk; `images_per_second` when it predicts. `figure`: its path.
+        disk; `images_per_second` when it predicts. `figure`: its path, None if it could not be drawn.
 
     Raises
     ------
@@ -57,12 +59,13 @@ def compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
         rows.append(_outcome(row))
         append_row(out, rows[-1])
         curves[method] = _epochs(out / method)
-    figure = out / FIGURE
-    draw_comparison(rows, curves, figure)
-    return {"rows": rows, "figure": str(figure)}
+    picture = out / FIGURE
+    drawn = draw_comparison(rows, curves, picture)
+    return {"rows": rows, "figure": str(picture) if drawn else None}
 
 
-def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], path: Path) -> None:
+@figure("test accuracy against training seconds", lambda _: False)
+def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], path: Path) -> bool:
     """Draw test accuracy against training seconds; lines are the epochs on the way, where there are some.
 
     Parameters
@@ -71,10 +74,15 @@ def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], pa
         As `compare` returns them.
     curves : mapping of str to sequence of dict
         Each method's epochs.
+
+    Returns
+    -------
+    bool
+        Whether it could be drawn.
     """
-    figure = Figure(figsize=(8, 4.6), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    drawing = Figure(figsize=(8, 4.6), facecolor="white", layout="constrained")
+    FigureCanvasAgg(drawing)
+    axes = drawing.subplots()
     for row in rows:
         method, accuracy = row["method"], row["test_accuracy"]
         colour = COLOURS[method]
@@ -83,7 +91,7 @@ def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], pa
         way = [(before + e["seconds"], e["test_accuracy"]) for e in curves[method]]
         if way:
             axes.plot(*zip(*way, strict=True), color=colour, alpha=0.45, linewidth=1.5)
-        error = [[accuracy - low], [high - accuracy]]
+        error = [[max(accuracy - low, 0)], [max(high - accuracy, 0)]]
         axes.errorbar(row["train_seconds"], accuracy, error, color=colour, marker="o", capsize=3)
         axes.annotate(
             f"{method}  {accuracy:.1%}",
@@ -103,7 +111,8 @@ def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], pa
     axes.set_title(
         f"{rows[0]['backbone']}, {rows[0]['image_size']} px, {rows[0]['n_test']} test photos", loc="left"
     )
-    figure.savefig(path, dpi=130)
+    as_plain_text(drawing).savefig(path, dpi=130)
+    return True
 
 
 def _train(method: str, command: Sequence[str], run: Path) -> Row:
@@ -111,8 +120,8 @@ def _train(method: str, command: Sequence[str], run: Path) -> Row:
         done = subprocess.run(  # noqa: S603  our own program, with the user's own arguments
             [sys.executable, "-m", "lightprobe", "train", *command, "--out", str(run), "--json"],
             stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "LIGHTPROBE_CACHE": cache},
+            encoding="utf-8",
+            env={**os.environ, "LIGHTPROBE_CACHE": cache, "PYTHONIOENCODING": "utf-8"},
             check=False,
         )
     if done.returncode == 130:
@@ -139,5 +148,5 @@ def _outcome(row: Row) -> Row:
 
 
 def _epochs(run: Path) -> list[Row]:
-    rows = [json.loads(line) for line in (run / "rows.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = map(json.loads, json_lines(run / ROWS))
     return [row for row in rows if "epoch" in row]

@@ -1,13 +1,15 @@
 """A training's epochs on disk, as they come: rows, a table, and the curves."""
 
-import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from lightprobe.csv_text import csv_line
+from lightprobe.figures import as_plain_text, figure
+from lightprobe.json_text import to_json
 
 Row = dict[str, Any]
 
@@ -37,29 +39,32 @@ class EpochLog:
     def __call__(self, row: Row) -> None:
         """Write an epoch."""
         row = {"method": self.method, **row}
-        with (self.run / "rows.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row, allow_nan=False) + "\n")
+        with (self.run / "rows.jsonl").open("a", encoding="utf-8", newline="\n") as file:
+            file.write(to_json(row) + "\n")
         table = self.run / TABLE
         is_new = not table.exists()
         with table.open("a", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(row))
-            if is_new:
-                writer.writeheader()
-            writer.writerow(row)
+            file.write((csv_line(row) if is_new else "") + csv_line(row.values()))
 
 
-def draw_curves(rows: Sequence[Row], best_epoch: int, path: Path) -> None:
+@figure("loss and accuracy over the epochs", lambda _: False)
+def draw_curves(rows: Sequence[Row], best_epoch: int, path: Path) -> bool:
     """Draw loss and accuracy over the epochs, and mark the epoch whose weights were kept.
 
     Parameters
     ----------
     rows : sequence of dict
         As `history_` has them.
+
+    Returns
+    -------
+    bool
+        Whether it could be drawn.
     """
-    figure = Figure(figsize=(9, 3.6), facecolor="white", layout="constrained")
-    FigureCanvasAgg(figure)
+    drawing = Figure(figsize=(9, 3.6), facecolor="white", layout="constrained")
+    FigureCanvasAgg(drawing)
     epochs = [row["epoch"] for row in rows]
-    for axes, what in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+    for axes, what in zip(drawing.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for split, colour in COLOURS.items():
             values = [row[f"{split}_{what}"] for row in rows]
             if None not in values:
@@ -70,10 +75,11 @@ def draw_curves(rows: Sequence[Row], best_epoch: int, path: Path) -> None:
         axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False)
     best = rows[best_epoch - 1]
-    figure.suptitle(
+    drawing.suptitle(
         f"Epoch {best_epoch} was best: {best['val_accuracy']:.1%} of the validation photos are right",
         fontsize=11,
         ha="left",
         x=0.01,
     )
-    figure.savefig(path, dpi=130)
+    as_plain_text(drawing).savefig(path, dpi=130)
+    return True

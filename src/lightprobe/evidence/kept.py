@@ -6,7 +6,6 @@ training photos. `RUN/evidence/thumbnails/` has small pictures of the photos tha
 so no name that a photo may have leads anywhere else.
 """
 
-import csv
 import hashlib
 import json
 import platform
@@ -23,9 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lightprobe.csv_text import read_csv, write_csv
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet
 from lightprobe.images.decode import decode
+from lightprobe.json_text import to_json
 
 FOLDER, ANSWERS, THUMBNAILS, FACTS = "evidence", "answers.csv", "thumbnails", "run.json"
 LEFT_OUT, TEST = "left-out", "test"
@@ -159,10 +160,7 @@ def keep(
     folder = run / FOLDER
     shutil.rmtree(folder, ignore_errors=True)
     (folder / THUMBNAILS).mkdir(parents=True)
-    with (folder / ANSWERS).open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(field.name for field in fields(Answer))
-        writer.writerows(astuple(answer) for answer in answers)
+    write_csv(folder / ANSWERS, [field.name for field in fields(Answer)], map(astuple, answers))
     facts = {
         "command": command,
         "python": python,
@@ -172,7 +170,7 @@ def keep(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "system": platform.platform(),
     }
-    (folder / FACTS).write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    (folder / FACTS).write_text(to_json(facts, indent=1) + "\n", encoding="utf-8")
     positions = {path: index for index, path in enumerate(images.paths)}
     for answer in _shown(answers):
         if answer.path in positions:
@@ -192,8 +190,7 @@ def read_evidence(run: Path) -> Evidence | None:
         return None
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        with (folder / ANSWERS).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return Evidence(tuple(Answer.from_cells(cells) for cells in csv.DictReader(file)), facts)
+        return Evidence(tuple(map(Answer.from_cells, read_csv(folder / ANSWERS))), facts)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{folder} is damaged ({error}): delete it for a report without photos, or train again."
@@ -202,7 +199,7 @@ def read_evidence(run: Path) -> Evidence | None:
 
 def thumbnail_path(run: Path, photo: str) -> Path:
     """Where the thumbnail of a photo lies, if there is one."""
-    name = hashlib.blake2b(photo.encode("utf-8", "surrogateescape"), digest_size=12).hexdigest()
+    name = hashlib.blake2b(photo.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
     return run / FOLDER / THUMBNAILS / f"{name}.jpg"
 
 
@@ -219,10 +216,10 @@ def _shown(answers: Sequence[Answer]) -> list[Answer]:
 def _write_thumbnail(images: ImageSet, index: int, path: Path) -> None:
     """Write a small picture; a photo that is gone by now has none."""
     try:
-        pixels = decode(images.read(index), at_least=SIDE)
+        pixels = decode(images.read(index), max_pixels=images.max_pixels, at_least=SIDE)
     except ImageError:
         return
-    picture = Image.fromarray(pixels.permute(1, 2, 0).numpy())
+    picture = Image.fromarray(pixels)
     picture.thumbnail((SIDE, SIDE))
     buffer = BytesIO()
     picture.save(buffer, "JPEG", quality=QUALITY)

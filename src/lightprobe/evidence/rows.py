@@ -34,7 +34,7 @@ def read_rows(run: Path) -> list[Row]:
     """
     path = run / ROWS
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = json_lines(path)
     except FileNotFoundError:
         raise DataError(f"{run} holds no {ROWS}: name the folder that --out named.") from None
     rows = []
@@ -53,6 +53,12 @@ def read_rows(run: Path) -> list[Row]:
         if "epoch" not in row:
             rows.append(row)
     return rows
+
+
+def json_lines(path: Path) -> list[str]:
+    """Read the lines of a file of JSON Lines; a name in it may hold what Unicode calls an end of line."""
+    text = path.read_bytes().decode("utf-8")
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def collect_rows(folder: Path) -> list[Row]:

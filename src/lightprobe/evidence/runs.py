@@ -1,7 +1,5 @@
 """One run, one row: train into a folder and write down what it took and what came of it."""
 
-import csv
-import json
 import logging
 import sys
 import time
@@ -16,12 +14,14 @@ import psutil
 
 from lightprobe._version import __version__
 from lightprobe.backprop import GradientClassifier, Scratch, TrainedModel
+from lightprobe.csv_text import write_csv
 from lightprobe.errors import OptionError
 from lightprobe.evidence.epochs import CURVES, EpochLog, draw_curves
 from lightprobe.evidence.facts import with_total
 from lightprobe.evidence.kept import LEFT_OUT, TEST, answers_of, keep
 from lightprobe.evidence.metrics import evaluation
-from lightprobe.images import ImageSet, Skipped, holdout_mask
+from lightprobe.images import ImageSet, Skipped, count_skipped, holdout_mask
+from lightprobe.json_text import to_json
 from lightprobe.photo_model import PhotoClassifier, PhotoModel, evaluate, model_bytes
 
 Row = dict[str, Any]
@@ -83,7 +83,7 @@ def train(
             **fitted.facts(),
             "n_test": summary.get("n", 0),
             "n_classes": len(classes),
-            "n_skipped": len(skipped),
+            "n_skipped": count_skipped(skipped),
             "test_accuracy": summary.get("accuracy"),
             "test_accuracy_ci95": summary.get("accuracy_ci95"),
             "test_balanced_accuracy": summary.get("balanced_accuracy"),
@@ -126,8 +126,8 @@ def open_run(out: Path) -> Iterator[None]:
 
 def append_row(run: Path, row: Row) -> None:
     """Add one line to the run's `rows.jsonl`."""
-    with (run / "rows.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
+    with (run / "rows.jsonl").open("a", encoding="utf-8", newline="\n") as file:
+        file.write(to_json(row) + "\n")
 
 
 def with_test_split(images: ImageSet, fraction: float | None, random_state: int) -> ImageSet:
@@ -157,16 +157,13 @@ def peak_rss_mb() -> float:
 
 
 def _write_skipped(path: Path, skipped: tuple[Skipped, ...]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(("path", "reason"))
-        writer.writerows((s.path, s.reason) for s in skipped)
+    write_csv(path, ("path", "reason"), ((s.path, s.reason) for s in skipped))
 
 
 @contextmanager
 def _log_to(path: Path) -> Iterator[None]:
     """Write what the package says to a file as well."""
-    handler = logging.FileHandler(path, mode="a", encoding="utf-8")
+    handler = logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     package = logging.getLogger("lightprobe")
     level = package.level

@@ -41,6 +41,7 @@ class ExportedClassifier:
         self.classes_ = np.array(info["classes"])
         self.preprocessing = Preprocessing.from_config(info["preprocessing"])
         self.workers: int | None = None
+        self.max_megapixels: float | None = None
         self.verbose = False
 
     @classmethod
@@ -61,11 +62,18 @@ class ExportedClassifier:
             raise ModelFileError(f"{path} is not an exported model: name a {suffixes} file that is there.")
         return cls(*form.open(path))
 
-    def set_params(self, *, device: str = "auto", workers: int | None = None, verbose: bool = False) -> Self:
+    def set_params(
+        self,
+        *,
+        device: str = "auto",
+        workers: int | None = None,
+        max_megapixels: float | None = None,
+        verbose: bool = False,
+    ) -> Self:
         """Set what predicting takes; exported graphs run on the CPU."""
         if device not in ("auto", "cpu"):
             raise OptionError(f"Exported files are run on the CPU here, and not on {device}.")
-        self.workers, self.verbose = workers, verbose
+        self.workers, self.max_megapixels, self.verbose = workers, max_megapixels, verbose
         return self
 
     def iter_predictions(
@@ -82,7 +90,7 @@ class ExportedClassifier:
             raise OptionError(
                 "An exported file gives probabilities only: ask the model it came from to say unknown or why."
             )
-        images = open_unlabelled(data)
+        images = open_unlabelled(data).limited(self.max_megapixels)
         with tqdm(total=len(images), unit="image", desc="Predicting", disable=not self.verbose) as bar:
             for photos in _in_batches(images, self.preprocessing, self.workers):
                 yield from self._answers(images, photos, top)
@@ -96,7 +104,7 @@ class ExportedClassifier:
         DataError
             If a photo cannot be decoded; `iter_predictions` goes on instead.
         """
-        images = open_unlabelled(data)
+        images = open_unlabelled(data).limited(self.max_megapixels)
         rows = []
         for photos in _in_batches(images, self.preprocessing, self.workers):
             for photo in photos:

@@ -13,7 +13,7 @@ from lightprobe.backbones import Pool, Tap, create_backbone
 from lightprobe.errors import MissingExtraError, OptionError
 from lightprobe.features.extract import Features, extract, provenance
 from lightprobe.features.runner import BackboneRunner, compile_for
-from lightprobe.images import ImageSet
+from lightprobe.images import ImageSet, count_skipped
 from lightprobe.runtime import Runtime
 
 
@@ -117,7 +117,7 @@ def write_features(
     return {
         "file": str(path),
         "n": len(kept),
-        "n_skipped": len(features.skipped),
+        "n_skipped": count_skipped(features.skipped + images.skipped),
         "classes": list(kept.classes),
         "features": {name: list(matrix.shape) for name, matrix in matrices.items()},
         "seconds": features.seconds,
@@ -135,7 +135,13 @@ def _write_parquet(
     path: Path, columns: Mapping[str, Any], matrices: Mapping[str, Any], origin: Mapping[str, Any]
 ) -> None:
     arrow, parquet = _pyarrow()
-    data = {name.removesuffix("s"): arrow.array(values.tolist()) for name, values in columns.items()}
+    # Parquet's text is UTF-8: a name that is none is written by its escapes.
+    data = {
+        name.removesuffix("s"): arrow.array(
+            [text.encode("utf-8", "backslashreplace").decode() for text in values]
+        )
+        for name, values in columns.items()
+    }
     for name, matrix in matrices.items():
         flat = arrow.array(np.ascontiguousarray(matrix, np.float32).reshape(-1))
         data[name] = arrow.FixedSizeListArray.from_arrays(flat, matrix.shape[1])

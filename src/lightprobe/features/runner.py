@@ -47,6 +47,7 @@ def compile_for(
         Mean cosine between its features and those of torch in fp32.
     """
     precision, seed = runtime.precision, runtime.seed
+    images = images.limited(runtime.max_megapixels)
     make = partial(
         create_runner, backbone, taps, engine=runtime.engine, device=runtime.device, n_images=len(images)
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from lightprobe.backbones import Preprocessing
+from lightprobe.backbones import Preprocessing, pixel_planes
 from lightprobe.errors import ImageError
 from lightprobe.images import ImageSet
 from lightprobe.images.decode import decode
@@ -23,9 +23,11 @@ def sample_pixels(
         if len(pixels) == n:
             break
         try:
-            image = decode(images.read(int(index)), at_least=preprocessing.resize)
+            image = decode(
+                images.read(int(index)), max_pixels=images.max_pixels, at_least=preprocessing.resize
+            )
         except ImageError:
             continue
-        pixels.append(preprocessing.prepare(image))
+        pixels.append(preprocessing.prepare(pixel_planes(image)))
     side = preprocessing.crop
     return torch.stack(pixels) if pixels else torch.empty((0, 3, side, side), dtype=torch.uint8)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from lightprobe.backbones import Preprocessing, Runner, Tap
+from lightprobe.backbones import Preprocessing, Runner, Tap, pixel_planes
 from lightprobe.errors import ImageError
 from lightprobe.features.cache import FeatureStore, image_digest
 from lightprobe.features.runner import BackboneRunner
@@ -94,7 +94,7 @@ def stream(
     digests : bool
         Whether chunks carry digests of the photos' bytes.
     """
-    chunks = _stream(images, compiled, runtime, stores or {}, digests)
+    chunks = _stream(images.limited(runtime.max_megapixels), compiled, runtime, stores or {}, digests)
     torch_threads = torch.get_num_threads()
     try:
         while True:
@@ -210,9 +210,8 @@ def _look(
             digest = image_digest(content) if stores or digests else b""
             if stores and all(digest in store for store in stores.values()):
                 return _Looked(index, digest)
-            return _Looked(
-                index, digest, preprocessing.prepare(decode(content, at_least=preprocessing.resize))
-            )
+            pixels = decode(content, max_pixels=images.max_pixels, at_least=preprocessing.resize)
+            return _Looked(index, digest, preprocessing.prepare(pixel_planes(pixels)))
         except ImageError as error:
             return _Looked(index, reason=error.reason)
         except OSError as error:

@@ -1,6 +1,6 @@
 """What comes in: a folder, zip, table, dataset or Python objects become one ImageSet.
 
-Listing needs no torch; pixels come from `lightprobe.images.decode.decode`, which does.
+Nothing here needs torch; pixels come from `lightprobe.images.decode.decode`.
 """
 
 from lightprobe.images.classmap import ClassMap, as_class_map, parse_class_map
@@ -10,12 +10,15 @@ from lightprobe.images.imageset import (
     Skipped,
     Source,
     class_name,
+    count_skipped,
     natural_key,
+    photo_name,
     require_every_class,
 )
 from lightprobe.images.named import NAMED_DATASETS, NamedDataset
 from lightprobe.images.sources import open_images
 from lightprobe.images.splits import holdout_mask, sample_mask
+from lightprobe.images.tables import read_table
 from lightprobe.images.unlabelled import open_listed, open_unlabelled
 
 __all__ = [
@@ -27,13 +30,16 @@ __all__ = [
     "Source",
     "as_class_map",
     "class_name",
+    "count_skipped",
     "holdout_mask",
     "natural_key",
     "open_images",
     "open_listed",
     "open_unlabelled",
     "parse_class_map",
+    "photo_name",
     "read_file",
+    "read_table",
     "require_every_class",
     "sample_mask",
 ]

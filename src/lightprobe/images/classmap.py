@@ -1,5 +1,6 @@
 """Merge, rename and drop classes by name: `plastic=plastic,other=*`."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -8,6 +9,8 @@ import numpy as np
 
 from lightprobe.errors import DataError, OptionError
 from lightprobe.images.imageset import ImageSet, class_name, listed, natural_key
+
+_PIECE = re.compile(r"\\[,=\\]|.", re.DOTALL)  # one character, or one with its backslash
 
 
 @dataclass(frozen=True)
@@ -49,17 +52,39 @@ class ClassMap:
 
 
 def parse_class_map(text: str) -> ClassMap:
-    """Read `new=old,new=old,...`; OptionError if a pair is malformed."""
+    r"""Read `new=old,new=old,...`; OptionError if a pair is malformed.
+
+    A comma, equals sign or backslash that belongs to a name has a backslash before it: `red=apple\, red`.
+    Any other backslash stands for itself.
+    """
     pairs = []
-    for pair in text.split(","):
-        new, sign, old = (part.strip() for part in pair.partition("="))
-        if not (new and sign and old):
+    for pair in _parted(text, ","):
+        new, *rest = _parted(pair, "=")
+        sides = [_plain(side).strip() for side in (new, "=".join(rest))]
+        if not all(sides):
             raise OptionError(
                 f"the class map has {pair.strip()!r}, which is not a pair NEW=OLD: "
-                'write, for example, "plastic=plastic,other=*".'
+                'write, for example, "plastic=plastic,other=*" '
+                r"(a comma or = that belongs to a name as \, or \=)."
             )
-        pairs.append((class_name(new), class_name(old)))
+        pairs.append((class_name(sides[0]), class_name(sides[1])))
     return ClassMap(tuple(pairs))
+
+
+def _parted(text: str, sign: str) -> list[str]:
+    """Split at a sign that has no backslash before it; backslashes stay."""
+    parts = [""]
+    for piece in _PIECE.findall(text):
+        if piece == sign:
+            parts.append("")
+        else:
+            parts[-1] += piece
+    return parts
+
+
+def _plain(text: str) -> str:
+    """Take away the backslashes that make a sign part of a name."""
+    return "".join(piece[1:] if piece[1:] else piece for piece in _PIECE.findall(text))
 
 
 def as_class_map(

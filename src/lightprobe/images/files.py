@@ -1,6 +1,6 @@
 """Images as files: in folders, in zips, one by one. Nothing is unpacked or written."""
 
-import os
+import posixpath
 import stat
 import threading
 import zipfile
@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from lightprobe.errors import DataError, ImageError
-from lightprobe.images.imageset import natural_key
-from lightprobe.images.layout import is_ignored, is_image_name
+from lightprobe.images.imageset import Skipped, photo_name
+from lightprobe.images.kinds import HEAD_BYTES, ROWS, is_foreign_file, is_foreign_folder, is_run_row
+from lightprobe.images.listing import Listing, folders_above, sort_files
 
 # No photo comes near; what does (a video, a disk image, a zip bomb) must not fill the memory.
 MAX_FILE_BYTES = 1 << 30
@@ -36,6 +37,13 @@ class ZipSource:
     path : Path
     max_bytes : int, optional
         Larger members are errors, by what the zip's directory says; no more than that is inflated.
+
+    Attributes
+    ----------
+    listing : Listing
+        Everything in it.
+    names : list of str
+        Its images.
     """
 
     def __init__(self, path: Path, max_bytes: int | None = None) -> None:
@@ -45,9 +53,8 @@ class ZipSource:
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise DataError(f"{path} cannot be read as a zip ({error}): pack or download it again.") from None
         self._lock = threading.Lock()
-        members = {_member_name(info): info for info in self._zip.infolist() if not info.is_dir()}
-        images = [name for name in members if _is_visible_image(name)]
-        self.names = sorted(images, key=natural_key)
+        self.listing, members = self._list()
+        self.names = self.listing.images
         self._members = [members[name] for name in self.names]
 
     def read(self, index: int) -> bytes:
@@ -69,6 +76,54 @@ class ZipSource:
             reason = "encrypted" if info.flag_bits & 1 else str(error)
             raise ImageError(f"cannot be read from the zip: {reason}") from None
 
+    def _list(self) -> tuple[Listing, dict[str, zipfile.ZipInfo]]:
+        """Say of each member what it is, and find the members by name."""
+        members: dict[str, zipfile.ZipInfo] = {}
+        folders: dict[str, None] = {}
+        skipped: list[Skipped] = []
+        for info in self._zip.infolist():
+            name = _member_name(info)
+            if info.is_dir():
+                folders[name] = None
+            elif stat.S_ISLNK(info.external_attr >> 16):
+                skipped.append(Skipped(name, "a link, and links in zips are not followed"))
+            else:
+                if name in members:  # added again later: the last one counts, as for whoever unpacks it
+                    skipped.append(Skipped(name, "stands in the zip a second time"))
+                members[name] = info
+        for name in members:
+            folders |= dict.fromkeys(folders_above(name))
+        folders.pop("", None)
+        shut = {name for name in folders if is_foreign_folder(name.rpartition("/")[2])}
+        for name in members:
+            folder, _, base = name.rpartition("/")
+            if base == ROWS and folder and is_run_row(self._head(members[name])):
+                shut.add(folder)
+        files: list[str] = []
+        not_meant: dict[str, None] = {}
+        for name in members:
+            above = [folder for folder in folders_above(name) if folder in shut]
+            if above or is_foreign_file(name.rpartition("/")[2]):
+                not_meant[above[-1] if above else name] = None
+            else:
+                files.append(name)
+        skipped = [one for one in skipped if shut.isdisjoint(folders_above(one.path))]
+        open_folders = [name for name in folders if name not in shut and shut.isdisjoint(folders_above(name))]
+        not_meant |= dict.fromkeys(name for name in shut if shut.isdisjoint(folders_above(name)))
+
+        def head(name: str) -> bytes:
+            return self._head(members[name])
+
+        return sort_files(files, open_folders, head, skipped, list(not_meant)), members
+
+    def _head(self, info: zipfile.ZipInfo) -> bytes:
+        """Return a member's first bytes; none of one that cannot be read, which reading it will say."""
+        try:
+            with self._zip.open(info) as stream:
+                return stream.read(HEAD_BYTES)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError):
+            raise ImageError("cannot be read from the zip") from None
+
 
 def read_file(path: str) -> bytes:
     """Return the bytes of an image file; ImageError if it cannot be read or is absurdly large."""
@@ -85,48 +140,59 @@ def read_file(path: str) -> bytes:
         raise ImageError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
-def walk_images(folder: Path) -> tuple[list[str], list[str]]:
-    """List a folder recursively: image files, and folders without images in or below them.
+class FileFinder:
+    """Finds the files that a table speaks of, however their names are spelled there.
 
-    Both are relative to `folder`, with forward slashes, in natural order. Links are followed, except
-    back into a folder that is being listed.
+    A path is looked for as it stands; else with its slashes forward; else by its name (`photo_name`), folder
+    by folder, for accents may be composed there and not here.
+
+    Parameters
+    ----------
+    folder : Path
+        Where relative paths start.
     """
-    files: list[str] = []
-    empty: list[str] = []
 
-    def walk(directory: str, prefix: str, above: frozenset[str]) -> None:
-        real = os.path.realpath(directory)
-        if real in above:
-            return
-        before = len(files)
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                if is_ignored(entry.name):
-                    continue
-                if entry.is_dir():
-                    walk(entry.path, f"{prefix}{entry.name}/", above | {real})
-                elif is_image_name(entry.name):
-                    files.append(prefix + entry.name)
-        if len(files) == before and prefix:
-            empty.append(prefix[:-1])
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._inside: dict[Path, dict[str, str]] = {}
 
+    def find(self, path: str) -> Path | None:
+        """Return the file or folder at a path; None if there is none."""
+        for spelled in dict.fromkeys((path, path.replace("\\", "/"))):
+            if _exists(place := self._folder / spelled):
+                return place
+        place = Path(path) if Path(path).is_absolute() else self._folder / path.replace("\\", "/")
+        there = Path(place.anchor)
+        for part in place.parts[1 if place.anchor else 0 :]:
+            exact = there / part
+            if part == ".." or _exists(exact):
+                there = exact
+                continue
+            other = self._names(there).get(photo_name(part))
+            if other is None:
+                return None
+            there /= other
+        return there
+
+    def _names(self, folder: Path) -> dict[str, str]:
+        if folder not in self._inside:
+            try:
+                self._inside[folder] = {photo_name(file.name): file.name for file in folder.iterdir()}
+            except (OSError, ValueError):
+                self._inside[folder] = {}
+        return self._inside[folder]
+
+
+def _exists(path: Path) -> bool:
     try:
-        walk(str(folder), "", frozenset())
-    except OSError as error:
-        raise DataError(
-            f"{error.filename} cannot be listed ({error.strerror}): check its permissions."
-        ) from None
-    return sorted(files, key=natural_key), sorted(empty, key=natural_key)
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _require_size(n_bytes: int, allowed: int) -> None:
     if n_bytes > allowed:
         raise ImageError(f"{n_bytes / 2**20:,.0f} MiB is too large for an image file")
-
-
-def _is_visible_image(name: str) -> bool:
-    *folders, base = name.split("/")
-    return is_image_name(base) and not any(is_ignored(folder) for folder in folders)
 
 
 def _member_name(info: zipfile.ZipInfo) -> str:
@@ -135,4 +201,5 @@ def _member_name(info: zipfile.ZipInfo) -> str:
     if not info.flag_bits & 0x800:
         with suppress(UnicodeError):
             name = name.encode("cp437").decode("utf-8")
-    return name.replace("\\", "/").removeprefix("./")
+    # A name that leads out of the zip leads nowhere here: nothing is unpacked.
+    return posixpath.normpath("/" + name.replace("\\", "/")).lstrip("/")

@@ -1,19 +1,24 @@
 """What every form of input becomes: images by name, labels by name, splits, groups."""
 
+import posixpath
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.errors import DataError, OptionError
 
+# A quarter of a gigabyte once decoded; Pillow draws its own line at the same place.
+DEFAULT_MAX_PIXELS: Final = 89_478_485
+
 _DIGITS = re.compile(r"([0-9]+)")
+_SAME_NAME = "another photo has this name, as it is spelled here or otherwise"
 
 
 def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
@@ -35,6 +40,15 @@ def natural_key(text: str) -> tuple[tuple[str | tuple[int, str], ...], str]:
 def class_name(text: str) -> str:
     """Return `text` as a class name: composed (NFC), so that names match whatever system wrote them."""
     return unicodedata.normalize("NFC", text)
+
+
+def photo_name(path: str) -> str:
+    r"""Return a path as the name of a photo, the same however it is spelled.
+
+    Slashes go forward, `.`, `..` and doubled slashes are resolved, and accents are composed (NFC): what a
+    table, a zip or another system calls `./cat\é.jpg` is `cat/é.jpg`.
+    """
+    return unicodedata.normalize("NFC", posixpath.normpath(path.replace("\\", "/")))
 
 
 class Source(Protocol):
@@ -60,10 +74,28 @@ class SourceChain:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something in the data that cannot be used, and why."""
+    """Something in the data that is not used, and why.
+
+    Parameters
+    ----------
+    path : str
+        A file or folder, or the pattern of many files (`cat/*.txt`).
+    reason : str
+    count : int
+        How many files it stands for.
+    fault : bool
+        Whether somebody should look at it: not at documents that lie beside photos.
+    """
 
     path: str
     reason: str
+    count: int = 1
+    fault: bool = True
+
+
+def count_skipped(skipped: Iterable[Skipped]) -> int:
+    """Count the files that were skipped."""
+    return sum(one.count for one in skipped)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +105,7 @@ class ImageSet:
     Parameters
     ----------
     paths : tuple of str, length n
-        Display names, unique among labelled images: relative to the data with forward slashes
+        Names, unique among labelled images, which are called by `photo_name`: relative to the data
         (`train/daisy/x.jpg`), paths as given, or `0`, `1`, ... for images in memory.
     labels : (n,) int64
         Index into `classes`; -1 where there is no label.
@@ -89,6 +121,8 @@ class ImageSet:
         Index of each image in `source`.
     skipped : tuple of Skipped
         What the listing itself found unusable.
+    max_pixels : int
+        What a picture may take once it is decoded; see `decode`.
     """
 
     paths: tuple[str, ...]
@@ -99,6 +133,7 @@ class ImageSet:
     source: Source
     positions: NDArray[np.int64]
     skipped: tuple[Skipped, ...] = ()
+    max_pixels: int = DEFAULT_MAX_PIXELS
 
     @classmethod
     def from_names(
@@ -112,11 +147,16 @@ class ImageSet:
         positions: Sequence[int] | None = None,
         skipped: Sequence[Skipped] = (),
     ) -> Self:
-        """Build a set from one class name an image; the names that occur become the classes."""
+        """Build a set from one class name an image; the names that occur become the classes.
+
+        Photos are called by `photo_name`; of those that then have one name, the first counts, and the others
+        are skipped.
+        """
         names = [class_name(name) for name in names]
+        paths = [photo_name(path) for path in paths]
         classes = sorted(set(names), key=natural_key)
         code = {name: label for label, name in enumerate(classes)}
-        return cls(
+        everything = cls(
             paths=tuple(paths),
             labels=np.array([code[name] for name in names], dtype=np.int64),
             classes=tuple(classes),
@@ -126,6 +166,11 @@ class ImageSet:
             positions=np.array(range(len(names)) if positions is None else positions, dtype=np.int64),
             skipped=tuple(skipped),
         )
+        first = {path: place for place, path in reversed(list(enumerate(paths)))}
+        if len(first) == len(paths):
+            return everything
+        again = [Skipped(path, _SAME_NAME) for place, path in enumerate(paths) if first[path] != place]
+        return replace(everything.select(sorted(first.values())), skipped=(*skipped, *again))
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -146,6 +191,17 @@ class ImageSet:
             groups=None if self.groups is None else self.groups[indices],
             positions=self.positions[indices],
         )
+
+    def limited(self, max_megapixels: float | None) -> Self:
+        """Return the set with another limit to the size of its pictures; None leaves it as it is.
+
+        Raises OptionError for a limit that is not above zero.
+        """
+        if max_megapixels is None:
+            return self
+        if not max_megapixels > 0:
+            raise OptionError(f"max_megapixels is {max_megapixels}; it must be above zero, for example 200.")
+        return replace(self, max_pixels=round(max_megapixels * 1e6))
 
     @property
     def training(self) -> Self:

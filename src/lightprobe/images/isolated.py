@@ -6,6 +6,7 @@ processes, which are started when first needed and again after a crash: a crash 
 """
 
 import atexit
+import math
 import os
 import signal
 import struct
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lightprobe
-from lightprobe.errors import ImageError
+from lightprobe.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
 from lightprobe.images.pillow import decode_with_pillow
 
 ISOLATED_KINDS = frozenset(("HEIC", "TIFF"))
@@ -27,7 +28,14 @@ ISOLATED_KINDS = frozenset(("HEIC", "TIFF"))
 _PATIENCE_SECONDS = 60.0
 
 _REQUEST = struct.Struct("<QQ8s")  # bytes that follow, most pixels, format
-_REPLY = struct.Struct("<QQQ")  # height, width, 0; or 0, 0, bytes of the reason that follows
+# Height, width, what is shown as white or NaN; then bytes of the reason that follows and which error it is.
+_REPLY = struct.Struct("<QQdQB")
+_ERRORS: tuple[type[ImageError], ...] = (
+    ImageError,
+    DamagedImageError,
+    UnsupportedImageError,
+    ImageTooLargeError,
+)
 
 
 class _CrashedError(Exception):
@@ -48,7 +56,7 @@ class _Helper:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
 
-    def decode(self, data: bytes, kind: str, max_pixels: int) -> NDArray[np.uint8]:
+    def decode(self, data: bytes, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8], float | None]:
         """Return what `decode_with_pillow` returns there, or raise what it raises there."""
         watch = threading.Timer(_PATIENCE_SECONDS, self._process.kill)
         watch.start()
@@ -57,11 +65,11 @@ class _Helper:
             self._process.stdin.write(_REQUEST.pack(len(data), max_pixels, kind.encode()))
             self._process.stdin.write(data)
             self._process.stdin.flush()
-            height, width, n_reason = _REPLY.unpack(self._receive(_REPLY.size))
+            height, width, white, n_reason, which = _REPLY.unpack(self._receive(_REPLY.size))
             if n_reason:
-                raise ImageError(self._receive(n_reason).decode())
+                raise _ERRORS[which](self._receive(n_reason).decode())
             pixels = np.frombuffer(self._receive(height * width * 3), dtype=np.uint8)
-            return pixels.reshape(height, width, 3)
+            return pixels.reshape(height, width, 3), None if math.isnan(white) else white
         except OSError as error:
             raise _CrashedError from error
         finally:
@@ -91,21 +99,21 @@ class _Pool:
         self._lock = threading.Lock()
         self._owner = os.getpid()
 
-    def decode(self, data: bytes, kind: str, max_pixels: int) -> NDArray[np.uint8]:
+    def decode(self, data: bytes, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8], float | None]:
         try:
             helper = self._take()
         except OSError as error:
             raise ImageError(f"no process to decode {kind} can be started: {error.strerror}") from None
         try:
-            pixels = helper.decode(data, kind, max_pixels)
+            decoded = helper.decode(data, kind, max_pixels)
         except ImageError:
             self._give(helper)
             raise
         except _CrashedError:
             helper.close()
-            raise ImageError(f"damaged {kind}: its decoder crashed") from None
+            raise DamagedImageError(f"damaged {kind}: its decoder crashed") from None
         self._give(helper)
-        return pixels
+        return decoded
 
     def close(self) -> None:
         with self._lock:
@@ -132,7 +140,7 @@ _POOL = _Pool()
 atexit.register(_POOL.close)
 
 
-def decode_isolated(data: bytes, kind: str, max_pixels: int) -> NDArray[np.uint8]:
+def decode_isolated(data: bytes, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8], float | None]:
     """Decode as `decode_with_pillow` does, in a helper process; ImageError also if that crashes."""
     return _POOL.decode(data, kind, max_pixels)
 
@@ -148,11 +156,11 @@ def serve() -> None:
         n_bytes, max_pixels, kind = _REQUEST.unpack(head)
         data = requests.read(n_bytes)
         try:
-            pixels = decode_with_pillow(data, kind.rstrip(b"\0").decode(), max_pixels)
+            pixels, white = decode_with_pillow(data, kind.rstrip(b"\0").decode(), max_pixels)
         except ImageError as error:
             reason = error.reason.encode()
-            answers.write(_REPLY.pack(0, 0, len(reason)) + reason)
+            answers.write(_REPLY.pack(0, 0, math.nan, len(reason), _ERRORS.index(type(error))) + reason)
         else:
-            answers.write(_REPLY.pack(*pixels.shape[:2], 0))
+            answers.write(_REPLY.pack(*pixels.shape[:2], math.nan if white is None else white, 0, 0))
             answers.write(np.ascontiguousarray(pixels).data)
         answers.flush()

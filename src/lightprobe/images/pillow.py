@@ -1,5 +1,7 @@
 """Images through Pillow: opened by what their bytes are, and made 8-bit RGB whatever their mode."""
 
+import re
+import struct
 import warnings
 from collections.abc import Callable
 from io import BytesIO
@@ -19,18 +21,28 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from lightprobe.errors import ImageError
+from lightprobe.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
+from lightprobe.images.bmp_runs import as_rle8
+from lightprobe.images.greys import GreyFormat, eight_bits, read_grey_format
 
 # Pillow warns of damaged metadata and goes on; it must not print, and warnings.catch_warnings is not safe
 # beside other threads. The pattern is narrow: warnings of Pillow's other modules stay as they are.
 _DAMAGED_METADATA = r"PIL\.(Tiff|Png|Jpeg)ImagePlugin$"
+
+# How Pillow's readers, libtiff and libavif say that a file is of a kind they lack.
+_LACKING = re.compile(
+    r"unsupported|not supported|unknown (pixel|raw|image|data)? ?mode|cannot handle|not implemented"
+    r"|unrecognized (image|raw|data) mode|decoder .* not available|no decoding codec",
+    re.IGNORECASE,
+)
+_RLE4 = b"\2\0\0\0"  # a BMP's compression
 
 
 def _open_heif(file: BytesIO) -> Image.Image:
     try:
         from pi_heif import HeifImageFile
     except ImportError:
-        raise ImageError("HEIC needs pip install 'lightprobe[heic]'") from None
+        raise UnsupportedImageError("HEIC needs pip install 'lightprobe[heic]'") from None
     image: Image.Image = HeifImageFile(file)
     return image
 
@@ -49,82 +61,144 @@ _OPENERS: dict[str, Callable[[BytesIO], Image.Image]] = {
 }
 
 
-def require_size(width: int, height: int, max_pixels: int) -> None:
-    """Raise ImageError for a picture without pixels or with more than `max_pixels`."""
-    if width < 1 or height < 1:
-        raise ImageError(f"no pixels ({width} × {height})")
-    if width * height > max_pixels:
-        raise ImageError(f"{width} × {height} is over the limit of {max_pixels / 1e6:.0f} megapixels")
+def require_size(width: int, height: int, max_pixels: int, reduction: int = 1) -> None:
+    """Raise for a picture without pixels, or of more than `max_pixels` where one in `reduction` is held."""
+    if width < 1 or height < 1 or max(width, height) >= 2**31:
+        raise DamagedImageError(f"no pixels ({width} × {height})")
+    if width * height > max_pixels * reduction:
+        raise ImageTooLargeError(
+            f"{width} × {height} is over the limit of {max_pixels / 1e6:.0f} megapixels (--max-megapixels)"
+        )
 
 
-def decode_with_pillow(
-    data: bytes, kind: str, max_pixels: int, draft: tuple[int, int] | None = None
-) -> NDArray[np.uint8]:
-    """Decode the first frame of an encoded image of format `kind`, upright, as (h, w, 3) uint8.
+def decode_with_pillow(data: bytes, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8], float | None]:
+    """Decode the first frame of an encoded image of format `kind`, upright.
 
-    `draft` (width, height) lets a JPEG be decoded at the smallest of the scales 1, 1/2, 1/4, 1/8 that
-    is no smaller. Raises ImageError.
+    Returns
+    -------
+    pixels : (h, w, 3) uint8
+    white : float or None
+        The value that is shown as white where greys of more than 8 bits fill a part of their range only.
+
+    Raises
+    ------
+    ImageError
     """
-    _silence_damaged_metadata()
+    silence_damaged_metadata()
     if kind == "WebP":
         # The decoder takes the whole canvas as it opens, so its size is read first.
         require_size(*_webp_canvas(data), max_pixels)
+    if kind == "BMP" and int.from_bytes(data[14:18], "little") >= 40 and data[30:34] == _RLE4:
+        data = as_rle8(data)  # of 4-bit run lengths Pillow 12.3 makes other pixels, and no error
+    try:
+        return _opened(data, kind, max_pixels)
+    except ImageError as error:
+        if kind != "PNG" or not isinstance(error, DamagedImageError):
+            raise
+    # Broken text, colour profiles or animation need not cost the picture.
+    return _opened(_needed_chunks(data), kind, max_pixels)
+
+
+def _needed_chunks(png: bytes) -> bytes:
+    """Return a PNG without the chunks that its pixels can do without (PNG, third edition, 5.3)."""
+    parts, place = [png[:8]], 8
+    while place < len(png):
+        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
+        if png[place + 4 : place + 8] in (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"sBIT", b"IDAT", b"IEND"):
+            parts.append(png[place:end])
+        place = end
+    return b"".join(parts)
+
+
+def _opened(data: bytes, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8], float | None]:
     try:
         with _OPENERS[kind](BytesIO(data)) as image:
             require_size(*image.size, max_pixels)
-            if draft is not None:
-                image.draft("RGB", draft)
-            return to_rgb(image)
+            greys = read_grey_format(image, data)
+            if kind == "AVIF":
+                image = _clean(image, data)
+            elif kind == "PNG":
+                _scale_key(image, data)
+            return _to_rgb(image, greys)
     except ImageError:
         raise
-    except Exception:
+    except Exception as error:
         # On damaged bytes Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, ...
-        raise ImageError(f"damaged or truncated {kind}") from None
+        if _LACKING.search(str(error)):
+            raise UnsupportedImageError(f"a kind of {kind} that is not read") from None
+        raise DamagedImageError(f"damaged or truncated {kind}") from None
 
 
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     """Return a Pillow image upright as (h, w, 3) uint8.
 
-    Transparency is composited over white. 16-bit grey v becomes v / 257, rounded. Wider integers are
-    scaled from [0, 65535], floats from [0, 1], [0, 255] or [0, 65535], the first that holds them; if none
-    does, from their own minimum and maximum.
+    Transparency is composited over white; greys of more than 8 bits are scaled as `eight_bits` has it.
     """
+    return _to_rgb(image, GreyFormat())[0]
+
+
+def _to_rgb(image: Image.Image, greys: GreyFormat) -> tuple[NDArray[np.uint8], float | None]:
     image.load()
     image = _upright(image)
     if image.mode.startswith("I") or image.mode == "F":
-        grey = _eight_bits(np.asarray(image))
+        values = np.asarray(image)
+        if greys.unsigned and values.dtype == np.int32:
+            values = values.view(np.uint32)
+        grey, white = eight_bits(values, greys.white)
+        if greys.white_is_zero:
+            grey = 255 - grey
         key = image.info.get("transparency")
         if isinstance(key, int):
-            grey[np.asarray(image) == key] = 255
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
+            grey[values == key] = 255
+        return np.repeat(grey[:, :, np.newaxis], 3, axis=2), white
     if image.mode in ("PA", "LA", "La", "RGBA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
-        white = Image.new("RGB", image.size, (255, 255, 255))
-        white.paste(image, mask=image.getchannel("A"))
-        image = white
-    return np.array(image.convert("RGB"), dtype=np.uint8)
+        white_paper = Image.new("RGB", image.size, (255, 255, 255))
+        white_paper.paste(image, mask=image.getchannel("A"))
+        image = white_paper
+    pixels = np.array(image.convert("RGB"), dtype=np.uint8)
+    if greys.signed_bytes:
+        pixels ^= 128
+    return pixels, None
+
+
+def _scale_key(image: Image.Image, data: bytes) -> None:
+    """Scale the transparent grey of a PNG of 2 or 4 bits as Pillow scales its pixels, and not the key."""
+    depth, colour, key = data[24], data[25], image.info.get("transparency")
+    if colour == 0 and depth in (2, 4) and isinstance(key, int):
+        image.info["transparency"] = key * 255 // (2**depth - 1)
+
+
+def _clean(image: Image.Image, data: bytes) -> Image.Image:
+    """Crop an AVIF to its clean aperture (ISO/IEC 14496-12, 12.1.4), which Pillow 12.3 passes over."""
+    meta = data.find(b"meta")
+    end = meta - 4 + int.from_bytes(data[meta - 4 : meta], "big")
+    box_head = b"\0\0\0\x28clap"
+    place = data.find(box_head, 0, end)
+    if meta < 0 or place < 0:
+        return image
+    w_n, w_d, h_n, h_d, x_n, x_d, y_n, y_d = struct.unpack_from(">IIIIiIiI", data, place + 8)
+    width, height = w_n / w_d, h_n / h_d
+    left = (image.width - width) / 2 + x_n / x_d
+    top = (image.height - height) / 2 + y_n / y_d
+    box = tuple(round(edge) for edge in (left, top, left + width, top + height))
+    if data.count(box_head, 0, end) > 1 or not (
+        0 <= box[0] < box[2] <= image.width and 0 <= box[1] < box[3] <= image.height
+    ):
+        raise UnsupportedImageError("a kind of AVIF that is not read: its crop")
+    image.load()
+    return image.crop(box)
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    for xmp in ("xmp", "XML:com.adobe.xmp"):
+        # Pillow would turn by these where EXIF is silent; nothing else that shows photos does.
+        image.info.pop(xmp, None)
     try:
         return ImageOps.exif_transpose(image)
     except Exception:
         # Damaged EXIF raises nearly anything; the pixels are whole, so the photo stays as it is stored.
         return image
-
-
-def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """Scale grey values of any number type to 0..255."""
-    if values.dtype == np.uint16:
-        wide = values.astype(np.uint32)
-        return ((wide + 128) // 257).astype(np.uint8)
-    numbers = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(numbers.min()), float(numbers.max())
-    ranges = (1.0, 255.0, 65535.0) if values.dtype.kind == "f" else (65535.0,)
-    top = next((limit for limit in ranges if low >= 0 and high <= limit), None)
-    if top is None:
-        numbers, top = numbers - low, high - low or 1.0
-    return np.rint(numbers * (255.0 / top)).astype(np.uint8)
 
 
 def _webp_canvas(data: bytes) -> tuple[int, int]:
@@ -139,6 +213,7 @@ def _webp_canvas(data: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-def _silence_damaged_metadata() -> None:
+def silence_damaged_metadata() -> None:
+    """Let Pillow read on where metadata are damaged, without a word on stderr."""
     if all(getattr(entry[3], "pattern", None) != _DAMAGED_METADATA for entry in warnings.filters):
         warnings.filterwarnings("ignore", module=_DAMAGED_METADATA)

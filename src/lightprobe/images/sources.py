@@ -11,11 +11,12 @@ import numpy as np
 from lightprobe.errors import DataError
 from lightprobe.images.arrays import open_dataset, open_pair
 from lightprobe.images.classmap import ClassMap, as_class_map
-from lightprobe.images.files import FileSource, ZipSource, walk_images
+from lightprobe.images.files import FileSource, ZipSource
 from lightprobe.images.imageset import ImageSet, Source
-from lightprobe.images.layout import Layout, arrange
+from lightprobe.images.layout import Layout, arrange, check_classes
+from lightprobe.images.listing import is_run, list_folder
 from lightprobe.images.named import NAMED_DATASETS, find_named, open_named
-from lightprobe.images.tables import has_column, open_table
+from lightprobe.images.tables import TABLE_SUFFIXES, has_column, open_table
 
 
 def open_images(
@@ -24,30 +25,35 @@ def open_images(
     root: str | Path | None = None,
     class_map: str | Mapping[str, str | Sequence[str]] | Sequence[Sequence[str]] | ClassMap | None = None,
     group: str | None = None,
+    classes: str | None = None,
 ) -> ImageSet:
     """List labelled images; no pixel is read and nothing is written.
 
     Parameters
     ----------
     data : path, dataset name or Python object
-        A folder of class folders; a folder with `train/`, `val|valid|validation/`, `test/`; a zip of either;
-        a .csv table (`path,label[,split][,group]`); the name of a torchvision dataset (a path that
-        exists wins); `(images, labels)` with paths, arrays (n, h, w, 3) uint8 or PIL images; a torch
-        map-style dataset of (image, label); an ImageSet.
+        A folder of class folders; a folder with `train/`, `val/`, `test/` of such, or names like these
+        (`Training`, `dev`, `seg_test`); a zip of either; a .csv or .tsv table (`path,label[,split][,group]`);
+        the name of a torchvision dataset (a path that exists wins); `(images, labels)` with paths, arrays
+        (n, h, w, 3) uint8 or PIL images; a torch map-style dataset of (image, label); an ImageSet.
     root : path, optional
         Where named datasets are kept.
     class_map : optional
         Classes to merge, rename or drop, see ClassMap.
     group : str, optional
         A column of the table, or else a regular expression that finds the group in each path.
+    classes : {"top", "leaf"}, optional
+        Of folders and zips: the class is the first folder below the split, or the one that the photo lies
+        in. Without it, the first, and a tree that can be read either way is a DataError.
 
     Raises
     ------
     DataError, OptionError
         One sentence on what is wrong and the way out.
     """
+    check_classes(classes)
     column = group if group is not None and _is_column(data, group) else None
-    images = _open(data, None if root is None else Path(root), column)
+    images = _open(data, None if root is None else Path(root), column, classes)
     if group is not None and column is None:
         images = images.grouped_by(group)
     return images if class_map is None else as_class_map(class_map).apply(images)
@@ -58,14 +64,14 @@ def _is_column(data: Any, name: str) -> bool:
 
 
 def _is_table(path: Path) -> bool:
-    return path.suffix.lower() == ".csv" and path.is_file()
+    return path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
 
 
-def _open(data: Any, root: Path | None, group_column: str | None) -> ImageSet:
+def _open(data: Any, root: Path | None, group_column: str | None, classes: str | None) -> ImageSet:
     if isinstance(data, ImageSet):
         return data
     if isinstance(data, (str, Path)):
-        return _open_path(data, root, group_column)
+        return _open_path(data, root, group_column, classes)
     if isinstance(data, tuple) and len(data) == 2:
         return open_pair(*data)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, _CONTAINERS):
@@ -80,18 +86,21 @@ def _open(data: Any, root: Path | None, group_column: str | None) -> ImageSet:
 _CONTAINERS = (list, tuple, dict, bytes, bytearray, np.ndarray)
 
 
-def _open_path(data: str | Path, root: Path | None, group_column: str | None) -> ImageSet:
+def _open_path(
+    data: str | Path, root: Path | None, group_column: str | None, classes: str | None
+) -> ImageSet:
     path = Path(data)
     if path.is_dir():
-        files, empty = walk_images(path)
-        layout = arrange(files, str(path), empty)
+        if is_run(path):
+            raise DataError(f"{path} is what lightprobe wrote of a run: give the folder of the photos.")
+        layout = arrange(list_folder(path), str(path), classes)
         return _from_layout(layout, FileSource([str(path / file) for file in layout.paths]))
     if _is_table(path):
         return open_table(path, group_column)
     if path.is_file():
         if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
             archive = ZipSource(path)
-            layout = arrange(archive.names, str(path))
+            layout = arrange(archive.listing, str(path), classes)
             place = {name: index for index, name in enumerate(archive.names)}
             return _from_layout(layout, archive, [place[name] for name in layout.paths])
         raise DataError(f"{path} is neither a folder nor a .zip nor a .csv: give one of these as data.")

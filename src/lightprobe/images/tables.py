@@ -1,75 +1,181 @@
-"""A table of images: `path,label[,split][,group]`, paths relative to the table's own folder."""
+"""Tables that people write: of labelled images, of corrections, of photos to ask about: one reader."""
 
+import codecs
 import csv
-from collections.abc import Iterator
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from lightprobe.csv_text import NAME_ERRORS
 from lightprobe.errors import DataError
-from lightprobe.images.files import FileSource
-from lightprobe.images.imageset import ImageSet, Skipped
-from lightprobe.images.layout import SPLIT_NAMES
+from lightprobe.images.files import FileFinder, FileSource
+from lightprobe.images.imageset import ImageSet, Skipped, photo_name
+from lightprobe.images.kinds import is_image_name
+from lightprobe.images.split_names import plain_role
 
+TABLE_SUFFIXES = (".csv", ".tsv")
+LIST_SUFFIXES = (*TABLE_SUFFIXES, ".txt")
 REQUIRED = ("path", "label")
+# What the column of photos may be called where nothing else is asked for; the first that is there counts.
+# fmt: off
+PHOTO_COLUMNS = (
+    "path", "file", "filename", "filepath", "image", "imagepath", "imagefile", "imagename", "img", "imgpath",
+    "photo", "photopath", "picture", "name",
+)
+# fmt: on
+
+# The longer marks first: UTF-32's begins with UTF-16's.
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_DELIMITERS = ",;\t"
 
 
-def open_table(table: Path, group: str | None = None) -> ImageSet:
-    """Read a .csv table (UTF-8, header, columns in any order, further columns ignored).
+@dataclass(frozen=True)
+class Table:
+    """A table as it was read; every row has as many cells as the header.
 
-    `group` names the column with the groups; by default it is the column `group`, if there is one.
-    A file that is missing, or listed twice in the same way, is skipped; whatever else is wrong with
-    the table is a DataError that names line and column.
+    Attributes
+    ----------
+    path : Path
+    header : list of str
+    rows : list of (int, list of str)
+        Number of the line where each row ends, and its cells, without spaces around them.
     """
-    rows = _rows(table)
-    header = next(rows, (1, []))[1]
-    columns = {name.strip().casefold(): place for place, name in reversed(list(enumerate(header)))}
-    for name in REQUIRED:
-        if name not in columns:
-            raise DataError(
-                f"{table} has no column {name!r}; its first line is {','.join(header)[:80]!r}: "
-                "the header must be path,label and may add split and group, with commas between."
-            )
-    group_column = columns.get("group" if group is None else group.strip().casefold())
 
+    path: Path
+    header: list[str]
+    rows: list[tuple[int, list[str]]]
+
+    def place(self, column: str) -> int | None:
+        """Return where a column is; its case and spaces count nothing. None if there is none."""
+        keys = [column_key(name) for name in self.header]
+        return keys.index(column_key(column)) if column_key(column) in keys else None
+
+    def labels(self) -> Iterator[tuple[int, list[str], str, str]]:
+        """Yield line, cells, path and label of each row; DataError if one of the latter is empty."""
+        places = [(name, self.place(name)) for name in REQUIRED]
+        for line, row in self.rows:
+            for name, place in places:
+                if place is None or not row[place]:
+                    raise DataError(
+                        f"{self.path}, line {line}, column {name}: empty; "
+                        "every image needs a path and a label."
+                    )
+            path, label = (row[place] for _, place in places if place is not None)
+            if label != label.encode("utf-8", "ignore").decode():
+                raise DataError(
+                    f"{self.path}, line {line}: the label is not UTF-8 text: save it as CSV UTF-8."
+                )
+            yield line, row, path, label
+
+
+def column_key(name: str) -> str:
+    """Return a column's name in lower case and without spaces or underscores."""
+    return "".join(name.casefold().replace("_", " ").split())
+
+
+def read_table(path: Path) -> Table:
+    """Read a table with a header.
+
+    It is UTF-8, or what its byte order mark says (UTF-16, UTF-32); commas, semicolons or tabs are between
+    the columns, whichever the first line has most of. Blank lines count nothing.
+
+    Raises
+    ------
+    DataError
+        If it is not text, or not a table; a row is named by its line.
+    """
+    rows = _rows(path, read_text(path))
+    header = rows[0][1] if rows else []
+    for line, row in rows[1:]:
+        if len(row) != len(header):
+            raise DataError(
+                f"{path}, line {line}: {len(row)} columns where the header has {len(header)}: "
+                "put a value with commas between double quotes."
+            )
+    return Table(path, header, rows[1:])
+
+
+def read_text(path: Path) -> str:
+    """Read a file as UTF-8, or as its byte order mark says; DataError if it is not such text."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
+    try:
+        # A photo's name need not be text: its bytes are kept, as the tables that lightprobe writes have them.
+        text = content.decode(encoding, NAME_ERRORS if encoding.startswith("utf-8") else "strict")
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" in text:
+        raise DataError(f"{path} is not UTF-8 text: save it as CSV UTF-8.")
+    return text
+
+
+def open_table(path: Path, group: str | None = None) -> ImageSet:
+    """Read a table of images: `path,label[,split][,group]`, columns in any order, further ones ignored.
+
+    Paths are relative to the table's own folder, and a file is found however its name is spelled. `group`
+    names the column with the groups; by default it is the column `group`, if there is one. A file that is
+    missing, or listed twice in the same way, is skipped; whatever else is wrong with the table is a
+    DataError that names line and column.
+    """
+    table = read_table(path)
+    for name in REQUIRED:
+        if table.place(name) is None:
+            raise DataError(
+                f"{path} has no column {name!r}; its first line is {','.join(table.header)[:80]!r}: "
+                "the header must be path,label and may add split and group, with commas, semicolons or tabs "
+                "between."
+            )
+    split_column = table.place("split")
+    group_column = table.place("group" if group is None else group)
+
+    finder = FileFinder(path.parent)
+    files: list[str] = []
     paths: list[str] = []
     names: list[str] = []
     splits: list[str] = []
     groups: list[str] = []
     skipped: list[Skipped] = []
     seen: dict[str, tuple[int, str, str]] = {}
-    for line, row in rows:
-        if len(row) != len(header):
-            raise DataError(
-                f"{table}, line {line}: {len(row)} columns where the header has {len(header)}: "
-                "put a value with commas between double quotes."
-            )
-        path, label = (_cell(table, line, name, row[columns[name]]) for name in REQUIRED)
-        split = _split(table, line, row[columns["split"]]) if "split" in columns else ""
-        first = seen.setdefault(path, (line, label, split))
+    for line, row, photo, label in table.labels():
+        split = "" if split_column is None else _split(path, line, row[split_column])
+        first = seen.setdefault(photo_name(str(path.parent / photo)), (line, label, split))
         if first[1:] != (label, split):
             raise DataError(
-                f"{table}, line {line}, column path: {path} is also on line {first[0]}, "
+                f"{path}, line {line}, column path: {photo} is also on line {first[0]}, "
                 "with another label or split: keep one of them."
             )
         if first[0] != line:
-            skipped.append(Skipped(path, f"listed already on line {first[0]}"))
-        elif not _is_file(table.parent / path):
-            skipped.append(Skipped(path, "no such file"))
+            skipped.append(Skipped(photo, f"listed already on line {first[0]}"))
+        elif (file := finder.find(photo)) is None or not file.is_file():
+            skipped.append(Skipped(photo, "no such file"))
         else:
-            paths.append(path)
+            files.append(str(file))
+            paths.append(photo)
             names.append(label)
             splits.append(split)
             # An image without a group is a group of its own.
-            groups.append(path if group_column is None else row[group_column].strip() or path)
+            groups.append(photo if group_column is None else row[group_column] or photo)
     if not paths:
         if not seen:
-            raise DataError(f"{table} has no rows: give one line for each image.")
+            raise DataError(f"{path} has no rows: give one line for each image.")
         raise DataError(
-            f"none of the {len(seen)} files in {table} exists: their paths start at {table.parent}."
+            f"none of the {len(seen)} files in {path} exists: their paths start at {path.parent}."
         )
     return ImageSet.from_names(
         paths,
         names,
-        FileSource([str(table.parent / path) for path in paths]),
+        FileSource(files),
         splits=splits,
         groups=None if group_column is None else groups,
         skipped=skipped,
@@ -78,44 +184,75 @@ def open_table(table: Path, group: str | None = None) -> ImageSet:
 
 def has_column(table: Path, name: str) -> bool:
     """Tell whether the header of `table` has column `name`, in any case."""
-    header = next(_rows(table), (1, []))[1]
-    return name.strip().casefold() in (column.strip().casefold() for column in header)
+    return read_table(table).place(name) is not None
 
 
-def _rows(table: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, cells) of each line that is not blank."""
-    with table.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, strict=True)
-        try:
-            for row in reader:
-                if any(cell.strip() for cell in row):
-                    yield reader.line_num, row
-        except csv.Error as error:
-            raise DataError(f"{table}, line {reader.line_num}: not valid CSV ({error}).") from None
-        except UnicodeDecodeError:
-            raise DataError(f"{table} is not UTF-8 text: save it as CSV UTF-8.") from None
+def read_list(path: Path) -> list[str]:
+    """Read which photos are meant: a table with a column of paths (`PHOTO_COLUMNS`), or a path a line.
 
+    Returns
+    -------
+    list of str
+        A path that is relative to the table's folder, or else to the working folder, is the file's there;
+        one that is in neither stays, to be an error of its own.
 
-def _cell(table: Path, line: int, column: str, value: str) -> str:
-    if not value.strip():
+    Raises
+    ------
+    DataError
+        If it is not text, holds no paths, or has columns none of which is one of photos.
+    """
+    text = read_text(path)
+    rows = [] if path.suffix.lower() == ".txt" and not _has_header(path, text) else _rows(path, text)
+    column = _photo_column(rows[0][1]) if rows else None
+    if column is not None:
+        photos = [row[column] for _, row in read_table(path).rows]
+    elif all(len(row) == 1 for _, row in rows) and (not rows or is_image_name(Path(rows[0][1][0]).name)):
+        photos = [line.strip() for line in text.splitlines()]
+    else:
         raise DataError(
-            f"{table}, line {line}, column {column}: empty; every image needs a path and a label."
+            f"{path} has no column of photos; its first line is {','.join(rows[0][1])[:80]!r}: "
+            "call the column path (or file, filename, image), or give one path a line."
         )
-    return value.strip()
+    photos = [photo for photo in photos if photo]
+    if not photos:
+        raise DataError(f"{path} names no photos: give one path a line, or a table with the column path.")
+    beside, here = FileFinder(path.parent), FileFinder(Path())
+    return [str(beside.find(photo) or here.find(photo) or path.parent / photo) for photo in photos]
+
+
+def _has_header(path: Path, text: str) -> bool:
+    rows = _rows(path, text.lstrip().partition("\n")[0])
+    return bool(rows) and _photo_column(rows[0][1]) is not None
+
+
+def _photo_column(header: Sequence[str]) -> int | None:
+    keys = [column_key(name) for name in header]
+    return next((keys.index(name) for name in PHOTO_COLUMNS if name in keys), None)
+
+
+def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """Return (line number, cells) of each line that is not blank."""
+    first = re.sub(r'"[^"]*"', "", next((line for line in text.splitlines() if line.strip()), ""))
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    rows = []
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                rows.append((reader.line_num, cells))
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: not valid CSV ({error}).") from None
+    return rows
 
 
 def _split(table: Path, line: int, value: str) -> str:
-    name = value.strip().casefold()
-    if name and name not in SPLIT_NAMES:
+    role = plain_role(value)
+    if value and not role:
         raise DataError(
             f"{table}, line {line}, column split: {value!r} is not a split; "
-            f"allowed are {', '.join(SPLIT_NAMES)} or nothing."
+            "allowed are train, val (dev, validation), test or nothing."
         )
-    return SPLIT_NAMES.get(name, "")
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
+    return role

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from lightprobe.errors import DataError
+from lightprobe.errors import DataError, ImageError
 from lightprobe.images.arrays import ItemSource, require_stack
-from lightprobe.images.files import FileSource, ZipSource, walk_images
+from lightprobe.images.files import FileSource, ZipSource
 from lightprobe.images.imageset import ImageSet, Source, SourceChain, natural_key
-from lightprobe.images.layout import is_image_name
+from lightprobe.images.kinds import is_foreign_file, is_image_content, is_image_name, why_no_photo
+from lightprobe.images.listing import list_folder, read_head
+from lightprobe.images.tables import LIST_SUFFIXES, read_list
 
 # Names of images, and where their pixels come from.
 Part = tuple[list[str], Source]
@@ -21,9 +23,10 @@ Part = tuple[list[str], Source]
 def open_unlabelled(inputs: str | Path | Sequence[Any] | ImageSet) -> ImageSet:
     """List images to predict on: files, folders (recursively), patterns, zips, arrays, tensors, PIL images.
 
-    All labels are -1 and there are no classes. A file that is named is tried whatever its extension; in
-    folders, zips and patterns (`shots/**/*.jpg`) images are told by theirs. An ImageSet stays as it is.
-    Raises DataError for a path that does not exist and if there are no images at all.
+    All labels are -1 and there are no classes. A file that is named is tried whatever its extension, but for
+    .csv, .tsv and .txt: they list photos (see `read_list`). What is no image in folders, zips and patterns
+    (`shots/**/*.jpg`) is passed over. An ImageSet stays as it is. Raises DataError for a path that does not
+    exist and if there are no images at all.
     """
     if isinstance(inputs, ImageSet):
         return inputs
@@ -36,7 +39,9 @@ def open_unlabelled(inputs: str | Path | Sequence[Any] | ImageSet) -> ImageSet:
             parts.append(([str(place)], ItemSource([item])))
             continue
         path = Path(item)
-        if path.exists():
+        if _is_list(path):
+            parts += [_open_path(Path(photo)) for photo in read_list(path)]
+        elif path.exists():
             parts.append(_open_path(path))
         elif glob.has_magic(str(item)):
             parts += _open_pattern(str(item))
@@ -52,8 +57,8 @@ def open_listed(paths: Sequence[str]) -> ImageSet:
 
 def _open_path(path: Path) -> Part:
     if path.is_dir():
-        return _files([(path / name).as_posix() for name in walk_images(path)[0]])
-    if not is_image_name(path.name) and path.is_file() and zipfile.is_zipfile(path):
+        return _files([(path / name).as_posix() for name in list_folder(path).images])
+    if _is_zip(path):
         archive = ZipSource(path)
         return [f"{path.as_posix()}/{name}" for name in archive.names], archive
     return _files([path.as_posix()])
@@ -65,7 +70,7 @@ def _open_pattern(pattern: str) -> Iterator[Part]:
     matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
     for match in sorted(matches, key=natural_key):
         path = Path(match)
-        if not (path.is_dir() or is_image_name(path.name) or zipfile.is_zipfile(path)):
+        if not (path.is_dir() or _is_zip(path) or _is_image(path)):
             continue
         names, source = _open_path(path)
         if not seen.issuperset(names):
@@ -73,6 +78,24 @@ def _open_pattern(pattern: str) -> Iterator[Part]:
             seen.update(names)
     if not seen:
         raise DataError(f"{pattern} matches no images: give images, folders or zips of images.")
+
+
+def _is_list(path: Path) -> bool:
+    """Tell a list of photos: by its extension, unless it begins as an image does."""
+    if path.suffix.lower() not in LIST_SUFFIXES or not path.is_file():
+        return False
+    try:
+        return not is_image_content(read_head(path))
+    except ImageError:
+        return True
+
+
+def _is_zip(path: Path) -> bool:
+    return not is_image_name(path.name) and path.is_file() and zipfile.is_zipfile(path)
+
+
+def _is_image(path: Path) -> bool:
+    return not is_foreign_file(path.name) and not why_no_photo(path.name, lambda: read_head(path))
 
 
 def _files(names: list[str]) -> Part:

@@ -6,8 +6,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lightprobe.backbones import Preprocessing
+from lightprobe.backbones import Preprocessing, pixel_planes
 from lightprobe.errors import ImageError
+from lightprobe.figures import as_plain_text
 from lightprobe.images import ImageSet
 from lightprobe.images.decode import decode
 
@@ -32,9 +33,10 @@ def draw_data(images: ImageSet, path: Path, *, random_state: int = 0) -> None:
         shown = iter(row)
         for index in rng.permutation(members):
             try:
-                picture = square.prepare(decode(images.read(int(index)), at_least=SIDE))
+                decoded = decode(images.read(int(index)), max_pixels=images.max_pixels, at_least=SIDE)
             except (ImageError, OSError):
                 continue
+            picture = square.prepare(pixel_planes(decoded))
             axes = next(shown, None)
             if axes is None:
                 break
@@ -42,4 +44,4 @@ def draw_data(images: ImageSet, path: Path, *, random_state: int = 0) -> None:
         for axes in row:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-    figure.savefig(path, dpi=110)
+    as_plain_text(figure).savefig(path, dpi=110)

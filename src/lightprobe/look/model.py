@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from lightprobe.backbones import Backbone
+from lightprobe.backbones import Backbone, pixel_planes
+from lightprobe.figures import as_plain_text
 from lightprobe.images import open_unlabelled
 from lightprobe.images.decode import decode
 from lightprobe.look.evidence import covered_evidence, exact_evidence
@@ -43,7 +44,9 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
         The photo cannot be decoded.
     """
     backbone = model.network.backbone
-    pixels = backbone.preprocessing.prepare(decode(open_unlabelled(image).read(0)))
+    photo = open_unlabelled(image).limited(runtime.max_megapixels)
+    decoded = decode(photo.read(0), max_pixels=photo.max_pixels, at_least=backbone.preprocessing.resize)
+    pixels = backbone.preprocessing.prepare(pixel_planes(decoded))
     shown = pixels.permute(1, 2, 0).numpy()
     probabilities = model.probabilities(features_of(model, [str(image)], runtime))[0]
     which = int(probabilities.argmax())
@@ -62,7 +65,7 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
     _draw_answer(top, shown, evidence, f"{label}, {probability:.0%}")
     _draw_kernels(top.axes[2], backbone)
     _draw_maps(bottom, {name: maps for name, maps in outputs.items() if maps.ndim == 3}, infos)
-    figure.savefig(path, dpi=110)
+    as_plain_text(figure).savefig(path, dpi=110)
     layers = [{"name": i.name, "shape": list(i.shape), "parameters": i.parameters} for i in infos]
     return {"label": label, "probability": probability, "evidence": how, "layers": layers}
 

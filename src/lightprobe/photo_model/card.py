@@ -4,11 +4,12 @@ It opens with the metadata that the Hugging Face hub reads (https://huggingface.
 that a model's folder can be uploaded as it is.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
+
+from lightprobe.json_text import to_json
 
 KEEPS = {
     "features": """\
@@ -91,7 +92,7 @@ def _metadata(config: Mapping[str, Any]) -> str:
         "metrics": ["accuracy"],
         "model-index": [{"name": f"lightprobe on {' and '.join(networks)}", "results": [result]}],
     }
-    return "\n".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items())
+    return "\n".join(f"{key}: {to_json(value)}" for key, value in fields.items())
 
 
 def _in_table(name: str) -> str:

@@ -14,9 +14,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 
 from lightprobe.errors import ModelFileError
+from lightprobe.json_text import to_json
 
 FORMAT = "lightprobe"
 FORMAT_VERSION = 1
@@ -47,7 +48,7 @@ def write_model(
     Raises
     ------
     ModelFileError
-        If something other than a model lies there.
+        If something other than a model lies there, or a value is no number (NaN).
     """
     if folder.exists() and not (folder.is_dir() and (is_model(folder) or not any(folder.iterdir()))):
         raise ModelFileError(
@@ -64,9 +65,9 @@ def write_model(
             "sha256": _sha256(partial / TENSORS),
             **config,
         }
-        text = json.dumps(described, indent=2, ensure_ascii=False, allow_nan=False)
-        (partial / CONFIG).write_text(text + "\n", encoding="utf-8")
-        (partial / CARD).write_text(card, encoding="utf-8")
+        (partial / CONFIG).write_text(_configuration(described), encoding="utf-8")
+        # A class whose name is no text in UTF-8 is shown by its escape.
+        (partial / CARD).write_text(card, encoding="utf-8", errors="backslashreplace")
         _swap(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -104,7 +105,7 @@ def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
             raise ModelFileError(
                 f"{folder / TENSORS} is not the file that was saved: it was changed or damaged."
             )
-        return load_file(folder / TENSORS), config
+        return _tensors(folder / TENSORS), config
     except (OSError, SafetensorError) as error:
         raise ModelFileError(f"{folder / TENSORS} cannot be read ({error}): train the model again.") from None
 
@@ -117,6 +118,15 @@ def model_digest(model: Path) -> str:
 def model_bytes(folder: Path) -> int:
     """Bytes that a model takes on disk."""
     return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def _configuration(described: Mapping[str, object]) -> str:
+    try:
+        return to_json(described, indent=2, require_finite=True) + "\n"
+    except ValueError as error:
+        raise ModelFileError(
+            f"The model cannot be saved, as {error}: train again with another --alpha or --precision fp32."
+        ) from None
 
 
 def _swap(new: Path, target: Path) -> None:
@@ -132,6 +142,15 @@ def _swap(new: Path, target: Path) -> None:
         old.rename(target)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    """Read tensors; safetensors opens no path that is not UTF-8, so from there they come as bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return load(path.read_bytes())
+    return load_file(path)
 
 
 def _sha256(path: Path) -> str:

@@ -30,10 +30,12 @@ Model = TypeVar("Model", bound=PhotoModel)
 class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: ignore[misc]  # no types there
     """Photos in, classes out: parameters over one fitted value.
 
-    A subclass has the parameters `class_map` and those of `runtime`, and sets `_fitted` when it is fitted.
+    A subclass has the parameters `class_map`, `classes` and those of `runtime`, and sets `_fitted` when it is
+    fitted.
     """
 
     class_map: Any
+    classes: str | None
     _fitted: Model
 
     @property
@@ -118,7 +120,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
             If a class is unknown to the model, or no photo can be decoded.
         """
         model = self.fitted
-        images = open_labelled(data, y, class_map=self.class_map, unmatched=True)
+        images = open_labelled(data, y, class_map=self.class_map, classes=self.classes, unmatched=True)
         return evaluate(model, images, self.runtime)
 
     def iter_predictions(

@@ -118,6 +118,7 @@ def open_labelled(
     y: Any = None,
     *,
     class_map: Any = None,
+    classes: str | None = None,
     group: str | None = None,
     unmatched: bool = False,
 ) -> ImageSet:
@@ -127,14 +128,19 @@ def open_labelled(
     ----------
     data, y
         As for `ImageClassifier.fit`.
-    class_map, group
+    class_map, classes, group
         As for `open_images`.
     unmatched : bool
         Whether some of the map's classes may be missing here.
     """
     if isinstance(data, ImageSet):
         return data
-    images = open_images(data if y is None else (data, y), root=cache_folder() / "datasets", group=group)
+    images = open_images(
+        data if y is None else (data, y),
+        root=cache_folder() / "datasets",
+        group=group,
+        classes=classes,
+    )
     if class_map is None:
         return images
     return as_class_map(class_map).apply(images, allow_unmatched=unmatched)

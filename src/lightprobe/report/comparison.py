@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lightprobe.report.drawing import SERIES, as_svg, error_bars, log_axis, new_figure, percent_axis
+from lightprobe.report.drawing import (
+    SERIES,
+    as_svg,
+    error_bars,
+    log_axis,
+    new_figure,
+    page_figure,
+    percent_axis,
+)
 from lightprobe.report.page import Drawing, Page, Section, Table
 from lightprobe.report.words import ABSENT, count, megabytes, percent, points, seconds
 
@@ -55,6 +63,7 @@ def _search(row: Row) -> str:
     return f" ({seconds(row['search_seconds'])} of looking for a learning rate not counted)."
 
 
+@page_figure("accuracy against seconds")
 def _drawing(rows: Sequence[Row]) -> Drawing:
     figure, (axes,) = new_figure()
     said = []

@@ -6,7 +6,8 @@ dark theme, and several figures can stand in one page.
 
 import hashlib
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import Any
 
@@ -18,6 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from lightprobe.figures import P, as_plain_text, figure
 from lightprobe.report.page import Drawing
 
 # After Okabe and Ito 2008, darkened where white would swallow them. The template gives each a light partner.
@@ -31,7 +33,6 @@ _VARIABLES = {
     LINE: "var(--line)",
 }
 _STYLE: Any = {  # matplotlib types its keys one by one
-    "text.parse_math": False,  # a class may be called a$b$
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "lightprobe",  # the same figure gives the same file
     "font.size": 12.5,
@@ -55,6 +56,11 @@ _STYLE: Any = {  # matplotlib types its keys one by one
 }
 
 
+def page_figure(name: str) -> Callable[[Callable[P, Drawing]], Callable[P, Drawing]]:
+    """Register what draws a page's figure; where it fails, a sentence stands in the page instead."""
+    return figure(name, lambda sentence: Drawing(Markup(), sentence))
+
+
 def new_figure(width: float = 6.0, height: float = 3.8, columns: int = 1) -> tuple[Figure, list[Axes]]:
     """Make a figure of `width` × `height` inches with axes side by side, styled."""
     with mpl.rc_context(_STYLE):
@@ -73,9 +79,11 @@ def as_svg(figure: Figure, alt: str, caption: str = "") -> Drawing:
         What the figure shows, for those who do not see it.
     """
     file = StringIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # Text stays text, so the browser's fonts count, not whether matplotlib's own has the letter.
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-        figure.savefig(file, format="svg", transparent=True, metadata=nothing)
+        as_plain_text(figure).savefig(file, format="svg", transparent=True, metadata=nothing)
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -151,8 +159,7 @@ def bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Seque
 
 
 def error_bars(axes: Axes, x: Any, y: Any, low: Any, high: Any, colour: str, **style: Any) -> None:
-    """Draw points with intervals."""
+    """Draw points with intervals; rounding may put an end past its point, as in a mean of equal numbers."""
     y, low, high = np.asarray(y), np.asarray(low), np.asarray(high)
-    axes.errorbar(
-        x, y, yerr=(y - low, high - y), color=colour, capsize=0, elinewidth=1.4, marker="o", **style
-    )
+    reach = np.maximum((y - low, high - y), 0)
+    axes.errorbar(x, y, yerr=reach, color=colour, capsize=0, elinewidth=1.4, marker="o", **style)

@@ -7,7 +7,7 @@ from typing import Any
 from lightprobe.evidence.kept import LEFT_OUT, TEST, Answer, Evidence
 from lightprobe.evidence.metrics import balanced_accuracy, wilson_interval
 from lightprobe.report import quality
-from lightprobe.report.drawing import as_svg, bars, new_figure
+from lightprobe.report.drawing import as_svg, bars, new_figure, page_figure
 from lightprobe.report.page import Drawing, Page, Section, Table, Tile
 from lightprobe.report.words import ABSENT, count, left_out, megabytes, percent, seconds
 
@@ -22,6 +22,7 @@ STAGES = {
     "fit": "fitting",
     "predict": "test photos",
 }
+SHOWN = 0.005  # seconds: a stage below has no bar
 
 
 def model_page(run: Path, row: Row, evidence: Evidence | None) -> Page:
@@ -149,7 +150,11 @@ def _calibration(row: Row, kinds: Mapping[str, Sequence[Answer]]) -> Section:
             f"On test photos, what it says and how often it is right differ by {100 * error:.1f} points on "
             f"average (expected calibration error). {sentence}"
         )
-    return Section("How far to trust its probabilities", [sentence], [quality.calibration_drawing(kinds)])
+    title = "How far to trust its probabilities"
+    if not any(map(quality.calibration_points, kinds.values())):
+        few = f"There are too few answers to draw it: a tenth of the scale takes {quality.FEW}."
+        return Section(title, [f"{sentence} {few}"])
+    return Section(title, [sentence], [quality.calibration_drawing(kinds)])
 
 
 def _cost(row: Row) -> Section:
@@ -158,11 +163,12 @@ def _cost(row: Row) -> Section:
     )
     total, memory = seconds(row["seconds"]["total"]), f"{row['peak_rss_mb']:,.0f} MB"
     sentence = f"{total} in all, {memory} of memory at the peak.{cached}"
-    return Section("What it cost", [sentence], [_stages(row["seconds"])])
+    stages = {name: value for name, value in row["seconds"].items() if name in STAGES and value >= SHOWN}
+    return Section("What it cost", [sentence], [_stages(stages)] if stages else [])
 
 
-def _stages(spent: Mapping[str, float]) -> Drawing:
-    stages = {name: value for name, value in spent.items() if name in STAGES and value >= 0.005}
+@page_figure("seconds by stage")
+def _stages(stages: Mapping[str, float]) -> Drawing:
     figure, (axes,) = new_figure(6.0, 0.6 + 0.36 * len(stages))
     texts = [seconds(value) for value in stages.values()]
     bars(axes, [STAGES[name] for name in stages], list(stages.values()), texts)

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from lightprobe.evidence.kept import Answer, least_sure, surest_mistakes, thumbnail_path
 from lightprobe.evidence.metrics import confusion_matrix, wilson_interval
-from lightprobe.report.drawing import INK, LINE, SERIES, as_svg, error_bars, new_figure, percent_axis
+from lightprobe.report.drawing import (
+    INK,
+    LINE,
+    SERIES,
+    as_svg,
+    error_bars,
+    new_figure,
+    page_figure,
+    percent_axis,
+)
 from lightprobe.report.page import Drawing, Gallery, Photo, Table
 from lightprobe.report.words import ABSENT, count, percent
 
@@ -82,12 +91,13 @@ def class_table(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str
     )
 
 
+@page_figure("calibration")
 def calibration_drawing(kinds: Mapping[str, Sequence[Answer]]) -> Drawing:
     """Draw how often answers are right against how sure the model was of them."""
     figure, (axes,) = new_figure(5.6, 4.4)
     axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.5)
-    for colour, (name, answers) in zip(SERIES, kinds.items(), strict=False):
-        points = calibration_points(answers)
+    drawn = {name: points for name, answers in kinds.items() if (points := calibration_points(answers))}
+    for colour, (name, points) in zip(SERIES, drawn.items(), strict=False):
         x, y, low, high = (np.array(column) for column in zip(*points, strict=True))
         error_bars(axes, x, y, low, high, colour, linestyle="-", label=name)
         first = colour == SERIES[0]
@@ -101,14 +111,17 @@ def calibration_drawing(kinds: Mapping[str, Sequence[Answer]]) -> Drawing:
     percent_axis(axes)
     said = "; ".join(
         f"{name}: " + ", ".join(f"{percent(x, 0)} sure, {percent(y, 0)} right" for x, y, _, _ in points)
-        for name, points in ((name, calibration_points(answers)) for name, answers in kinds.items())
+        for name, points in drawn.items()
     )
     return as_svg(figure, f"How often answers are right against how sure the model was. {said}.",
                   "Bars are 95 % intervals (Wilson); a point stands for a tenth of the scale.")  # fmt: skip
 
 
 def calibration_points(answers: Sequence[Answer]) -> list[tuple[float, float, float, float]]:
-    """Mean probability, share right and its 95 % interval, for each tenth with more than a few answers."""
+    """Mean probability, share right and its 95 % interval, for each tenth with more than a few answers.
+
+    None may have, with few answers in all: then there are no points.
+    """
     sure = np.array([a.probability for a in answers])
     right = np.array([a.right for a in answers])
     which = np.minimum((sure * BINS).astype(int), BINS - 1)
@@ -116,7 +129,7 @@ def calibration_points(answers: Sequence[Answer]) -> list[tuple[float, float, fl
     for number in np.unique(which):
         inside = which == number
         n, k = int(inside.sum()), int(right[inside].sum())
-        if n >= FEW or n == len(answers):
+        if n >= FEW:
             low, high = wilson_interval(k, n)
             points.append((float(sure[inside].mean()), k / n, low, high))
     return points

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from lightprobe.atomic import write_whole
 from lightprobe.report.page import Drawing, Gallery, Page, Table
 
 TEMPLATE = "report.html.jinja"
@@ -26,10 +27,5 @@ def render(page: Page) -> str:
 
 def write_page(page: Page, path: Path) -> None:
     """Write a page to a file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        # A file name that is no text in any encoding is shown with question marks.
-        partial.write_text(render(page), encoding="utf-8", errors="replace")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # A file name that is no text in UTF-8 is shown by its escapes.
+    write_whole(path, render(page).encode("utf-8", "backslashreplace"))

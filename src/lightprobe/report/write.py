@@ -11,6 +11,7 @@ from lightprobe.report.model import model_page
 from lightprobe.report.page import Page
 from lightprobe.report.render import write_page
 from lightprobe.report.studies import study_page, study_sections
+from lightprobe.report.words import legible
 
 REPORT = "report.html"
 
@@ -35,7 +36,7 @@ def write_report(run: Path) -> Path:
 
 def page_of(run: Path) -> Page:
     """Say what a run's rows say."""
-    every = read_rows(run)
+    every = legible(read_rows(run))
     if not every:
         raise DataError(f"{run} holds no finished run: train into it first.")
     studied = [row for row in every if "study" in row]

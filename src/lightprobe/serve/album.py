@@ -60,7 +60,7 @@ class Album:
 
 def small_picture(content: bytes) -> str:
     """Make a data: address of a photo; ImageError if it cannot be decoded."""
-    picture = Image.fromarray(decode(content, at_least=SIDE).permute(1, 2, 0).numpy())
+    picture = Image.fromarray(decode(content, at_least=SIDE))
     picture.thumbnail((SIDE, SIDE))
     file = BytesIO()
     picture.save(file, "JPEG", quality=80)
@@ -83,11 +83,12 @@ def originals(model: Path, data: str | None) -> ImageSet | None:
         If `data` is given and cannot be opened.
     """
     root = cache_folder() / "datasets"
+    # Photos are found by name: whichever folder is the class, the names are the same.
     if data is not None:
-        return open_images(data, root=root)
+        return open_images(data, root=root, classes="top")
     try:
         recorded = json.loads((model.parent / FACTS).read_text(encoding="utf-8"))["data"]
-        return open_images(recorded, root=root) if Path(recorded).exists() else None
+        return open_images(recorded, root=root, classes="top") if Path(recorded).exists() else None
     except (OSError, ValueError, KeyError, TypeError, LightprobeError) as error:
         logger.info("The training photos are not shown: %s", error)
         return None

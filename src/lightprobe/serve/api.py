@@ -5,6 +5,7 @@ another origin sends, which a browser would let it do to this machine, are refus
 """
 
 import asyncio
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from html import escape
@@ -12,13 +13,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from lightprobe.errors import LightprobeError, MissingExtraError
+from lightprobe.json_text import to_json
 from lightprobe.photo_model import as_record
 from lightprobe.serve.answering import MOST_REASONS
 from lightprobe.serve.service import Service
 
 try:
     from fastapi import FastAPI, File, Form, HTTPException, Query, Request, UploadFile
-    from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+    from fastapi.responses import FileResponse, HTMLResponse, Response
 except ImportError:
     raise MissingExtraError("fastapi", "web", "serving") from None
 
@@ -47,16 +49,16 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
     app.add_middleware(Guard, limit=service.limits.body_bytes)
 
     @app.exception_handler(LightprobeError)
-    def refuse(_request: Request, error: LightprobeError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, 422)
+    def refuse(_request: Request, error: LightprobeError) -> Response:
+        return _json({"detail": str(error)}, 422)
 
     @app.get("/healthz", summary="Whether the server is up.")
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
     @app.get("/model", summary="What the model is: its classes, how good, on how many photos.")
-    def model() -> dict[str, Any]:
-        return {**service.facts, "teaching": allow_teaching}
+    def model() -> Response:
+        return _json({**service.facts, "teaching": allow_teaching})
 
     @app.post(
         "/predict",
@@ -69,7 +71,7 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
         top: Annotated[int, Query(ge=1)] = 1,
         unknown: Annotated[float | None, Query(gt=0, lt=1)] = None,
         why: Annotated[int, Query(ge=0, le=MOST_REASONS)] = 0,
-    ) -> dict[str, Any]:
+    ) -> Response:
         if len(files) > service.limits.files:
             raise HTTPException(
                 413, f"A request may have {service.limits.files} photos, and this has {len(files)}."
@@ -78,21 +80,21 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
         answers = service.predict(photos, top, unknown=unknown, why=why)
         if all(answer.error for answer in answers):
             raise HTTPException(422, "; ".join(f"{answer.path} {answer.error}" for answer in answers) + ".")
-        return {"predictions": [as_record(answer) for answer in answers]}
+        return _json({"predictions": [as_record(answer) for answer in answers]})
 
     if allow_teaching:
         # One at a time, in a thread that is no other request's: those that wait hold none that answers need.
         teacher = ThreadPoolExecutor(1, "lightprobe-teacher")
 
         @app.post("/teach", summary="This photo, `file`, is really a `label`: corrected or added, exactly.")
-        async def teach(file: Annotated[UploadFile, File()], label: Annotated[str, Form()]) -> dict[str, Any]:
+        async def teach(file: Annotated[UploadFile, File()], label: Annotated[str, Form()]) -> Response:
             content = await file.read()
             learn = partial(service.teach, file.filename or "photo", content, label)
-            return await asyncio.get_running_loop().run_in_executor(teacher, learn)
+            return _json(await asyncio.get_running_loop().run_in_executor(teacher, learn))
 
         @app.post("/save", summary="Write the model, with what it was taught, to its folder.")
-        async def save() -> dict[str, str]:
-            return {"model": str(await asyncio.get_running_loop().run_in_executor(teacher, service.save))}
+        async def save() -> Response:
+            return _json({"model": await asyncio.get_running_loop().run_in_executor(teacher, service.save)})
 
     if report is not None and report.is_file():
 
@@ -102,9 +104,14 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
-        return HTMLResponse(_page(app, service))
+        return HTMLResponse(_page(app, service).encode("utf-8", "backslashreplace"))
 
     return app
+
+
+def _json(value: Mapping[str, Any], status: int = 200) -> Response:
+    """Answer with JSON that any name and number can stand in."""
+    return Response(to_json(value), status, media_type="application/json")
 
 
 def _page(app: FastAPI, service: Service) -> str:

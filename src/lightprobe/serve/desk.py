@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lightprobe.bulk import CsvForm
+from lightprobe.csv_text import encoded
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import Source, class_name, read_file
 from lightprobe.images.files import ZipSource
@@ -155,7 +156,7 @@ class Desk:
         answers = list(self._answers(photos))
         form = CsvForm(1)
         text = form.header() + "".join(form.line(answer) for answer in answers)
-        table.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+        table.write_bytes(encoded(text))
         return pieces.table(answers)
 
     def _answers(self, photos: Iterable[_Photo]) -> Iterator[Prediction]:

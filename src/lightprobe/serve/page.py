@@ -18,7 +18,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from lightprobe.errors import LightprobeError, MissingExtraError
-from lightprobe.images.layout import IMAGE_SUFFIXES
+from lightprobe.images.kinds import IMAGE_SUFFIXES
 from lightprobe.serve import pieces
 from lightprobe.serve.desk import TOP, Desk
 from lightprobe.serve.limits import Limits

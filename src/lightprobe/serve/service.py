@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lightprobe.backbones import pixel_planes
 from lightprobe.classifier import Changes, Fitted, update
 from lightprobe.errors import DataError, ImageError
 from lightprobe.features import as_float16, image_digest
@@ -177,7 +178,7 @@ class Service:
         if len(content) > self.limits.file_bytes:
             raise ImageError(f"has {len(content)} bytes, and {self.limits.file_bytes} are allowed")
         return tuple(
-            how.prepare(decode(content, max_pixels=self.limits.pixels, at_least=how.resize))
+            how.prepare(pixel_planes(decode(content, max_pixels=self.limits.pixels, at_least=how.resize)))
             for how in (compiled.backbone.preprocessing for compiled in self._runners)
         )
 

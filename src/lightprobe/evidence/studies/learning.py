@@ -13,11 +13,22 @@ from lightprobe.evidence.facts import with_total
 from lightprobe.evidence.runs import peak_rss_mb
 from lightprobe.evidence.studies.study import Configuration
 from lightprobe.evidence.studies.workbench import Row, Workbench, test_figures
-from lightprobe.images import ImageSet
+from lightprobe.images import ImageSet, count_skipped
 from lightprobe.photo_model import evaluate
 
 # Parameters of a learner that say how it runs, or that the study itself sets.
-_NO_MATTER = ("workers", "cache", "strict", "verbose", "class_map", "group", "resume", "on_epoch", "recipe")
+_NO_MATTER = (
+    "workers",
+    "cache",
+    "strict",
+    "verbose",
+    "class_map",
+    "classes",
+    "group",
+    "resume",
+    "on_epoch",
+    "recipe",
+)
 
 
 def arms(bench: Workbench) -> list[Configuration]:
@@ -48,7 +59,7 @@ def learn(bench: Workbench, method: str, images: ImageSet, **changes: Any) -> Ro
             None if tested is None else np.asarray(tested.probabilities.argmax(axis=1) == tested.labels)
         ),
         "n_classes": len(model.classes),
-        "n_skipped": len(skipped),
+        "n_skipped": count_skipped(skipped),
         "head_bytes": head_bytes,
         "model_bytes": facts["weight_bytes"] + head_bytes,
         "peak_rss_mb": peak_rss_mb(),

@@ -27,7 +27,7 @@ def configurations(bench: Workbench, options: Options) -> list[Configuration]:
     wanted: list[Configuration] = [
         {"share": share, "draw": draw}
         for share in shares
-        if share >= least
+        if share == 1 or share >= least  # of very few photos there is no part to draw
         for draw in range(1 if share == 1 else options.draws)
     ]
     wanted += [{**drawn, **arm} for arm in arms(bench) for drawn in wanted]

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 Configuration = Mapping[str, Any]
 
 # What of settings and runtime says how a study runs, not what comes of it.
-_NO_MATTER = ("workers", "cache", "strict", "progress", "max_memory", "class_map", "group")
+_NO_MATTER = ("workers", "cache", "strict", "progress", "max_memory", "class_map", "classes", "group")
 
 
 @dataclass(frozen=True)

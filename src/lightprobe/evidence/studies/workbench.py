@@ -21,7 +21,7 @@ from lightprobe.evidence.metrics import wilson_interval
 from lightprobe.evidence.runs import peak_rss_mb
 from lightprobe.features import Features, TapSet, extract, image_digest
 from lightprobe.head import FittedHead, fit_head
-from lightprobe.images import ImageSet, require_every_class
+from lightprobe.images import ImageSet, count_skipped, require_every_class
 from lightprobe.optics import ENCODERS
 from lightprobe.photo_model import Network
 from lightprobe.runtime import Runtime
@@ -256,7 +256,9 @@ class Workbench:
             "encode": choice.encode,
             "kernel": choice.kernel,
             "n_classes": len(self.images.classes),
-            "n_skipped": len(look.train.skipped) + (len(look.test.skipped) if look.test else 0),
+            "n_skipped": count_skipped(
+                look.train.skipped + (look.test.skipped if look.test else ()) + self.images.skipped
+            ),
             "n_groups": None if look.groups is None else len(np.unique(look.groups)),
             "seed": self.runtime.seed,
             "version": __version__,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lightprobe.report.drawing import INK, SERIES, as_svg, new_figure, percent_axis
+from lightprobe.report.drawing import INK, SERIES, as_svg, new_figure, page_figure, percent_axis
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name
 from lightprobe.report.words import ABSENT, megabytes, percent, points, seconds
@@ -33,6 +33,7 @@ def _gain(row: Row, name: str) -> str:
     return f"{points(gain)} (± {100 * error:.1f})"
 
 
+@page_figure("accuracy and seconds by network")
 def _drawing(rows: Sequence[Row]) -> Drawing:
     """Draw accuracy and seconds side by side, a line a network or sum, the quickest on top."""
     by_time = sorted(rows, key=lambda row: float(row["seconds"]["total"]), reverse=True)
@@ -57,7 +58,7 @@ def _drawing(rows: Sequence[Row]) -> Drawing:
     right.xaxis.set_ticks([])
     right.spines["bottom"].set_visible(False)
     right.set_xlabel("seconds of training")
-    right.set_xlim(0, 1.25 * max(row["seconds"]["total"] for row in rows))
+    right.set_xlim(0, 1.25 * max([*(row["seconds"]["total"] for row in rows), 1e-12]))
     return as_svg(figure, f"Accuracy and seconds: {'; '.join(reversed(said))}.",
                   "Blue: a network alone. Orange: kernels added. Lines are 95 % intervals.")  # fmt: skip
 

@@ -2,7 +2,16 @@
 
 from collections.abc import Sequence
 
-from lightprobe.report.drawing import MUTED, SERIES, as_svg, label_ends, log_axis, new_figure, percent_axis
+from lightprobe.report.drawing import (
+    MUTED,
+    SERIES,
+    as_svg,
+    label_ends,
+    log_axis,
+    new_figure,
+    page_figure,
+    percent_axis,
+)
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import (
     Row,
@@ -21,6 +30,8 @@ def section(rows: Sequence[Row]) -> Section:
     """Say how small the network may be."""
     everything = scored(rows)
     usable = closed_form(everything)
+    if not usable:
+        return Section("Layers taken off", ["No layer could be fitted in closed form."], [_table(rows, None)])
     best = max(usable, key=accuracy)
     within = float(usable[0]["within"])
     enough = [row for row in usable if accuracy(row) >= accuracy(best) - within]
@@ -80,6 +91,7 @@ def _methods(rows: Sequence[Row]) -> list[str]:
     return said
 
 
+@page_figure("accuracy against the size of the model")
 def _accuracy_drawing(rows: Sequence[Row]) -> Drawing:
     figure, (axes,) = new_figure()
     ends, said = [], []
@@ -97,6 +109,7 @@ def _accuracy_drawing(rows: Sequence[Row]) -> Drawing:
     return as_svg(figure, f"Accuracy against the size of the model, a point a layer: {'; '.join(said)}.")
 
 
+@page_figure("seconds against the size of the model")
 def _time_drawing(rows: Sequence[Row]) -> Drawing:
     figure, (axes,) = new_figure(6.0, 3.0)
     ends = []
@@ -119,7 +132,7 @@ def _time_drawing(rows: Sequence[Row]) -> Drawing:
                   "Decoding, the network up to the layer (timed by itself), and the fit.")  # fmt: skip
 
 
-def _table(rows: Sequence[Row], small: Row) -> Table:
+def _table(rows: Sequence[Row], small: Row | None) -> Table:
     columns = ["ends at", "with", "parameters", "fp32", "fp16", "int8", "left out", "test", "training"]
     cells = []
     for row in rows:
@@ -134,5 +147,5 @@ def _table(rows: Sequence[Row], small: Row) -> Table:
         "Every layer, the deepest first; sizes are of network and head, the network at each precision",
         columns,
         cells,
-        emphasised=list(rows).index(small),
+        emphasised=None if small is None else list(rows).index(small),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lightprobe.report.drawing import as_svg, bars, new_figure
+from lightprobe.report.drawing import as_svg, bars, new_figure, page_figure
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, scored
 from lightprobe.report.words import ABSENT, megabytes, percent, points, seconds
@@ -34,6 +34,7 @@ def _faster(row: Row, base: Row) -> str:
     return f"{base['seconds']['features'] / row['seconds']['features']:.2g} times"
 
 
+@page_figure("seconds and accuracy by precision")
 def _drawing(rows: Sequence[Row]) -> Drawing:
     figure, (axes,) = new_figure(6.0, 0.7 + 0.45 * len(rows))
     texts = [f"{seconds(row['seconds']['features'])}, {percent(accuracy(row))}" for row in rows]

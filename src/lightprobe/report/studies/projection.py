@@ -11,6 +11,7 @@ from lightprobe.report.drawing import (
     label_ends,
     log_axis,
     new_figure,
+    page_figure,
     percent_axis,
 )  # fmt: skip
 from lightprobe.report.page import Drawing, Section, Table
@@ -45,7 +46,7 @@ def section(rows: Sequence[Row]) -> Section:
         "Random features",
         sentences,
         [_table(rows)],
-        figures=[_accuracy_drawing(kinds, exact, m), _time_drawing(kinds)],
+        figures=[_accuracy_drawing(kinds, exact, m), _time_drawing(kinds)] if kinds else [],
     )
 
 
@@ -75,6 +76,7 @@ def _differences(kinds: dict[str, list[Row]]) -> list[str]:
     return sentences
 
 
+@page_figure("accuracy against random features")
 def _accuracy_drawing(kinds: dict[str, list[Row]], exact: Row | None, m: int) -> Drawing:
     figure, (axes,) = new_figure(6.4, 4.2)
     ends, said = [], []
@@ -116,6 +118,7 @@ def _accuracy_drawing(kinds: dict[str, list[Row]], exact: Row | None, m: int) ->
                   "Bars span the seeds of R.")  # fmt: skip
 
 
+@page_figure("seconds against random features")
 def _time_drawing(kinds: dict[str, list[Row]]) -> Drawing:
     figure, (axes,) = new_figure(6.4, 3.2)
     ends = []

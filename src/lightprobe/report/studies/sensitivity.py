@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lightprobe.report.drawing import MUTED, SERIES, as_svg, new_figure, percent_axis
+from lightprobe.report.drawing import MUTED, SERIES, as_svg, new_figure, page_figure, percent_axis
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, grouped, scored
 from lightprobe.report.words import percent, seconds
@@ -31,6 +31,7 @@ def _span(rows: Sequence[Row]) -> float:
     return max(scores) - min(scores)
 
 
+@page_figure("accuracy by setting")
 def _drawing(settings: dict[str, list[Row]], base: Row, rows: Sequence[Row]) -> Drawing:
     figure, (axes,) = new_figure(6.2, 0.9 + 0.62 * len(settings))
     axes.axvline(accuracy(base), color=MUTED, linewidth=1.2)

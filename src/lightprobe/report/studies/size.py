@@ -12,6 +12,7 @@ from lightprobe.report.drawing import (
     label_ends,
     log_axis,
     new_figure,
+    page_figure,
     percent_axis,
 )  # fmt: skip
 from lightprobe.report.page import Drawing, Section, Table
@@ -70,6 +71,9 @@ def _start(rows: Sequence[Row]) -> str:
     by_n = _by_n(rows)
     least, most = min(by_n), max(by_n)
     unit = " (whole groups are drawn)" if rows[0].get("n_groups") else ""
+    if least == most:
+        said = percent(mean(map(accuracy, by_n[most])))
+        return f"All {most:,.0f} photos give {said}; they are too few to draw parts of them."
     return (
         f"{least:,.0f} photos give {percent(mean(map(accuracy, by_n[least])))}, all {most:,.0f} give "
         f"{percent(mean(map(accuracy, by_n[most])))}{unit}."
@@ -107,6 +111,8 @@ def _methods(rows: Sequence[Row], others: Mapping[str, Sequence[Row]]) -> list[s
             for n, of_n in sorted(pairs.items())
         )
         both = [pair for of_n in pairs.values() for pair in of_n]
+        if not both:
+            continue
         times = [b["seconds"]["total"] / a["seconds"]["total"] for a, b in both]
         said.append(
             f"Against {method} on the same photos the closed form is ahead by {gains}; {method} takes "
@@ -121,6 +127,7 @@ def _drawn(row: Row) -> str:
     return str([configuration.get(key) for key in ("share", "views", "draw")])
 
 
+@page_figure("accuracy against the number of photos")
 def _drawing(rows: Sequence[Row], curve: Curve | None, beside: Mapping[str, Sequence[Row]]) -> Drawing:
     figure, (axes,) = new_figure(6.2, 4.2)
     by_n = _by_n(rows)
@@ -186,6 +193,7 @@ def _views_of(rows: Sequence[Row]) -> dict[int, list[Row]]:
     return grouped(rows, lambda row: row["configuration"]["views"])
 
 
+@page_figure("accuracy by photos of each thing")
 def _views_drawing(rows: Sequence[Row]) -> Drawing:
     figure, (axes,) = new_figure(5.6, 3.6)
     by_views = sorted(_views_of(rows).items())
