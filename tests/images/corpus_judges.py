@@ -1,6 +1,6 @@
 """Decoders that share no code with ours, each from a file's bytes to what `decode` documents.
 
-Each returns (h, w, 3) uint8, upright and over white. None of them is Pillow or torchvision, which decode for us.
+Each returns (h, w, 3) uint8, upright and over white. None of them is a decoder of ours.
 The packages are no part of the project's extras:
 
     pip install --no-deps opencv-python-headless imagecodecs tifffile pyvips pyvips-binary av cffi pycparser
@@ -8,6 +8,7 @@ The packages are no part of the project's extras:
 
 from collections.abc import Callable
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +142,7 @@ JUDGES: dict[str, Callable[..., Pixels]] = {
 }
 
 
-def _as_documented(values: NDArray[np.generic]) -> Pixels:
+def _as_documented(values: NDArray[Any]) -> Pixels:
     """Return (h, w, 1 to 4) of any number type as RGB of 8 bits over white."""
     bands = values.shape[2]
     pixels = _eight_bits(values[:, :, : 1 if bands < 3 else 3])
@@ -152,11 +153,11 @@ def _as_documented(values: NDArray[np.generic]) -> Pixels:
     return np.rint(np.broadcast_to(pixels, (*values.shape[:2], 3))).astype(np.uint8)
 
 
-def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.float64]:
+def _eight_bits(values: NDArray[Any]) -> NDArray[np.float64]:
     """Scale by the documented rule: white is the largest value of so many bits, the first that holds all."""
     numbers = np.nan_to_num(values.astype(float), posinf=0, neginf=0)
     if values.dtype == np.uint8:
-        return numbers
+        return np.asarray(numbers)
     whites = [float(2**bits - 1) for bits in (8, 10, 12, 14, 16)]
     if values.dtype.kind == "f":
         whites = [1.0, *whites]
@@ -165,17 +166,17 @@ def _eight_bits(values: NDArray[np.generic]) -> NDArray[np.float64]:
     low, high = numbers.min(), numbers.max()
     white = next((limit for limit in whites if low >= 0 and high <= limit), None)
     if white is None:
-        return (numbers - low) * (255 / ((high - low) or 1))
+        return np.asarray((numbers - low) * (255 / ((high - low) or 1)))
     return np.asarray(numbers * (255 / white))
 
 
-def _from_ycbcr(values: NDArray[np.generic]) -> Pixels:
+def _from_ycbcr(values: NDArray[Any]) -> Pixels:
     y, b, r = (values[:, :, i].astype(float) - (0, 128, 128)[i] for i in range(3))
     rgb = np.stack([y + 1.402 * r, y - 0.344136 * b - 0.714136 * r, y + 1.772 * b], axis=2)
-    return np.rint(rgb).clip(0, 255).astype(np.uint8)
+    return np.asarray(np.rint(rgb).clip(0, 255), dtype=np.uint8)
 
 
-def _from_lab(values: NDArray[np.generic]) -> Pixels:
+def _from_lab(values: NDArray[Any]) -> Pixels:
     """CIELab of white D50, as TIFF and ICC have it, to sRGB (IEC 61966-2-1) by Bradford's adaptation."""
     lightness = values[:, :, 0].astype(float) * (100 / np.iinfo(values.dtype).max)
     a, b = (values[:, :, i].view(f"i{values.itemsize}") / 256.0 ** (values.itemsize - 1) for i in (1, 2))
@@ -192,7 +193,7 @@ def _from_lab(values: NDArray[np.generic]) -> Pixels:
     )
     linear = (xyz @ matrix.T).clip(0, 1)
     coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(255 * coded).astype(np.uint8)
+    return np.asarray(np.rint(255 * coded), dtype=np.uint8)
 
 
 def _turned(pixels: Pixels, orientation: int) -> Pixels:

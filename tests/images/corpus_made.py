@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,13 @@ class Made:
 def colours() -> NDArray[np.uint8]:
     """Return the (64, 96, 3) picture: no two corners, axes or channels are alike."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
-    return np.stack([30 + x + y, 200 - x + y // 2, 40 + 3 * y], axis=2).astype(np.uint8)
+    return np.asarray(np.stack([30 + x + y, 200 - x + y // 2, 40 + 3 * y], axis=2), dtype=np.uint8)
 
 
 def greys() -> NDArray[np.uint8]:
     """Return the (64, 96) picture in grey."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
-    return (2 * x + y).astype(np.uint8)
+    return np.asarray(2 * x + y, dtype=np.uint8)
 
 
 def made_files() -> Iterator[Made]:
@@ -56,7 +56,7 @@ def made_files() -> Iterator[Made]:
 
 
 def _rgb(grey: NDArray[Any]) -> NDArray[np.uint8]:
-    return np.repeat(grey[:, :, np.newaxis], 3, axis=2).astype(np.uint8)
+    return np.asarray(np.repeat(grey[:, :, np.newaxis], 3, axis=2), dtype=np.uint8)
 
 
 def _pillow(image: Image.Image | NDArray[Any], kind: str, **options: Any) -> bytes:
@@ -70,7 +70,7 @@ def _pillow(image: Image.Image | NDArray[Any], kind: str, **options: Any) -> byt
 
 def _jpegs() -> Iterator[Made]:
     photo, grey = Image.fromarray(colours()), Image.fromarray(greys())
-    for name, options in {
+    variants: dict[str, dict[str, Any]] = {
         "baseline": {},
         "optimized": {"optimize": True},
         "progressive": {"progressive": True},
@@ -80,7 +80,8 @@ def _jpegs() -> Iterator[Made]:
         "no-jfif-rgb": {"keep_rgb": True},
         "comment": {"comment": b"FF D9 \xff\xd9"},
         "icc": {"icc_profile": bytes(70000)},
-    }.items():
+    }
+    for name, options in variants.items():
         yield Made(f"jpeg/{name}.jpg", _pillow(photo, "JPEG", quality=95, **options), SHOWN, colours())
         if "rgb" not in name:
             data = _pillow(grey, "JPEG", quality=95, **options)
@@ -134,11 +135,12 @@ def _jpegs() -> Iterator[Made]:
 def _damaged_jpegs() -> Iterator[Made]:
     noise = np.random.default_rng(0).integers(0, 60, colours().shape)
     photo = Image.fromarray((colours() // 2 + noise).astype(np.uint8))
-    for kind, options in {
+    kinds: dict[str, dict[str, Any]] = {
         "baseline": {},
         "progressive": {"progressive": True},
         "restart": {"restart_marker_rows": 1},
-    }.items():
+    }
+    for kind, options in kinds.items():
         whole = _pillow(photo, "JPEG", quality=90, **options)
         scan = whole.index(b"\xff\xda")
         for share in (0.05, 0.3, 0.6, 0.9):
@@ -492,9 +494,9 @@ def _bmps() -> Iterator[Made]:
         ("101010-in-32-fields", (10, 10, 10), True),
     ):
         shifts = (widths[1] + widths[2], widths[2], 0)
-        levels = [np.rint(photo[:, :, i] / 255 * (2 ** widths[i] - 1)).astype(np.uint32) for i in range(3)]
-        shown = np.stack([np.rint(levels[i] * (255 / (2 ** widths[i] - 1))) for i in range(3)], axis=2)
-        word = sum(levels[i] << shifts[i] for i in range(3))
+        fields = [np.rint(photo[:, :, i] / 255 * (2 ** widths[i] - 1)).astype(np.uint32) for i in range(3)]
+        shown = np.stack([np.rint(fields[i] * (255 / (2 ** widths[i] - 1))) for i in range(3)], axis=2)
+        word = sum(fields[i] << shifts[i] for i in range(3))
         kind = "<u4" if "32" in name else "<u2"
         rows = _lines(np.asarray(word).astype(kind).view(np.uint8))
         masks = tuple(2 ** widths[i] - 1 << shifts[i] for i in range(3)) if masked else ()
@@ -514,7 +516,7 @@ def _bmps() -> Iterator[Made]:
     yield Made("bmp/header-only.bmp", whole[:54], DAMAGED)
 
 
-def _run_lengths(levels: NDArray[np.uint8], bits: int, literal: bool) -> bytes:
+def _run_lengths(levels: NDArray[Any], bits: int, literal: bool) -> bytes:
     coded = bytearray()
     for row in levels[::-1]:
         place = 0
@@ -550,7 +552,7 @@ def _tiff(
     samples: NDArray[Any],
     photometric: int,
     *,
-    order: str = "<",
+    order: Literal["<", ">"] = "<",
     planar: bool = False,
     tile: int = 0,
     rows: int = 0,
@@ -629,7 +631,8 @@ def _tiff(
 def _tiffs() -> Iterator[Made]:
     photo, grey = colours(), greys()[:, :, np.newaxis]
     alpha = (255 - greys()[:, :, np.newaxis].astype(int) // 2).clip(0, 255)
-    for order in "<>":
+    orders: tuple[Literal["<", ">"], ...] = ("<", ">")
+    for order in orders:
         end = {"<": "little", ">": "big"}[order]
         for bits in (1, 2, 4):
             levels = grey >> (8 - bits)
@@ -691,7 +694,7 @@ def _tiffs() -> Iterator[Made]:
             verdicts = SHOWN_OR_UNSUPPORTED if {"planar", "tile"} <= layout.keys() else SHOWN
             yield Made(
                 f"tiff/colour-{name}-{end}.tif", _tiff(photo, 2, order=order, **layout), verdicts, photo
-            )  # type: ignore[arg-type]
+            )
         # CIELab of 8 bits, a and b signed: greys, so that no white point matters.
         luminance = (greys() / 255 <= 0.04045) * (greys() / 255 / 12.92) + (greys() / 255 > 0.04045) * (
             (greys() / 255 + 0.055) / 1.055
@@ -744,9 +747,9 @@ def narrow_files() -> Iterator[Made]:
         yield Made(
             f"narrow/{kind}-{top}.tif", _tiff(values[:, :, np.newaxis], 1), SHOWN_OR_UNSUPPORTED, shown
         )
-    for top in (1023.0, 4095.0, 1e6):
-        values = (greys() / 255 * top).astype(np.float32)
-        yield Made(f"narrow/float32-{top:g}.tif", _tiff(values[:, :, np.newaxis], 1), SHOWN, shown)
+    for white in (1023.0, 4095.0, 1e6):
+        values = (greys() / 255 * white).astype(np.float32)
+        yield Made(f"narrow/float32-{white:g}.tif", _tiff(values[:, :, np.newaxis], 1), SHOWN, shown)
 
 
 # The other formats
@@ -769,7 +772,11 @@ def _others() -> Iterator[Made]:
     yield Made("gif/animated.gif", data, SHOWN, indexed)
     yield Made("gif/cut.gif", _pillow(palette, "GIF")[:1500], DAMAGED)
 
-    for name, options in {"lossy": {"quality": 95}, "lossless": {"lossless": True, "exact": True}}.items():
+    ways: dict[str, dict[str, Any]] = {
+        "lossy": {"quality": 95},
+        "lossless": {"lossless": True, "exact": True},
+    }
+    for name, options in ways.items():
         yield Made(f"webp/{name}.webp", _pillow(image, "WEBP", **options), SHOWN, photo)
         over = _over_white(photo, alpha)
         yield Made(f"webp/{name}-alpha.webp", _pillow(beside, "WEBP", **options), SHOWN, over)
