@@ -58,7 +58,7 @@ def tiff(data: bytes) -> Pixels:
         bits = page.bitspersample
         orientation = page.tags.valueof(274, 1)
         palette = page.colormap
-        stated = page.tags.valueof(281)
+        stated = page.tags.valueof(341, page.tags.valueof(281))
         extra = tuple(page.extrasamples)
         jpeg = int(page.compression) in (6, 7)
     if values.dtype == bool:
@@ -89,8 +89,8 @@ def tiff(data: bytes) -> Pixels:
             values = np.rint(lit).astype(values.dtype)
     else:
         values = values[:, :, :colours]
-    if values.dtype == np.uint16 and colours == 1 and isinstance(stated, int) and stated >= values.max():
-        # MaxSampleValue says what is white.
+    if values.dtype == np.uint16 and colours == 1 and stated and stated >= values.max():
+        # SMaxSampleValue or MaxSampleValue says what is white.
         values = np.rint(values * (65535.0 / stated)).astype(np.uint16)
     return _turned(_as_documented(values), orientation)
 
