@@ -11,7 +11,6 @@ from lightprobe.backprop import LinearProbe, Recipe
 from lightprobe.errors import OptionError
 from lightprobe.evidence.rows import read_rows
 from lightprobe.evidence.studies import STUDIES, Options, Study, projection, run_study, sensitivity, size
-from lightprobe.evidence.studies.backbones import paired_gain
 from lightprobe.evidence.studies.workbench import Row, Workbench
 from lightprobe.images import ImageSet, open_images
 from lightprobe.report import study_sections, write_report
@@ -194,12 +193,3 @@ def test_a_study_of_size_with_groups_counts_views_of_each_thing(images: ImageSet
 def test_a_study_of_backbones_without_names_says_what_to_give(images: ImageSet, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="--networks"):
         run_study("backbones", STUDIES["backbones"], images, settings(), tmp_path, Options())
-
-
-def test_a_paired_gain_is_the_mean_difference_with_its_standard_error() -> None:
-    rng = np.random.default_rng(0)
-    ours, theirs = rng.random(500) < 0.9, rng.random(500) < 0.85
-    difference = ours.astype(float) - theirs.astype(float)
-    gain, error = paired_gain(ours, theirs)
-    assert gain == pytest.approx(difference.mean())
-    assert error == pytest.approx(difference.std() / np.sqrt(500))
