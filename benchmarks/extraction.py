@@ -34,8 +34,7 @@ from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_
 from lightprobe.backbones.engines import CALIBRATION_PHOTOS, agreement
 from lightprobe.errors import LightprobeError
 from lightprobe.features import extract, sample_pixels
-from lightprobe.images import ImageSet, open_images
-from lightprobe.images.decode import decode
+from lightprobe.images import ImageSet, decode, open_images
 
 NETWORKS = ("resnet18", "densenet169", "mobilenet_v2")
 PRECISIONS = ("fp32", "auto", "int8")

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from common import averaged_features, photo_arguments
-from lightprobe.check.labels import judge_labels
+from lightprobe.check import judge_labels
 from lightprobe.images import open_images
 
 RATES = (0.05, 0.2)

@@ -25,8 +25,7 @@ from PIL import Image
 
 from common import photo_arguments
 from lightprobe.check import Check, check
-from lightprobe.images import ImageSet, open_images
-from lightprobe.images.decode import decode
+from lightprobe.images import ImageSet, decode, open_images
 
 Edit = Callable[[Image.Image, np.random.Generator], Image.Image]
 

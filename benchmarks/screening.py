@@ -12,15 +12,13 @@ import json
 from unittest.mock import patch
 
 import numpy as np
-from lightprobe.selection.paired import Photos
 
 from common import photo_arguments
 from lightprobe.backbones import Tap, create_backbone
 from lightprobe.features import FeatureCache, compile_for, extract
 from lightprobe.head import OpticalRidge
 from lightprobe.images import open_images
-from lightprobe.selection import choices, comparison, select, stage_cuts
-from lightprobe.selection.screening import screen
+from lightprobe.selection import Photos, choices, comparison, screen, select, stage_cuts
 
 
 def main() -> None:

@@ -88,9 +88,8 @@ def compare(case: Case, model: Path, fit: Callable[..., Any], test: Any) -> dict
 def forget(images: Any, start: Any, how: dict[str, Any], folder: Path, rng: np.random.Generator) -> Any:
     """Let a run forget a tenth of its photos, and count what is found of them before and after."""
     from lightprobe import ImageClassifier
-    from lightprobe.evidence.runs import train
     from lightprobe.report import write_report
-    from lightprobe.update import update_saved
+    from lightprobe.runs import train, update_saved
 
     model = ImageClassifier(**how)
     train(pick(images, start), model, folder / "run")

@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lightprobe.images import open_images
-from lightprobe.images.decode import decode
+from lightprobe.images import decode, open_images
 
 SIDE = 256
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lightprobe.csv_text import read_csv, rows_with_text, write_csv
-from lightprobe.evidence.rows import json_lines, read_rows
-from lightprobe.evidence.runs import append_row
 from lightprobe.json_text import to_json
+from lightprobe.runs.rows import json_lines, read_rows
+from lightprobe.runs.training_run import append_row
 
 # What a file may be called where names are bytes: anything but NUL and the slash, as Python gets to see it.
 NAMES = st.binary(min_size=1, max_size=12).map(lambda raw: os.fsdecode(raw.replace(b"\0", b"_")))

@@ -8,7 +8,7 @@ from typing import Final
 from lightprobe.backprop import FineTune, LinearProbe, Scratch
 from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import ModelFileError, OptionError
-from lightprobe.photo_model.disk import CONFIG, is_model
+from lightprobe.photo_model import CONFIG, is_model
 
 Model = ImageClassifier | LinearProbe | FineTune | Scratch
 

@@ -20,7 +20,7 @@ class Runtime:
     workers : int or None
         Decoding threads; half the cores without it.
     max_megapixels : float or None
-        Skip pictures that would take more pixels in memory; see `lightprobe.images.decode`.
+        Skip pictures that would take more pixels in memory; see `lightprobe.images.decoding`.
     cache : bool
         Keep features on disk.
     strict : bool

@@ -13,10 +13,10 @@ from lightprobe import ImageClassifier, load
 from lightprobe.backbones import create_backbone
 from lightprobe.classifier import training
 from lightprobe.errors import BackboneError, OptionError
-from lightprobe.evidence.facts import facts
 from lightprobe.export import export
 from lightprobe.images import ImageSet, open_images
 from lightprobe.look import draw_model
+from lightprobe.runs.facts import facts
 from lightprobe.selection import choices
 from lightprobe.serve.service import Service
 

@@ -14,7 +14,7 @@ from lightprobe.backbones import Tap, create_backbone, create_runner, pixel_plan
 from lightprobe.errors import DataError
 from lightprobe.features import BackboneRunner, FeatureCache, Features, extract, stream
 from lightprobe.images import ImageSet, open_images
-from lightprobe.images.decode import decode
+from lightprobe.images.decoding import decode
 from lightprobe.runtime import Runtime
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def serve() -> None:
     import os
 
     from lightprobe.errors import ImageError
-    from lightprobe.images.decode import decode
+    from lightprobe.images.decoding import decode
 
     verdicts = {
         "DamagedImageError": "damaged",

@@ -13,7 +13,7 @@ from PIL import Image
 from tests.images.toy_photos import HEIC, HEIGHT, WIDTH, encoded, smooth
 
 from lightprobe.errors import ImageError
-from lightprobe.images.decode import decode
+from lightprobe.images.decoding import decode
 
 
 def files() -> dict[str, bytes]:

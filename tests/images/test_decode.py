@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 from tests.images.toy_photos import HEIC, HEIGHT, QUARTERS, WIDTH, encoded, pixels, smooth
 
 from lightprobe.errors import ImageError
-from lightprobe.images.decode import decode, sniff
+from lightprobe.images.decoding import decode, sniff
 
 
 def seen(data: bytes | NDArray[np.uint8], **options: Any) -> NDArray[np.int64]:
@@ -242,7 +242,7 @@ def test_heic_photos_are_read() -> None:
 
 def test_heic_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pi_heif", None)
-    monkeypatch.setattr("lightprobe.images.decode.ISOLATED_KINDS", frozenset())
+    monkeypatch.setattr("lightprobe.images.decoding.ISOLATED_KINDS", frozenset())
     with pytest.raises(ImageError, match=r"pip install 'lightprobe\[heic\]'"):
         decode(HEIC)
 
@@ -356,7 +356,7 @@ def test_pillow_does_not_warn_of_damaged_metadata() -> None:
     files = [encoded(Image.fromarray(smooth()).convert(mode), "JPEG", exif=exif) for mode in ("RGB", "CMYK")]
     files += [encoded(pixels(), kind, exif=exif) for kind in ("PNG", "WEBP")]
     code = (
-        "import pickle, sys; from lightprobe.images.decode import decode; "
+        "import pickle, sys; from lightprobe.images.decoding import decode; "
         "[decode(file, at_least=need) for file in pickle.load(sys.stdin.buffer) for need in (None, 4)]"
     )
     asked = [sys.executable, "-W", "always", "-c", code]

@@ -10,7 +10,7 @@ from PIL import Image
 from tests.images.toy_photos import encoded, smooth
 
 from lightprobe.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
-from lightprobe.images.decode import decode
+from lightprobe.images.decoding import decode
 from lightprobe.images.jpeg_structure import read_jpeg_structure
 
 PHOTO = Image.fromarray(smooth()).resize((320, 240), Image.Resampling.BICUBIC)

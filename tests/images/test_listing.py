@@ -22,7 +22,7 @@ NAMES = (
 )  # fmt: skip
 FOLDERS = (
     *("cat", "dog", "dog/deep", "empty", ".git", "$RECYCLE.BIN", "System Volume Information", "lost+found"),
-    *("#recycle", "cat/@eaDir", "__MACOSX/cat", "run", "run/evidence/thumbnails", "model", "checked"),
+    *("#recycle", "cat/@eaDir", "__MACOSX/cat", "run", "run/artifacts/thumbnails", "model", "checked"),
 )
 
 

@@ -6,7 +6,7 @@ from tests.images.toy_photos import write_photo
 
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import open_images, open_unlabelled, read_table
-from lightprobe.update import read_relabelling
+from lightprobe.runs.update import read_relabelling
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.images.toy_photos import encoded, pixels
 
 from lightprobe.errors import UnsupportedImageError
 from lightprobe.images import decode as decode_module
-from lightprobe.images.decode import decode
+from lightprobe.images.decoding import decode
 
 RAMP = np.mgrid[:16, :96][1] / 95
 GREY = np.rint(RAMP * 255)[:, :, None].repeat(3, axis=2)

@@ -13,8 +13,8 @@ from lightprobe import ImageClassifier
 from lightprobe.cli import main
 from lightprobe.images import open_images
 from lightprobe.look import draw_data
-from lightprobe.look.evidence import PARTS, covered_evidence, exact_evidence
 from lightprobe.look.model import _outputs
+from lightprobe.look.saliency import PARTS, exact_saliency, occlusion_saliency
 
 CPU: dict[str, Any] = {"image_size": 64, "device": "cpu", "engine": "eager", "precision": "fp32"}
 
@@ -39,7 +39,7 @@ def test_evidence_over_all_positions_adds_up_to_the_score(
     pixels = clf.network_.backbone.preprocessing.prepare(_tensor(photos[0][0]))
     maps = _outputs(clf.network_.backbone, pixels)[clf.network_.backbone.cut]
     for which in range(classes):
-        evidence = exact_evidence(clf, maps, which)
+        evidence = exact_saliency(clf, maps, which)
         assert evidence is not None
         assert evidence.shape == maps.shape[1:]
         # float16 features: a few parts in a thousand.
@@ -56,12 +56,12 @@ def size_of(picture: Path) -> tuple[int, int]:
         return image.size
 
 
-def test_bits_have_no_exact_evidence_and_covering_finds_the_part_that_decides(
+def test_bits_have_no_exact_saliency_and_covering_finds_the_part_that_decides(
     photos: tuple[NDArray[Any], list[str]],
 ) -> None:
     clf = ImageClassifier(pool="flatten", encode="sign", kernel="linear", **CPU).fit(*photos)
     maps = np.zeros((440, 2, 2))
-    assert exact_evidence(clf, maps, 0) is None
+    assert exact_saliency(clf, maps, 0) is None
 
     class Corner(ImageClassifier):
         """Calls it class 0 as long as the top left corner is white."""
@@ -72,7 +72,7 @@ def test_bits_have_no_exact_evidence_and_covering_finds_the_part_that_decides(
 
     photo = np.zeros((64, 64, 3), np.uint8)
     photo[:8, :8] = 255
-    evidence = covered_evidence(Corner(), photo, 0)
+    evidence = occlusion_saliency(Corner(), photo, 0)
     assert evidence.shape == (PARTS, PARTS)
     assert evidence.argmax() == 0
     assert evidence[0, 0] > 0.9

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from tests.report.pages import train_row, write_rows
 
-from lightprobe.evidence.compare import draw_comparison
-from lightprobe.evidence.epochs import draw_curves
-from lightprobe.evidence.kept import Answer, keep
-from lightprobe.evidence.metrics import wilson_interval
 from lightprobe.images import open_images
 from lightprobe.report import write_report
+from lightprobe.runs.artifacts import Answer, keep
+from lightprobe.runs.comparison import draw_comparison
+from lightprobe.runs.epochs import draw_curves
+from lightprobe.runs.metrics import wilson_interval
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lightprobe.evidence.kept import Answer, keep, thumbnail_path
 from lightprobe.images import open_images
+from lightprobe.runs.artifacts import Answer, keep, thumbnail_path
 
 HOSTILE = ("<script>alert(1)</script>", "a\"b' onload='x", "../../etc $x$ & {{ 7*7 }}")
 

@@ -10,13 +10,13 @@ from markupsafe import Markup
 from tests.report.edges import EDGES, draw_all, edge_row, keep_edge
 from tests.report.pages import read_page, write_rows
 
-import lightprobe.evidence
 import lightprobe.report
+import lightprobe.runs
 from lightprobe.figures import FIGURES, figure
 from lightprobe.report import write_report
 from lightprobe.report.page import Drawing
 
-for room in (lightprobe.report, lightprobe.evidence):
+for room in (lightprobe.report, lightprobe.runs):
     for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
         importlib.import_module(module.name)
 

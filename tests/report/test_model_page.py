@@ -6,10 +6,10 @@ from tests.report.pages import HOSTILE, keep_answers, read_page, train_row, writ
 
 from lightprobe import ImageClassifier
 from lightprobe.errors import DataError
-from lightprobe.evidence.kept import FOLDER, read_evidence
-from lightprobe.evidence.runs import train
 from lightprobe.images import open_images
 from lightprobe.report import comparison_section, write_report
+from lightprobe.runs.artifacts import FOLDER, read_artifacts
+from lightprobe.runs.training_run import train
 
 CLASSES = ("daisy", "rose", "tulip")
 
@@ -114,7 +114,7 @@ def test_a_training_keeps_what_its_page_needs_and_the_page_needs_no_model(
     out = tmp_path / "run"
     classifier = ImageClassifier(image_size=64, precision="fp32", device="cpu", pool="avg")
     row = train(open_images(toy_folder), classifier, out, command="lightprobe train toys")
-    evidence = read_evidence(out)
+    evidence = read_artifacts(out)
     assert evidence is not None
     by_split = {s: [a for a in evidence.answers if a.split == s] for s in ("left-out", "test")}
     assert {s: len(a) for s, a in by_split.items()} == {"left-out": 36, "test": 12}

@@ -11,8 +11,8 @@ from tests.toys import CLASSES
 
 from lightprobe import ImageClassifier, load
 from lightprobe.errors import DataError, LightprobeError
-from lightprobe.evidence.kept import keep
 from lightprobe.images import open_images
+from lightprobe.runs.artifacts import keep
 from lightprobe.serve import Album, Desk, Service, originals
 
 

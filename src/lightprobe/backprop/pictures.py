@@ -19,8 +19,7 @@ from tqdm import tqdm
 from lightprobe.backbones import Preprocessing, pixel_planes
 from lightprobe.backprop.batches import Samples
 from lightprobe.errors import DataError, ImageError
-from lightprobe.images import ImageSet, Skipped
-from lightprobe.images.decode import decode
+from lightprobe.images import ImageSet, Skipped, decode
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,5 @@
 """Faults in the data: unreadable and odd files, copies, leaks, wrong labels, groups, classes."""
 
-from lightprobe.check.findings import KINDS, Finding
-from lightprobe.check.report import summary_lines, write_report
-from lightprobe.check.run import Check, check
+import lazy_loader
 
-__all__ = ["KINDS", "Check", "Finding", "check", "summary_lines", "write_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -15,8 +15,7 @@ from lightprobe.check.findings import Finding
 from lightprobe.check.run import Check
 from lightprobe.csv_text import write_csv
 from lightprobe.errors import ImageError, OptionError
-from lightprobe.images import ImageSet
-from lightprobe.images.decode import decode
+from lightprobe.images import ImageSet, decode
 
 COLUMNS: Final = ("path", "kind", "evidence", "suggestion", "other_path")
 PICTURE_SIDE: Final = 220

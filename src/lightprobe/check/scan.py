@@ -16,9 +16,7 @@ from PIL import Image
 
 from lightprobe.check.alignment import FINE_SIDE, thumbnail
 from lightprobe.errors import ImageError, ImageTooLargeError
-from lightprobe.images import ImageSet
-from lightprobe.images.decode import decode, sniff
-from lightprobe.images.jpeg_structure import read_jpeg_structure
+from lightprobe.images import ImageSet, decode, read_jpeg_structure, sniff
 
 AHEAD = 4  # photos a worker that may wait, decoded, for their turn
 EXTREME_ASPECT = 4.0

@@ -18,8 +18,7 @@ from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
 from lightprobe.head import FittedHead, Novelty, check_rate
 from lightprobe.optics import ENCODERS
-from lightprobe.photo_model import Answerer, LeftOut, Network, PhotoModel, named, network_facts
-from lightprobe.photo_model.card import optical_card
+from lightprobe.photo_model import Answerer, LeftOut, Network, PhotoModel, named, network_facts, optical_card
 from lightprobe.selection import Candidate, Choice
 
 Tensors = dict[str, torch.Tensor]

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from lightprobe.backbones import Pool
 from lightprobe.classifier.changes import Changes
-from lightprobe.classifier.fit import fit
 from lightprobe.classifier.fitted import Fitted
+from lightprobe.classifier.fitting import fit
 from lightprobe.classifier.settings import OneOrSeveral, Settings, plain
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums
-from lightprobe.classifier.update import update
+from lightprobe.classifier.updating import update
 from lightprobe.errors import ModelFileError
 from lightprobe.head import Novelty, OpticalRidge
 from lightprobe.images import open_unlabelled

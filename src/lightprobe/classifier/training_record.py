@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lightprobe.errors import DataError, ImageError, ResourceError
 from lightprobe.features import image_digest
-from lightprobe.head import Exact, FittedHead, HeadOptions, class_sums, finite, pack_rows, unpack_rows
+from lightprobe.head import Exact, FittedHead, HeadOptions, finite, pack_rows, sum_classes, unpack_rows
 from lightprobe.images import class_name, photo_name, read_file
 from lightprobe.ridge import RidgeStatistics, primal_bytes
 
@@ -176,7 +176,7 @@ class TrainingSums(TrainingIndex):
     Attributes
     ----------
     sums : RidgeStatistics
-        Targets are 1 for a photo's own class and else 0: see `class_sums`.
+        Targets are 1 for a photo's own class and else 0: see `sum_classes`.
     """
 
     sums: RidgeStatistics
@@ -198,7 +198,7 @@ class TrainingSums(TrainingIndex):
                 "allowed: average over positions (--pool avg), or take fewer random features "
                 "(--components N)."
             )
-        sums = class_sums(decision, rows.rows, rows.labels, head.n_classes, options.torch_device)
+        sums = sum_classes(decision, rows.rows, rows.labels, head.n_classes, options.torch_device)
         return cls(rows.names, rows.digests, rows.labels, sums)
 
     def to_arrays(self) -> Arrays:

@@ -18,7 +18,7 @@ from lightprobe.classifier.changes import Changes, Update, look_at_new
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.training_record import TrainingSums
 from lightprobe.errors import DataError, OptionError
-from lightprobe.head import class_sums, finite, over_classes, solved_again
+from lightprobe.head import finite, over_classes, solved_again, sum_classes
 from lightprobe.images import natural_key, open_listed
 from lightprobe.photo_model import look
 from lightprobe.ridge import RidgeStatistics
@@ -92,7 +92,7 @@ def update_sums(
     device = fitted.settings.head_options(runtime).torch_device
 
     def of(some: NDArray[Any], labels: Sequence[str]) -> RidgeStatistics:
-        return class_sums(finite(fitted.head), some, _places(every, labels), len(every), device)
+        return sum_classes(finite(fitted.head), some, _places(every, labels), len(every), device)
 
     again = sorted(asked.files)
     sums = over_classes(old.sums, _places(fitted.classes, every))

@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare and print a table."""
     from lightprobe.cli import output
-    from lightprobe.evidence.compare import compare
     from lightprobe.report import comparison_section, write_report
+    from lightprobe.runs import compare
 
     comparison = compare({method: train_command(args, method) for method in args.methods}, args.out)
     report = str(write_report(args.out))

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the demo and print what a first user wants to know."""
     from lightprobe.cli import output
-    from lightprobe.evidence.demo import demo
+    from lightprobe.runs import demo
 
     row = demo(args.out, device=args.device, random_state=args.seed, verbose=not args.quiet)
     if args.json:

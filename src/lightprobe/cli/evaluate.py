@@ -23,10 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
     from lightprobe.cli import output
-    from lightprobe.evidence.metrics import evaluation
     from lightprobe.images import as_class_map, count_skipped, open_images
     from lightprobe.models import load
     from lightprobe.paths import cache_folder
+    from lightprobe.runs import evaluation
 
     model = load(args.model).set_params(
         device=args.device,

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Extract and say what lies where."""
     from lightprobe.cli import output
-    from lightprobe.features.feature_file import extract_to_file
+    from lightprobe.features import extract_to_file
 
     summary = extract_to_file(
         open_data(args),

@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.look import draw_data, draw_model
     from lightprobe.models import load
     from lightprobe.paths import cache_folder
-    from lightprobe.photo_model.disk import is_model
+    from lightprobe.photo_model import is_model
     from lightprobe.runtime import Runtime
 
     if is_model(Path(args.what)):

@@ -10,7 +10,7 @@ from lightprobe.json_text import to_json
 
 if TYPE_CHECKING:
     from lightprobe.backbones import BackboneInfo
-    from lightprobe.report.page import Section
+    from lightprobe.report import Section
 
 # What moves the cursor, colours the screen or ends a line, though it stands in a name.
 _CONTROL = re.compile("[\\x00-\\x08\\n-\\x1f\\x7f-\\x9f\\u2028\\u2029]")

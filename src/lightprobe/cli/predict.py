@@ -60,11 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
-    from lightprobe.bulk import FORMS, Tally, photo_blocks, write_rows, write_table
     from lightprobe.cli import output
     from lightprobe.cli.options import open_model
-    from lightprobe.photo_model import as_record
-    from lightprobe.photo_model.disk import model_digest
+    from lightprobe.photo_model import as_record, model_digest
+    from lightprobe.prediction_files import FORMS, Tally, photo_blocks, write_rows, write_table
 
     model = open_model(args.model).set_params(
         device=args.device,

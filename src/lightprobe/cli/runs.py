@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """Collect, filter, sort, and print or write."""
     from lightprobe.cli import output
     from lightprobe.csv_text import write_csv
-    from lightprobe.evidence.rows import COLUMNS, collect_rows, filtered, ordered
+    from lightprobe.runs import COLUMNS, collect_rows, filtered, ordered
 
     rows = filtered(collect_rows(args.folder), args.filter)
     rows = ordered(rows, args.sort, descending=args.descending)

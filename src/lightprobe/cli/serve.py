@@ -36,9 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from lightprobe.cli import output
     from lightprobe.models import load_optical
-    from lightprobe.serve import Album, Desk, Service, add_page, create_app, originals
-    from lightprobe.serve.limits import Limits
-    from lightprobe.serve.server import serve
+    from lightprobe.serve import Album, Desk, Limits, Service, add_page, create_app, originals, serve
 
     model = load_optical(args.model, "serving")
     limits = Limits() if args.max_megapixels is None else Limits(pixels=round(args.max_megapixels * 1e6))

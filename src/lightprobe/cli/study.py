@@ -65,9 +65,9 @@ def networks(text: str) -> tuple[tuple[str, str | None], ...]:
 def run(args: argparse.Namespace) -> int:
     """Run what is left of a study and say what it says."""
     from lightprobe.cli import output
-    from lightprobe.evidence.runs import with_test_split
-    from lightprobe.evidence.studies import STUDIES, Options, run_study
     from lightprobe.report import study_sections, write_report
+    from lightprobe.runs import with_test_split
+    from lightprobe.studies import STUDIES, Options, run_study
 
     images = with_test_split(open_data(args), args.test_fraction, args.seed)
     if args.methods != ("optical",) and args.study not in WITH_METHODS:

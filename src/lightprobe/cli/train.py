@@ -32,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and say what came of it."""
     from lightprobe.cli import output
-    from lightprobe.evidence.runs import train, with_test_split
     from lightprobe.report import write_report
+    from lightprobe.runs import train, with_test_split
 
     unfitted = build_classifier(args, args.method)
     images = with_test_split(open_data(args), args.test_fraction, args.seed)

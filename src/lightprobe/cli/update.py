@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Update in place and say what came of it."""
     from lightprobe.cli import output
-    from lightprobe.update import read_relabelling, update_saved
+    from lightprobe.runs import read_relabelling, update_saved
 
     row = update_saved(
         args.model,

@@ -1,8 +1,5 @@
 """A model as a file that other programs run: ONNX or OpenVINO, from pixels to probabilities."""
 
-from lightprobe.export.exported import ExportedClassifier
-from lightprobe.export.exporting import export
-from lightprobe.export.formats import FORMATS, format_of
-from lightprobe.export.parity import Parity
+import lazy_loader
 
-__all__ = ["FORMATS", "ExportedClassifier", "Parity", "export", "format_of"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

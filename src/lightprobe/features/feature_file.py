@@ -11,7 +11,7 @@ import numpy as np
 from lightprobe._version import __version__
 from lightprobe.backbones import Pool, Tap, create_backbone
 from lightprobe.errors import MissingExtraError, OptionError
-from lightprobe.features.extract import Features, extract, provenance
+from lightprobe.features.extraction import Features, extract, provenance
 from lightprobe.features.runner import BackboneRunner, compile_for
 from lightprobe.images import ImageSet, count_skipped
 from lightprobe.runtime import Runtime

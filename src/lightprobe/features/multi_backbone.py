@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.backbones import Pool, Tap
-from lightprobe.features.extract import Features, extract
+from lightprobe.features.extraction import Features, extract
 from lightprobe.features.runner import BackboneRunner
-from lightprobe.features.stream import Chunk, stream
+from lightprobe.features.streaming import Chunk, stream
 from lightprobe.images import ImageSet
 from lightprobe.optics import side_by_side
 from lightprobe.runtime import Runtime

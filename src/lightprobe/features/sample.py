@@ -5,8 +5,7 @@ import torch
 
 from lightprobe.backbones import Preprocessing, pixel_planes
 from lightprobe.errors import ImageError
-from lightprobe.images import ImageSet
-from lightprobe.images.decode import decode
+from lightprobe.images import ImageSet, decode
 
 
 def sample_pixels(

@@ -20,7 +20,7 @@ from lightprobe.ridge import RidgeStatistics, solve_sums
 Finite = Linear | RandomFeatures
 
 
-def class_sums(
+def sum_classes(
     decision: Finite, X: NDArray[Any], labels: NDArray[np.integer], n_classes: int, device: str
 ) -> RidgeStatistics:
     """Sum over rows X (n, m) of classes `labels` (n,): targets are 1 for a row's own class and else 0.

@@ -1,6 +1,5 @@
 """Look inside: what a network sees in a photo, and where its evidence lies; photos of a data set."""
 
-from lightprobe.look.data import draw_data
-from lightprobe.look.model import draw_model
+import lazy_loader
 
-__all__ = ["draw_data", "draw_model"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from lightprobe.backbones import Preprocessing, pixel_planes
 from lightprobe.errors import ImageError
 from lightprobe.figures import as_plain_text
-from lightprobe.images import ImageSet
-from lightprobe.images.decode import decode
+from lightprobe.images import ImageSet, decode
 
 COLUMNS, MOST_CLASSES, SIDE = 8, 12, 160
 

@@ -12,9 +12,8 @@ from torch.nn import functional
 
 from lightprobe.backbones import Backbone, pixel_planes
 from lightprobe.figures import as_plain_text
-from lightprobe.images import open_unlabelled
-from lightprobe.images.decode import decode
-from lightprobe.look.evidence import covered_evidence, exact_evidence
+from lightprobe.images import decode, open_unlabelled
+from lightprobe.look.saliency import exact_saliency, occlusion_saliency
 from lightprobe.photo_model import PhotoModel, features_of
 from lightprobe.runtime import Runtime
 
@@ -53,10 +52,10 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
     infos = backbone.describe()
     outputs = _outputs(backbone, pixels)
     last = outputs[backbone.cut]
-    evidence = exact_evidence(model, last, which) if last.ndim == 3 else None
+    evidence = exact_saliency(model, last, which) if last.ndim == 3 else None
     how = "covering" if evidence is None else "exact"
     if evidence is None:
-        evidence = covered_evidence(model, shown, which, runtime)
+        evidence = occlusion_saliency(model, shown, which, runtime)
     figure = Figure(figsize=(15, 10), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.7))

@@ -1,7 +1,5 @@
 """Rows and kept evidence become one HTML file that says what came of a run; models are never read."""
 
-from lightprobe.report.comparison import comparison_section
-from lightprobe.report.studies import study_sections
-from lightprobe.report.write import REPORT, write_report
+import lazy_loader
 
-__all__ = ["REPORT", "comparison_section", "study_sections", "write_report"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lightprobe.evidence.kept import LEFT_OUT, TEST, Answer, Evidence
-from lightprobe.evidence.metrics import balanced_accuracy, wilson_interval
 from lightprobe.report import quality
 from lightprobe.report.drawing import as_svg, bars, new_figure, page_figure
 from lightprobe.report.page import Drawing, Page, Section, Table, Tile
 from lightprobe.report.words import ABSENT, count, left_out, megabytes, percent, seconds
+from lightprobe.runs import LEFT_OUT, TEST, Answer, Artifacts, balanced_accuracy, wilson_interval
 
 Row = Mapping[str, Any]
 
@@ -25,7 +24,7 @@ STAGES = {
 SHOWN = 0.005  # seconds: a stage below has no bar
 
 
-def model_page(run: Path, row: Row, evidence: Evidence | None) -> Page:
+def model_page(run: Path, row: Row, evidence: Artifacts | None) -> Page:
     """Say what a model is, how good, what it confuses, what it cost and how to make it again."""
     by_split = {} if evidence is None else _by_split(evidence.answers)
     kinds = {_name(split): answers for split, answers in by_split.items()}
@@ -58,7 +57,7 @@ def _title(row: Row) -> str:
     return f"{count(row['n_classes'], 'class', 'classes')}, {percent(best)} right"
 
 
-def _subtitle(row: Row, evidence: Evidence | None) -> str:
+def _subtitle(row: Row, evidence: Artifacts | None) -> str:
     when = "" if evidence is None else f", {evidence.facts['created'][:10]}"
     return f"Method {row['method']} on {row['backbone']}, trained on {count(row['n_train'], 'photo')}{when}."
 
@@ -219,7 +218,7 @@ def _surprise(row: Row) -> list[str]:
     ]
 
 
-def _again(row: Row, evidence: Evidence | None) -> Section:
+def _again(row: Row, evidence: Artifacts | None) -> Section:
     facts: Mapping[str, Any] = {} if evidence is None else evidence.facts
     versions = ", ".join(f"{name} {number}" for name, number in facts.get("versions", {}).items())
     notes = [f"Seed {row['seed']}. {versions or 'lightprobe ' + row['version']}."]

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.evidence.kept import Answer, least_sure, surest_mistakes, thumbnail_path
-from lightprobe.evidence.metrics import confusion_matrix, wilson_interval
 from lightprobe.report.drawing import (
     INK,
     LINE,
@@ -22,6 +20,14 @@ from lightprobe.report.drawing import (
 )
 from lightprobe.report.page import Drawing, Gallery, Photo, Table
 from lightprobe.report.words import ABSENT, count, percent
+from lightprobe.runs import (
+    Answer,
+    confusion_matrix,
+    least_sure,
+    surest_mistakes,
+    thumbnail_path,
+    wilson_interval,
+)
 
 MATRIX_CLASSES = 14  # more do not fit on a screen: then only the commonest confusions are listed
 PAIRS = 12

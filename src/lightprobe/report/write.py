@@ -4,14 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightprobe.errors import DataError
-from lightprobe.evidence.kept import read_evidence
-from lightprobe.evidence.rows import read_rows
 from lightprobe.report.comparison import comparison_page, comparison_section
 from lightprobe.report.model import model_page
 from lightprobe.report.page import Page
 from lightprobe.report.render import write_page
 from lightprobe.report.studies import study_page, study_sections
 from lightprobe.report.words import legible
+from lightprobe.runs import read_artifacts, read_rows
 
 REPORT = "report.html"
 
@@ -43,7 +42,7 @@ def page_of(run: Path) -> Page:
     rows = [row for row in every if "study" not in row]
     if not rows:
         return study_page(studied)
-    evidence = read_evidence(run)
+    evidence = read_artifacts(run)
     several = len(rows) > 1
     if evidence is None and several:
         page = comparison_page(rows)

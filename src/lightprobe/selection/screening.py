@@ -18,7 +18,7 @@ from lightprobe.features import TapSet
 from lightprobe.head import HeadOptions
 from lightprobe.images import sample_mask
 from lightprobe.selection.candidates import Candidate, Choice
-from lightprobe.selection.fitting import fit_each
+from lightprobe.selection.fit_candidates import fit_each
 from lightprobe.selection.significance import Photos
 
 LEAST_ROWS: Final = 512  # a sample is no smaller

@@ -16,7 +16,7 @@ from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
 from lightprobe.head import FittedHead, HeadOptions
 from lightprobe.selection.candidates import Candidate, Choice
-from lightprobe.selection.fitting import STAGES, fit_each
+from lightprobe.selection.fit_candidates import STAGES, fit_each
 from lightprobe.selection.screening import screen
 from lightprobe.selection.significance import Photos, optimism
 

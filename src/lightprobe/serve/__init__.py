@@ -1,10 +1,5 @@
 """A model on a page and over HTTP, on this machine; it can be taught while it answers."""
 
-from lightprobe.serve.album import Album, originals
-from lightprobe.serve.api import create_app
-from lightprobe.serve.desk import Desk
-from lightprobe.serve.limits import Limits
-from lightprobe.serve.page import add_page
-from lightprobe.serve.service import Service
+import lazy_loader
 
-__all__ = ["Album", "Desk", "Limits", "Service", "add_page", "create_app", "originals"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -12,15 +12,14 @@ from PIL import Image
 
 from lightprobe.errors import ImageError, LightprobeError
 from lightprobe.features import image_digest
-from lightprobe.images import ImageSet, open_images
-from lightprobe.images.decode import decode
+from lightprobe.images import ImageSet, decode, open_images
 from lightprobe.paths import cache_folder
 
 logger = logging.getLogger(__name__)
 
 SIDE: Final = 192  # pixels of a small picture's longer side: 96 on screens of double density
 KEPT: Final = 2048  # small pictures, some 8 kB each
-FACTS: Final = Path("evidence", "run.json")  # in a run: says where its photos lay
+FACTS: Final = Path("artifacts", "run.json")  # in a run: says where its photos lay
 
 
 class Album:

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from lightprobe.errors import LightprobeError, MissingExtraError
 from lightprobe.json_text import to_json
 from lightprobe.photo_model import as_record
-from lightprobe.serve.answering import MOST_REASONS
+from lightprobe.serve.current_model import MOST_REASONS
 from lightprobe.serve.service import Service
 
 try:

@@ -18,9 +18,9 @@ from typing import Any, Final
 from fastapi import FastAPI
 
 from lightprobe.errors import LightprobeError, MissingExtraError
-from lightprobe.images.kinds import IMAGE_SUFFIXES
+from lightprobe.images import IMAGE_SUFFIXES
 from lightprobe.serve import pieces
-from lightprobe.serve.desk import TOP, Desk
+from lightprobe.serve.actions import TOP, Desk
 from lightprobe.serve.limits import Limits
 
 HOUR: Final = 3600

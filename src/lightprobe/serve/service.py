@@ -23,11 +23,10 @@ from lightprobe.classifier import Changes, Fitted, update
 from lightprobe.errors import DataError, ImageError
 from lightprobe.features import as_float16, image_digest
 from lightprobe.head import check_rate
-from lightprobe.images import ImageSet
-from lightprobe.images.decode import decode
+from lightprobe.images import ImageSet, decode
 from lightprobe.photo_model import Prediction, network_facts, write_model
 from lightprobe.runtime import Runtime
-from lightprobe.serve.answering import Answered, Answering
+from lightprobe.serve.current_model import Answered, Answering
 from lightprobe.serve.limits import Limits
 
 BATCH = 32

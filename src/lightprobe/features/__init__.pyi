@@ -1,0 +1,29 @@
+from .cache import DIGEST_BYTES, FeatureCache, image_digest
+from .extraction import Features, extract, provenance
+from .feature_file import extract_to_file
+from .multi_backbone import TapSet, extract_tap_sets, stream_tap_set, taps_of
+from .runner import BackboneRunner, compile_for
+from .sample import sample_pixels
+from .streaming import Chunk, Prepared, as_float16, prepared, stream
+
+__all__ = [
+    "DIGEST_BYTES",
+    "BackboneRunner",
+    "Chunk",
+    "FeatureCache",
+    "Features",
+    "Prepared",
+    "TapSet",
+    "as_float16",
+    "compile_for",
+    "extract",
+    "extract_tap_sets",
+    "extract_to_file",
+    "image_digest",
+    "prepared",
+    "provenance",
+    "sample_pixels",
+    "stream",
+    "stream_tap_set",
+    "taps_of",
+]

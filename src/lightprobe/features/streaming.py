@@ -1,0 +1,273 @@
+"""Photos through a compiled network, batch by batch: decoding threads beside inference."""
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from lightprobe.backbones import Preprocessing, Runner, Tap, pixel_planes
+from lightprobe.errors import ImageError
+from lightprobe.features.cache import FeatureStore, image_digest
+from lightprobe.features.runner import BackboneRunner
+from lightprobe.images import ImageSet, decode
+from lightprobe.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+Key = TypeVar("Key")
+
+FLOAT16_MAX = float(np.finfo(np.float16).max)
+# A shard of the cache is written every so many batches: what a killed run loses.
+BATCHES_A_SHARD = 4
+
+
+@dataclass(frozen=True)
+class Chunk(Generic[Key]):
+    """Some photos, seen.
+
+    Attributes
+    ----------
+    indices : ndarray of int64, shape (n,)
+        Which photos of the image set these are.
+    features : dict of Tap, or TapSet, to ndarray of float16, shape (n, n_features)
+        What the network returned for them.
+    failed : dict of int to str
+        Photos that cannot be decoded, with the reason.
+    seconds : float
+        What these photos cost; for rows from the cache, what they cost when they were computed.
+    cached : bool
+        Whether the rows come from the cache.
+    digests : tuple of bytes
+        Digest of each photo's bytes, where they were asked for.
+    """
+
+    indices: NDArray[np.int64]
+    features: dict[Key, NDArray[np.float16]]
+    failed: dict[int, str]
+    seconds: float
+    cached: bool
+    digests: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """One photo after a worker has had it: pixels to run, a row in the cache, or the reason for neither."""
+
+    index: int
+    digest: bytes = b""
+    pixels: torch.Tensor | None = None
+    reason: str | None = None
+
+
+def stream(
+    images: ImageSet,
+    compiled: BackboneRunner,
+    runtime: Runtime,
+    *,
+    stores: Mapping[Tap, FeatureStore] | None = None,
+    digests: bool = False,
+) -> Generator[Chunk[Tap]]:
+    """Yield the features of all photos in chunks, in no promised order.
+
+    Worker threads read, look the photo's bytes up in `stores`, and decode and resize what is not there;
+    this thread runs the network. At most a few batches of photos are in memory at a time. Every batch has
+    the same size (the last one is padded), so features do not depend on which photos were cached.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The photos.
+    compiled : BackboneRunner
+    runtime : Runtime
+        Its batch size and its decoding threads.
+    stores : mapping of Tap to FeatureStore, optional
+        Where rows are looked up and kept.
+    digests : bool
+        Whether chunks carry digests of the photos' bytes.
+    """
+    chunks = _stream(images.limited(runtime.max_megapixels), compiled, runtime, stores or {}, digests)
+    torch_threads = torch.get_num_threads()
+    try:
+        while True:
+            if compiled.runner.engine != "eager":
+                # Torch's idle threads spin for a while after each operation, on the cores that the engine's
+                # own threads need: two to four times the time, on two cores.
+                torch.set_num_threads(1)
+            chunk = next(chunks, None)
+            torch.set_num_threads(torch_threads)
+            if chunk is None:
+                return
+            yield chunk
+    finally:
+        chunks.close()
+        torch.set_num_threads(torch_threads)
+
+
+def _stream(
+    images: ImageSet,
+    compiled: BackboneRunner,
+    runtime: Runtime,
+    stores: Mapping[Tap, FeatureStore],
+    digests: bool,
+) -> Generator[Chunk[Tap]]:
+    preprocessing, workers = compiled.backbone.preprocessing, runtime.workers or default_workers()
+    batch = _Batch(compiled.runner, min(runtime.batch_size, max(1, len(images))), preprocessing.crop, stores)
+    try:
+        for looked in _look(images, preprocessing, batch.size * 2 + workers, workers, stores, digests):
+            if looked.reason is not None:
+                yield Chunk(np.empty(0, np.int64), {}, {looked.index: looked.reason}, 0.0, cached=False)
+            elif looked.pixels is None:
+                rows = {tap: store.row(looked.digest)[None] for tap, store in stores.items()}
+                seconds = max(store.seconds(looked.digest) for store in stores.values())
+                yield Chunk(
+                    np.array([looked.index]), rows, {}, seconds, cached=True, digests=(looked.digest,)
+                )
+            elif batch.add(looked):
+                yield batch.run()
+        if batch.filled:
+            yield batch.run()
+    finally:
+        # Also when the caller stops early or Ctrl-C comes: what has been computed is kept.
+        batch.keep()
+
+
+class _Batch:
+    """A reused input buffer, the network behind it, and the rows that wait to be written to the cache."""
+
+    def __init__(self, runner: Runner, size: int, side: int, stores: Mapping[Tap, FeatureStore]) -> None:
+        self.size = size
+        self.filled = 0
+        self._runner = runner
+        self._stores = stores
+        self._pixels = torch.zeros((size, 3, side, side), dtype=torch.uint8)
+        self._indices: list[int] = []
+        self._digests: list[bytes] = []
+        self._waiting: list[tuple[list[bytes], dict[Tap, NDArray[np.float16]], float]] = []
+        self._clock = time.perf_counter()
+
+    def add(self, looked: _Looked) -> bool:
+        """Copy a photo into the buffer; tell whether the buffer is full."""
+        assert looked.pixels is not None
+        self._pixels[self.filled].copy_(looked.pixels)
+        self._indices.append(looked.index)
+        self._digests.append(looked.digest)
+        self.filled += 1
+        return self.filled == self.size
+
+    def run(self) -> Chunk[Tap]:
+        """Run the network over the buffer and empty it."""
+        outputs = self._runner(self._pixels)
+        features = {tap: as_float16(values[: self.filled]) for tap, values in outputs.items()}
+        now = time.perf_counter()
+        seconds, self._clock = now - self._clock, now
+        chunk = Chunk(
+            np.array(self._indices, np.int64), features, {}, seconds, False, digests=tuple(self._digests)
+        )
+        if self._stores:
+            self._waiting.append((self._digests, features, seconds))
+            if len(self._waiting) >= BATCHES_A_SHARD:
+                self.keep()
+        self.filled, self._indices, self._digests = 0, [], []
+        return chunk
+
+    def keep(self) -> None:
+        """Write the waiting rows to the cache."""
+        if not self._waiting:
+            return
+        digests = [digest for batch, _, _ in self._waiting for digest in batch]
+        seconds = sum(cost for _, _, cost in self._waiting) / len(digests)
+        try:
+            for tap, store in self._stores.items():
+                store.append(digests, np.concatenate([rows[tap] for _, rows, _ in self._waiting]), seconds)
+        except OSError as error:
+            logger.warning("The feature cache cannot be written (%s): going on without it.", error)
+            self._stores = {}
+        self._waiting = []
+
+
+def _look(
+    images: ImageSet,
+    preprocessing: Preprocessing,
+    ahead: int,
+    workers: int,
+    stores: Mapping[Tap, FeatureStore],
+    digests: bool,
+) -> Iterator[_Looked]:
+    """Read and decode in threads, at most `ahead` photos before the one that is asked for."""
+
+    def look(index: int) -> _Looked:
+        try:
+            content = images.read(index)
+            digest = image_digest(content) if stores or digests else b""
+            if stores and all(digest in store for store in stores.values()):
+                return _Looked(index, digest)
+            pixels = decode(content, max_pixels=images.max_pixels, at_least=preprocessing.resize)
+            return _Looked(index, digest, preprocessing.prepare(pixel_planes(pixels)))
+        except ImageError as error:
+            return _Looked(index, reason=error.reason)
+        except OSError as error:
+            return _Looked(index, reason=f"cannot be read: {error.strerror or error}")
+
+    waiting: deque[Future[_Looked]] = deque()
+    executor = ThreadPoolExecutor(
+        workers, "lightprobe-decode", initializer=torch.set_num_threads, initargs=(1,)
+    )
+    try:
+        for index in range(len(images)):
+            waiting.append(executor.submit(look, index))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One photo of an image set as a network wants it, or the reason why it cannot be had."""
+
+    index: int
+    pixels: torch.Tensor | None
+    reason: str
+
+
+def prepared(
+    images: ImageSet, preprocessing: Preprocessing, *, ahead: int, workers: int | None = None
+) -> Iterator[Prepared]:
+    """Decode and resize photos in threads, for who runs a network of their own.
+
+    Parameters
+    ----------
+    images : ImageSet
+    preprocessing : Preprocessing
+    ahead : int
+        Photos that may be ready before they are asked for.
+    workers : int, optional
+        Decoding threads; half the cores without it.
+
+    Yields
+    ------
+    Prepared
+        In the order of the photos.
+    """
+    for looked in _look(images, preprocessing, ahead, workers or default_workers(), {}, digests=False):
+        yield Prepared(looked.index, looked.pixels, looked.reason or "")
+
+
+def default_workers() -> int:
+    """Count the decoding threads where no number is given: half the cores."""
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
+def as_float16(values: torch.Tensor) -> NDArray[np.float16]:
+    """Clip to float16's range: activations beyond 65,504 keep their sign and stay the largest."""
+    return values.clamp(-FLOAT16_MAX, FLOAT16_MAX).to(torch.float16).cpu().numpy()

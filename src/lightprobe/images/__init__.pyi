@@ -1,0 +1,48 @@
+from .classmap import ClassMap, as_class_map, parse_class_map
+from .decoding import decode, sniff
+from .files import ZipSource, read_file
+from .imageset import (
+    ImageSet,
+    Skipped,
+    Source,
+    class_name,
+    count_skipped,
+    natural_key,
+    photo_name,
+    require_every_class,
+)
+from .jpeg_structure import read_jpeg_structure
+from .kinds import IMAGE_SUFFIXES
+from .named import NAMED_DATASETS, NamedDataset
+from .sources import open_images
+from .splits import holdout_mask, sample_mask
+from .tables import read_table
+from .unlabelled import open_listed, open_unlabelled
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "NAMED_DATASETS",
+    "ClassMap",
+    "ImageSet",
+    "NamedDataset",
+    "Skipped",
+    "Source",
+    "ZipSource",
+    "as_class_map",
+    "class_name",
+    "count_skipped",
+    "decode",
+    "holdout_mask",
+    "natural_key",
+    "open_images",
+    "open_listed",
+    "open_unlabelled",
+    "parse_class_map",
+    "photo_name",
+    "read_file",
+    "read_jpeg_structure",
+    "read_table",
+    "require_every_class",
+    "sample_mask",
+    "sniff",
+]

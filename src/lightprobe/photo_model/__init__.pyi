@@ -1,0 +1,42 @@
+from .card import optical_card
+from .disk import CONFIG, is_model, model_bytes, model_digest, read_model, write_model
+from .estimator import PhotoClassifier
+from .network import Network, named, network_facts
+from .photo_model import (
+    Answerer,
+    LeftOut,
+    PhotoModel,
+    evaluate,
+    features_of,
+    iter_predictions,
+    look,
+    open_labelled,
+)
+from .predictions import Argument, Explanation, Prediction, Tested, as_record
+
+__all__ = [
+    "CONFIG",
+    "Answerer",
+    "Argument",
+    "Explanation",
+    "LeftOut",
+    "Network",
+    "PhotoClassifier",
+    "PhotoModel",
+    "Prediction",
+    "Tested",
+    "as_record",
+    "evaluate",
+    "features_of",
+    "is_model",
+    "iter_predictions",
+    "look",
+    "model_bytes",
+    "model_digest",
+    "named",
+    "network_facts",
+    "open_labelled",
+    "optical_card",
+    "read_model",
+    "write_model",
+]

@@ -1,0 +1,48 @@
+from .artifacts import (
+    LEFT_OUT,
+    TEST,
+    Answer,
+    Artifacts,
+    least_sure,
+    read_artifacts,
+    surest_mistakes,
+    thumbnail_path,
+)
+from .comparison import compare
+from .digits_demo import demo
+from .facts import with_total
+from .metrics import balanced_accuracy, confusion_matrix, evaluation, wilson_interval
+from .rows import COLUMNS, ROWS, collect_rows, filtered, ordered, read_rows
+from .training_run import append_row, open_run, peak_rss_mb, train, with_test_split
+from .update import read_relabelling, update_saved
+
+__all__ = [
+    "COLUMNS",
+    "LEFT_OUT",
+    "ROWS",
+    "TEST",
+    "Answer",
+    "Artifacts",
+    "append_row",
+    "balanced_accuracy",
+    "collect_rows",
+    "compare",
+    "confusion_matrix",
+    "demo",
+    "evaluation",
+    "filtered",
+    "least_sure",
+    "open_run",
+    "ordered",
+    "peak_rss_mb",
+    "read_artifacts",
+    "read_relabelling",
+    "read_rows",
+    "surest_mistakes",
+    "thumbnail_path",
+    "train",
+    "update_saved",
+    "wilson_interval",
+    "with_test_split",
+    "with_total",
+]

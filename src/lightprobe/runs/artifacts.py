@@ -1,0 +1,225 @@
+"""What a run keeps beside its row, so that its report needs neither the model nor the photos.
+
+`RUN/artifacts/answers.csv` has a line a photo and split: what the model said of it, leave-one-out for the
+training photos. `RUN/artifacts/thumbnails/` has small pictures of the photos that a report shows, and
+`RUN/artifacts/run.json` says how to repeat the run. Thumbnails are named after a digest of the photo's path,
+so no name that a photo may have leads anywhere else.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lightprobe.csv_text import read_csv, write_csv
+from lightprobe.errors import DataError, ImageError
+from lightprobe.images import ImageSet, decode
+from lightprobe.json_text import to_json
+
+ARTIFACTS, ANSWERS, THUMBNAILS, FACTS = "artifacts", "answers.csv", "thumbnails", "run.json"
+LEFT_OUT, TEST = "left-out", "test"
+SHOWN = 14  # mistakes a split, and half as many unsure answers
+SIDE, QUALITY = 160, 72  # of a thumbnail: pixels, JPEG
+PACKAGES = ("lightprobe", "torch", "torchvision", "openvino", "numpy", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model said of one photo whose class is known.
+
+    Attributes
+    ----------
+    split : {"left-out", "test"}
+        Whether this is a training photo, asked of the model that never saw it, or a test photo.
+    path, label : str
+        The photo and its class.
+    answer, second : str
+        The most probable class, and the next.
+    probability, second_probability, label_probability : float
+        Of the answer, the second and the true class.
+    """
+
+    split: str
+    path: str
+    label: str
+    answer: str
+    probability: float
+    second: str
+    second_probability: float
+    label_probability: float
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is the photo's class."""
+        return self.answer == self.label
+
+    @property
+    def margin(self) -> float:
+        """How far the answer is ahead of the second."""
+        return self.probability - self.second_probability
+
+    @classmethod
+    def from_cells(cls, cells: dict[str, str]) -> Self:
+        """Read a line of the table."""
+        return cls(
+            cells["split"],
+            cells["path"],
+            cells["label"],
+            cells["answer"],
+            float(cells["probability"]),
+            cells["second"],
+            float(cells["second_probability"]),
+            float(cells["label_probability"]),
+        )
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """What lies in a run's artifacts folder.
+
+    Attributes
+    ----------
+    answers : tuple of Answer
+    facts : dict
+        `command`, `python`, `data`, `classes`, `versions`, `created`, `system`.
+    """
+
+    answers: tuple[Answer, ...]
+    facts: dict[str, Any]
+
+
+def answers_of(
+    split: str,
+    paths: Sequence[str],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    classes: Sequence[str],
+) -> list[Answer]:
+    """Write probabilities (n, n_classes) out as one answer a photo."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
+    top = np.take_along_axis(probabilities, order, axis=1)
+    return [
+        Answer(
+            split,
+            path,
+            classes[label],
+            classes[first],
+            round(float(p_first), 6),
+            classes[second],
+            round(float(p_second), 6),
+            round(float(row[label]), 6),
+        )
+        for path, label, (first, second), (p_first, p_second), row in zip(
+            paths, labels, order, top, probabilities, strict=True
+        )
+    ]
+
+
+def surest_mistakes(answers: Iterable[Answer], n: int = SHOWN) -> list[Answer]:
+    """Pick the wrong answers, those given with the highest probability first."""
+    return sorted((a for a in answers if not a.right), key=lambda a: -a.probability)[:n]
+
+
+def least_sure(answers: Iterable[Answer], n: int = SHOWN // 2) -> list[Answer]:
+    """Pick the answers whose second class came nearest."""
+    return sorted(answers, key=lambda a: a.margin)[:n]
+
+
+def keep(
+    run: Path,
+    images: ImageSet,
+    answers: Sequence[Answer],
+    classes: Sequence[str],
+    command: str,
+    python: str,
+    data: str = "",
+) -> None:
+    """Write a run's artifacts, replacing an earlier run's.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The photos that the answers speak of, and any others.
+    command, python : str
+        How the run was started, as far as it is known, and the classifier in Python.
+    data : str
+        Where the photos lie, as far as it is known.
+    """
+    folder = run / ARTIFACTS
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / THUMBNAILS).mkdir(parents=True)
+    write_csv(folder / ANSWERS, [field.name for field in fields(Answer)], map(astuple, answers))
+    facts = {
+        "command": command,
+        "python": python,
+        "data": str(Path(data).absolute()) if data and Path(data).exists() else data,
+        "classes": list(classes),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "system": platform.platform(),
+    }
+    (folder / FACTS).write_text(to_json(facts, indent=1) + "\n", encoding="utf-8")
+    positions = {path: index for index, path in enumerate(images.paths)}
+    for answer in _shown(answers):
+        if answer.path in positions:
+            _write_thumbnail(images, positions[answer.path], thumbnail_path(run, answer.path))
+
+
+def read_artifacts(run: Path) -> Artifacts | None:
+    """Read what `keep` wrote; None if there is nothing.
+
+    Raises
+    ------
+    DataError
+        If it is damaged.
+    """
+    folder = run / ARTIFACTS
+    if not folder.is_dir():
+        return None
+    try:
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        return Artifacts(tuple(map(Answer.from_cells, read_csv(folder / ANSWERS))), facts)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{folder} is damaged ({error}): delete it for a report without photos, or train again."
+        ) from None
+
+
+def thumbnail_path(run: Path, photo: str) -> Path:
+    """Where the thumbnail of a photo lies, if there is one."""
+    name = hashlib.blake2b(photo.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    return run / ARTIFACTS / THUMBNAILS / f"{name}.jpg"
+
+
+def _shown(answers: Sequence[Answer]) -> list[Answer]:
+    """Pick the answers whose photos a report shows."""
+    return [
+        answer
+        for split in (LEFT_OUT, TEST)
+        for pick in (surest_mistakes, least_sure)
+        for answer in pick([a for a in answers if a.split == split])
+    ]
+
+
+def _write_thumbnail(images: ImageSet, index: int, path: Path) -> None:
+    """Write a small picture; a photo that is gone by now has none."""
+    try:
+        pixels = decode(images.read(index), max_pixels=images.max_pixels, at_least=SIDE)
+    except ImageError:
+        return
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((SIDE, SIDE))
+    buffer = BytesIO()
+    picture.save(buffer, "JPEG", quality=QUALITY)
+    path.write_bytes(buffer.getvalue())

@@ -1,0 +1,177 @@
+"""One run, one row: train into a folder and write down what it took and what came of it."""
+
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from lightprobe._version import __version__
+from lightprobe.backprop import GradientClassifier, Scratch, TrainedModel
+from lightprobe.csv_text import write_csv
+from lightprobe.errors import OptionError
+from lightprobe.images import ImageSet, Skipped, count_skipped, holdout_mask
+from lightprobe.json_text import to_json
+from lightprobe.photo_model import PhotoClassifier, PhotoModel, evaluate, model_bytes
+from lightprobe.runs.artifacts import LEFT_OUT, TEST, answers_of, keep
+from lightprobe.runs.epochs import CURVES, EpochLog, draw_curves
+from lightprobe.runs.facts import with_total
+from lightprobe.runs.metrics import evaluation
+
+Row = dict[str, Any]
+
+LOG = "log.txt"
+BACKBONE = "backbone.safetensors"
+
+
+def train(
+    images: ImageSet,
+    classifier: PhotoClassifier[Any],
+    out: Path,
+    *,
+    command: str = "",
+    data: str = "",
+) -> Row:
+    """Fit, save, test and record.
+
+    Parameters
+    ----------
+    images : ImageSet
+        Training photos and, if it has them, test photos.
+    classifier : ImageClassifier, LinearProbe, FineTune or Scratch
+        Unfitted; fitted when this returns.
+    out : Path
+        The run's folder: `model/`, `rows.jsonl` (one row more), `skipped.csv`, `log.txt` and `artifacts/` go
+        there. Methods by gradients add their epochs (`rows.jsonl`, `epochs.csv`, `curves.png`) and
+        `checkpoint/`, and training from scratch the network alone, `backbone.safetensors`, for `--weights`.
+    command : str
+        The command line that asked for this, for the report.
+    data : str
+        Where the photos lie, for those who want to see them later.
+
+    Returns
+    -------
+    row : dict
+        JSON values, the same as in `rows.jsonl`.
+    """
+    with open_run(out):
+        if isinstance(classifier, GradientClassifier):
+            log = EpochLog(out, classifier.method, resume=classifier.resume)
+            classifier.set_params(checkpoint=out / "checkpoint", watch_test=True, on_epoch=log)
+        start = time.perf_counter()
+        fitted: PhotoModel = classifier.fit(images).fitted
+        train_seconds = time.perf_counter() - start
+        model = classifier.save(out / "model")
+        if isinstance(fitted, TrainedModel):
+            train_seconds -= fitted.watched_seconds
+            draw_curves(fitted.history, fitted.best_epoch, out / CURVES)
+        if isinstance(classifier, Scratch):
+            classifier.save_backbone(out / BACKBONE)
+        test = images.test
+        tested = None if test is None else evaluate(fitted, test, classifier.runtime)
+        skipped = tuple(dict.fromkeys(fitted.skipped + (tested.skipped if tested else ())))
+        _write_skipped(out / "skipped.csv", skipped)
+        classes = list(fitted.classes)
+        summary = evaluation(tested.labels, tested.probabilities, classes) if tested else {}
+        row: Row = {
+            **fitted.facts(),
+            "n_test": summary.get("n", 0),
+            "n_classes": len(classes),
+            "n_skipped": count_skipped(skipped),
+            "test_accuracy": summary.get("accuracy"),
+            "test_accuracy_ci95": summary.get("accuracy_ci95"),
+            "test_balanced_accuracy": summary.get("balanced_accuracy"),
+            "expected_calibration_error": summary.get("expected_calibration_error"),
+            "calibration_error_limit95": summary.get("calibration_error_limit95"),
+            "peak_rss_mb": peak_rss_mb(),
+            "model_bytes": model_bytes(model),
+            "seed": classifier.runtime.seed,
+            "version": __version__,
+            "model": str(model),
+            "train_seconds": train_seconds,
+            "seconds": with_total({**fitted.seconds, "predict": tested.seconds if tested else 0.0}),
+        }
+        append_row(out, row)
+        answers = []
+        if (left_out := fitted.left_out()) is not None:
+            answers += answers_of(LEFT_OUT, *left_out, classes)
+        if tested is not None:
+            answers += answers_of(TEST, tested.paths, tested.labels, tested.probabilities, classes)
+        keep(out, images, answers, classes, command, repr(classifier), data)
+    return row
+
+
+def make_run_folder(out: Path) -> None:
+    """Make the folder, unless something other than a run lies there."""
+    if out.exists() and not out.is_dir():
+        raise OptionError(f"{out} is a file: name a folder for the run with --out.")
+    if out.is_dir() and any(out.iterdir()) and not (out / LOG).exists():
+        raise OptionError(f"{out} holds other things than a run: name a new folder with --out.")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def open_run(out: Path) -> Iterator[None]:
+    """Make a run's folder, or go on in one, and log there what the package says."""
+    make_run_folder(out)
+    with _log_to(out / LOG):
+        yield
+
+
+def append_row(run: Path, row: Row) -> None:
+    """Add one line to the run's `rows.jsonl`."""
+    with (run / "rows.jsonl").open("a", encoding="utf-8", newline="\n") as file:
+        file.write(to_json(row) + "\n")
+
+
+def with_test_split(images: ImageSet, fraction: float | None, random_state: int) -> ImageSet:
+    """Keep a stratified share of the photos for test, whole groups together.
+
+    Raises
+    ------
+    OptionError
+        If the data has a test split already.
+    """
+    if fraction is None:
+        return images
+    if images.test is not None:
+        raise OptionError("The data has a test split of its own: leave --test-fraction out.")
+    held = holdout_mask(images.labels, fraction, groups=images.groups, random_state=random_state)
+    return replace(images, splits=np.where(held, "test", "train"))
+
+
+def peak_rss_mb() -> float:
+    """Most memory that this process has held so far, in MB (10⁶ bytes)."""
+    if sys.platform == "win32":
+        return float(psutil.Process().memory_info().peak_wset / 1e6)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _write_skipped(path: Path, skipped: tuple[Skipped, ...]) -> None:
+    write_csv(path, ("path", "reason"), ((s.path, s.reason) for s in skipped))
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Write what the package says to a file as well."""
+    handler = logging.FileHandler(path, mode="a", encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package = logging.getLogger("lightprobe")
+    level = package.level
+    package.addHandler(handler)
+    package.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        package.setLevel(level)
+        package.removeHandler(handler)
+        handler.close()
