@@ -155,7 +155,7 @@ def add_size_limit(parser: argparse._ActionsContainer) -> None:
         "--max-megapixels",
         type=positive_float,
         metavar="N",
-        help="skip pictures that take more in memory (89); large JPEGs are decoded at a reduced scale",
+        help="skip pictures that take more once decoded (89)",
     )
 
 
