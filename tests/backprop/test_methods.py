@@ -17,7 +17,7 @@ from tests.backprop.conftest import PLAIN, Toys, toys
 
 from lightprobe import load
 from lightprobe.backbones import create_backbone
-from lightprobe.backprop import FineTune, LinearProbe, Recipe, Scratch
+from lightprobe.backprop import FineTune, LinearProbe, Recipe, Scratch, trainables
 from lightprobe.backprop.base import GradientClassifier
 from lightprobe.backprop.batches import Batch
 from lightprobe.errors import DataError, LightprobeError, ModelFileError, OptionError
