@@ -69,7 +69,7 @@ def rooms_imported(path: Path) -> set[str]:
 def exports(package: str) -> dict[str, str]:
     """Where each name that a room offers is defined, by its stub."""
     stub = BY_NAME[package].with_suffix(".pyi")
-    homes = {}
+    homes: dict[str, str] = {}
     for node in ast.parse(stub.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom):
             homes |= {alias.name: f"{package}.{node.module}" for alias in node.names}

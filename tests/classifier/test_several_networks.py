@@ -1,6 +1,5 @@
 """Several networks: each alone and all side by side are compared, and only what is needed is kept."""
 
-import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from tests.toys import draw_toys
 
 from lightprobe import ImageClassifier, load
 from lightprobe.backbones import create_backbone
+from lightprobe.classifier import fitting
 from lightprobe.classifier.settings import of_each
 from lightprobe.errors import BackboneError, OptionError
 from lightprobe.export import export
@@ -31,8 +31,7 @@ def toy_classifier(**parameters: Any) -> ImageClassifier:
 
 def only_the_sum(patch: pytest.MonkeyPatch) -> None:
     """Compare nothing else: the toys are too easy for a sum to win."""
-    module = importlib.import_module("lightprobe.classifier.fit")  # the package's name for the function
-    patch.setattr(module, "choices", lambda tap_sets, *rest: choices(list(tap_sets)[-1:], *rest))
+    patch.setattr(fitting, "choices", lambda tap_sets, *rest: choices(list(tap_sets)[-1:], *rest))
 
 
 @pytest.fixture(scope="module")

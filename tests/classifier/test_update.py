@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lightprobe.classifier.kept import Roster
 from PIL import Image
 from tests.toys import toy_image
 
 from lightprobe import ImageClassifier, load
+from lightprobe.classifier.training_record import TrainingIndex
 from lightprobe.errors import DataError, OptionError
 from lightprobe.images import open_images
 from lightprobe.paths import cache_folder
@@ -194,14 +194,14 @@ def test_a_model_that_keeps_nothing_says_so_and_holds_no_name(toy_folder: Path, 
     assert "keeps nothing" in (folder / "README.md").read_text(encoding="utf-8")
 
 
-def roster(*names: str, contents: str = "") -> Roster:
+def index_of(*names: str, contents: str = "") -> TrainingIndex:
     digests = [[ord(mark)] * 20 for mark in contents or "abcdefgh"[: len(names)]]
-    return Roster(names, np.array(digests, dtype=np.uint8), np.zeros(len(names), dtype=np.int64))
+    return TrainingIndex(names, np.array(digests, dtype=np.uint8), np.zeros(len(names), dtype=np.int64))
 
 
 def test_a_photo_is_found_by_any_spelling_of_its_name() -> None:
     accent = unicodedata.normalize("NFC", "café/é.jpg")
-    known = roster("cat/1.jpg", accent, unicodedata.normalize("NFD", "old/ö.jpg"))
+    known = index_of("cat/1.jpg", accent, unicodedata.normalize("NFD", "old/ö.jpg"))
     spelled = {
         "./cat/1.jpg": 0,
         "cat\\1.jpg": 0,
@@ -216,7 +216,7 @@ def test_a_photo_is_found_by_any_spelling_of_its_name() -> None:
 
 
 def test_copies_of_a_photo_are_found_with_it_and_take_one_label() -> None:
-    known = roster("train/cat/1.jpg", "val/cat/copy.jpg", "train/dog/2.jpg", contents="aab")
+    known = index_of("train/cat/1.jpg", "val/cat/copy.jpg", "train/dog/2.jpg", contents="aab")
     assert known.find(["val/cat/copy.jpg"]).tolist() == [0, 1]
     assert known.corrections({"train/cat/1.jpg": "fox"}) == {
         0: ("fox", "train/cat/1.jpg"),

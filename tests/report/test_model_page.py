@@ -8,7 +8,7 @@ from lightprobe import ImageClassifier
 from lightprobe.errors import DataError
 from lightprobe.images import open_images
 from lightprobe.report import comparison_section, write_report
-from lightprobe.runs.artifacts import FOLDER, read_artifacts
+from lightprobe.runs.artifacts import ARTIFACTS, read_artifacts
 from lightprobe.runs.training_run import train
 
 CLASSES = ("daisy", "rose", "tulip")
@@ -74,7 +74,7 @@ def test_hostile_names_are_text_and_nothing_else(tmp_path: Path) -> None:
     for name in HOSTILE:
         assert name in page.text
     assert "49" not in re.findall(r"etc \$x\$ & (\S+)", page.text)
-    outside = [p for p in tmp_path.rglob("*.jpg") if p.parent != run / FOLDER / "thumbnails"]
+    outside = [p for p in tmp_path.rglob("*.jpg") if p.parent != run / ARTIFACTS / "thumbnails"]
     assert outside == []
 
 
@@ -128,7 +128,7 @@ def test_a_training_keeps_what_its_page_needs_and_the_page_needs_no_model(
 
 
 def test_damaged_evidence_is_named(run: Path) -> None:
-    (run / FOLDER / "answers.csv").write_text("split,path\nleft-out,x\n", encoding="utf-8")
+    (run / ARTIFACTS / "answers.csv").write_text("split,path\nleft-out,x\n", encoding="utf-8")
     with pytest.raises(DataError, match="evidence is damaged"):
         write_report(run)
 

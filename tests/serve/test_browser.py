@@ -15,7 +15,7 @@ pytest.importorskip("playwright", reason="playwright is not installed")
 
 from lightprobe import load
 from lightprobe.images import open_images
-from lightprobe.serve import Album, Desk, Service, add_page, create_app
+from lightprobe.serve import Album, PageActions, Service, add_page, create_app
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 pytestmark = [
@@ -80,8 +80,8 @@ def server(service: Service, training_photos: Path, tmp_path: Path) -> Iterator[
     report = tmp_path / "report.html"
     report.write_text('<!doctype html><html lang="en"><title>Report</title><h1>How it went</h1></html>')
     app = create_app(service, allow_teaching=True, report=report)
-    desk = Desk(service, Album(open_images(training_photos)))
-    add_page(app, desk, service.limits, allow_teaching=True, report=report)
+    actions = PageActions(service, Album(open_images(training_photos)))
+    add_page(app, actions, service.limits, allow_teaching=True, report=report)
     server = Server(app)
     yield server
     server.close()

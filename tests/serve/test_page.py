@@ -13,7 +13,7 @@ from tests.serve.servers import Server
 
 pytest.importorskip("gradio", reason="the extra web is not installed")
 
-from lightprobe.serve import Album, Desk, Service, add_page, create_app
+from lightprobe.serve import Album, PageActions, Service, add_page, create_app
 from lightprobe.serve.page import _take_as_it_is
 
 
@@ -23,7 +23,7 @@ def server(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     report = tmp_path / "report.html"
     report.write_text("<title>How it went</title>", encoding="utf-8")
     app = create_app(service, allow_teaching=True, report=report)
-    add_page(app, Desk(service, Album()), service.limits, allow_teaching=True, report=report)
+    add_page(app, PageActions(service, Album()), service.limits, allow_teaching=True, report=report)
     server = Server(app)
     yield server
     server.close()

@@ -36,14 +36,14 @@ def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C."""
     from lightprobe.cli import output
     from lightprobe.models import load_optical
-    from lightprobe.serve import Album, Desk, Limits, Service, add_page, create_app, originals, serve
+    from lightprobe.serve import Album, Limits, PageActions, Service, add_page, create_app, originals, serve
 
     model = load_optical(args.model, "serving")
     limits = Limits() if args.max_megapixels is None else Limits(pixels=round(args.max_megapixels * 1e6))
     service = Service(model.fitted, args.model, model.saved_parameters(), runtime(args), limits)
-    desk = Desk(service, Album(originals(args.model, args.photos)))
+    actions = PageActions(service, Album(originals(args.model, args.photos)))
     report = args.model.absolute().parent / "report.html"
     app = create_app(service, allow_teaching=args.allow_teaching, report=report)
-    add_page(app, desk, service.limits, allow_teaching=args.allow_teaching, report=report)
+    add_page(app, actions, service.limits, allow_teaching=args.allow_teaching, report=report)
     serve(app, args.host, args.port, ready=output.serving)
     return 0

@@ -1,4 +1,4 @@
-from .actions import Desk
+from .actions import PageActions
 from .album import Album, originals
 from .api import create_app
 from .limits import Limits
@@ -8,8 +8,8 @@ from .service import Service
 
 __all__ = [
     "Album",
-    "Desk",
     "Limits",
+    "PageActions",
     "Service",
     "add_page",
     "create_app",

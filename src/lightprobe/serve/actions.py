@@ -11,7 +11,7 @@ from lightprobe.errors import DataError, ImageError
 from lightprobe.images import Source, ZipSource, class_name, read_file
 from lightprobe.photo_model import Argument, Prediction
 from lightprobe.prediction_files import CsvForm
-from lightprobe.serve import pieces
+from lightprobe.serve import html
 from lightprobe.serve.album import Album
 from lightprobe.serve.service import Service
 
@@ -71,7 +71,7 @@ class _Upload:
         return read_file(str(self._file))
 
 
-class Desk:
+class PageActions:
     """The page's work, for many visitors at once.
 
     Parameters
@@ -94,12 +94,12 @@ class Desk:
         try:
             content = _Upload(photo, self._service.limits.file_bytes).read()
         except ImageError as error:
-            return Shown(pieces.refusal(f"{photo.name}: {error.reason}."), {}, "")
+            return Shown(html.refusal(f"{photo.name}: {error.reason}."), {}, "")
         why = REASONS if self._service.explains else 0
         (said,) = self._service.predict([(photo.name, content)], TOP, unknown=UNKNOWN, why=why)
         shares = dict(zip(said.labels, said.probabilities, strict=True))
-        answer = pieces.answer(said, self._service.known_class(content))
-        return Shown(answer, shares, pieces.reasons(said.why, self._picture) if said.why else "")
+        answer = html.answer(said, self._service.known_class(content))
+        return Shown(answer, shares, html.reasons(said.why, self._picture) if said.why else "")
 
     def teach(self, photo: Path, label: str) -> str:
         """Teach that a photo is really a `label`, and say what that did to the model.
@@ -118,7 +118,7 @@ class Desk:
         after = self._service.teach(photo.name, content, label)
         self._album.add(content)
         new = "" if label in before["classes"] else ", a new class"
-        right, was_right = (pieces.percent(facts["loo_accuracy"]) for facts in (after, before))
+        right, was_right = (html.percent(facts["loo_accuracy"]) for facts in (after, before))
         return (
             f"Learnt: this is {label}{new}. {after['n_train']:,} training photos of {len(after['classes'])} "
             f"classes, right on {right} of new photos ({was_right} before). "
@@ -156,7 +156,7 @@ class Desk:
         form = CsvForm(1)
         text = form.header() + "".join(form.line(answer) for answer in answers)
         table.write_bytes(encoded(text))
-        return pieces.table(answers)
+        return html.table(answers)
 
     def _answers(self, photos: Iterable[_Photo]) -> Iterator[Prediction]:
         rest = iter(photos)

@@ -19,8 +19,8 @@ from fastapi import FastAPI
 
 from lightprobe.errors import LightprobeError, MissingExtraError
 from lightprobe.images import IMAGE_SUFFIXES
-from lightprobe.serve import pieces
-from lightprobe.serve.actions import TOP, Desk
+from lightprobe.serve import html
+from lightprobe.serve.actions import TOP, PageActions
 from lightprobe.serve.limits import Limits
 
 HOUR: Final = 3600
@@ -29,13 +29,15 @@ REPORT: Final = '<iframe class="lp-report" src="report" title="Report of the tra
 NO_REPORT: Final = "There is no report beside the model: lightprobe report RUN writes one."
 
 
-def add_page(app: FastAPI, desk: Desk, limits: Limits, *, allow_teaching: bool, report: Path) -> None:
+def add_page(
+    app: FastAPI, actions: PageActions, limits: Limits, *, allow_teaching: bool, report: Path
+) -> None:
     """Put the page at / of an application whose other addresses stay as they are.
 
     Parameters
     ----------
     app : FastAPI
-    desk : Desk
+    actions : PageActions
     limits : Limits
         What one upload may have.
     allow_teaching : bool
@@ -52,7 +54,7 @@ def add_page(app: FastAPI, desk: Desk, limits: Limits, *, allow_teaching: bool, 
             raise MissingExtraError("gradio", "web", "the page") from None
 
         async def mount() -> None:
-            blocks = _blocks(gr, desk, uploads, allow_teaching=allow_teaching, report=report)
+            blocks = _blocks(gr, actions, uploads, allow_teaching=allow_teaching, report=report)
             gr.mount_gradio_app(
                 app,
                 blocks,
@@ -73,19 +75,19 @@ def add_page(app: FastAPI, desk: Desk, limits: Limits, *, allow_teaching: bool, 
         asyncio.run(mount())
 
 
-def _blocks(gr: Any, desk: Desk, uploads: Path, *, allow_teaching: bool, report: Path) -> Any:
+def _blocks(gr: Any, actions: PageActions, uploads: Path, *, allow_teaching: bool, report: Path) -> Any:
     with gr.Blocks(title="lightprobe", analytics_enabled=False, delete_cache=(HOUR, HOUR)) as blocks:
-        heading = gr.HTML(pieces.heading(desk.facts), **_PLAIN)
+        heading = gr.HTML(html.heading(actions.facts), **_PLAIN)
         with gr.Tab("One photo"):
-            _one_photo(gr, desk, heading, allow_teaching=allow_teaching)
+            _one_photo(gr, actions, heading, allow_teaching=allow_teaching)
         with gr.Tab("Many photos"):
-            _many_photos(gr, desk, uploads)
+            _many_photos(gr, actions, uploads)
         with gr.Tab("Model") as tab:
-            facts = gr.HTML(pieces.model(desk.facts), **_PLAIN)
-            gr.HTML(REPORT if report.is_file() else pieces.notice(NO_REPORT), **_PLAIN)
+            facts = gr.HTML(html.model(actions.facts), **_PLAIN)
+            gr.HTML(REPORT if report.is_file() else html.notice(NO_REPORT), **_PLAIN)
         # Others may have taught since the page was made, and since this visitor came.
-        blocks.load(lambda: pieces.heading(desk.facts), outputs=heading, **_QUIET)
-        tab.select(lambda: pieces.model(desk.facts), outputs=facts, **_QUIET)
+        blocks.load(lambda: html.heading(actions.facts), outputs=heading, **_QUIET)
+        tab.select(lambda: html.model(actions.facts), outputs=facts, **_QUIET)
     blocks.queue(default_concurrency_limit=VISITORS)
     return blocks
 
@@ -94,7 +96,7 @@ _PLAIN: Final[dict[str, Any]] = {"apply_default_css": False, "padding": False}
 _QUIET: Final[dict[str, Any]] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def _one_photo(gr: Any, desk: Desk, heading: Any, *, allow_teaching: bool) -> None:
+def _one_photo(gr: Any, actions: PageActions, heading: Any, *, allow_teaching: bool) -> None:
     with gr.Row(equal_height=False):
         photo = gr.Image(
             label="Photo",
@@ -120,7 +122,7 @@ def _one_photo(gr: Any, desk: Desk, heading: Any, *, allow_teaching: bool) -> No
             )
             with gr.Group(visible=False, elem_id="teaching") as teaching:
                 label = gr.Dropdown(
-                    desk.facts["classes"],
+                    actions.facts["classes"],
                     value=None,
                     label="This is really a …",
                     info="Choose a class, or write a new one.",
@@ -136,17 +138,23 @@ def _one_photo(gr: Any, desk: Desk, heading: Any, *, allow_teaching: bool) -> No
     def show(path: str | None) -> tuple[Any, ...]:
         if path is None:
             return "", gr.update(value=None, visible=False), "", gr.update(visible=False), gr.update()
-        shown = desk.ask(Path(path))
+        shown = actions.ask(Path(path))
         bars = gr.update(value=shown.shares or None, visible=bool(shown.shares))
         group = gr.update(visible=allow_teaching and bool(shown.shares))
-        return shown.answer, bars, shown.reasons, group, gr.update(choices=desk.facts["classes"], value=None)
+        return (
+            shown.answer,
+            bars,
+            shown.reasons,
+            group,
+            gr.update(choices=actions.facts["classes"], value=None),
+        )
 
     def learn(path: str | None, name: str | None) -> tuple[Any, ...]:
         try:
-            said = pieces.notice(desk.teach(Path(path or ""), name or ""))
+            said = html.notice(actions.teach(Path(path or ""), name or ""))
         except LightprobeError as error:
-            return pieces.refusal(str(error)), gr.update(), *[gr.update()] * 5
-        return said, pieces.heading(desk.facts), *show(path)
+            return html.refusal(str(error)), gr.update(), *[gr.update()] * 5
+        return said, html.heading(actions.facts), *show(path)
 
     shown = [answer, shares, reasons, teaching, label]
     photo.input(lambda path: ("", *show(path)), photo, [taught, *shown], **_QUIET)
@@ -154,10 +162,10 @@ def _one_photo(gr: Any, desk: Desk, heading: Any, *, allow_teaching: bool) -> No
         # One at a time: those who wait for their turn hold no thread that answers need.
         alone: dict[str, Any] = {**_QUIET, "concurrency_limit": 1, "concurrency_id": "teaching"}
         teach.click(learn, [photo, label], [taught, heading, *shown], **alone)
-        save.click(_or_refusal(desk.save), outputs=taught, **alone)
+        save.click(_or_refusal(actions.save), outputs=taught, **alone)
 
 
-def _many_photos(gr: Any, desk: Desk, uploads: Path) -> None:
+def _many_photos(gr: Any, actions: PageActions, uploads: Path) -> None:
     given = gr.File(
         label="Photos, or zips of photos",
         file_count="multiple",
@@ -172,9 +180,9 @@ def _many_photos(gr: Any, desk: Desk, uploads: Path) -> None:
             return "", gr.update(visible=False)
         file = Path(tempfile.mkdtemp(dir=uploads), "answers.csv")
         try:
-            said = desk.ask_many([Path(path) for path in paths], file)
+            said = actions.ask_many([Path(path) for path in paths], file)
         except LightprobeError as error:
-            return pieces.refusal(str(error)), gr.update(visible=False)
+            return html.refusal(str(error)), gr.update(visible=False)
         return said, gr.update(value=str(file), visible=True)
 
     given.change(answer, given, [table, download], show_progress="minimal", api_visibility="private")
@@ -183,9 +191,9 @@ def _many_photos(gr: Any, desk: Desk, uploads: Path) -> None:
 def _or_refusal(do: Callable[[], str]) -> Callable[[], str]:
     def done() -> str:
         try:
-            return pieces.notice(do())
+            return html.notice(do())
         except LightprobeError as error:
-            return pieces.refusal(str(error))
+            return html.refusal(str(error))
 
     return done
 

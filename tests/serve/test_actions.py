@@ -13,12 +13,12 @@ from lightprobe import ImageClassifier, load
 from lightprobe.errors import DataError, LightprobeError
 from lightprobe.images import open_images
 from lightprobe.runs.artifacts import keep
-from lightprobe.serve import Album, Desk, Service, originals
+from lightprobe.serve import Album, PageActions, Service, originals
 
 
 @pytest.fixture
-def desk(service: Service, training_photos: Path) -> Desk:
-    return Desk(service, Album(open_images(training_photos)))
+def actions(service: Service, training_photos: Path) -> PageActions:
+    return PageActions(service, Album(open_images(training_photos)))
 
 
 def put(folder: Path, name: str, content: bytes) -> Path:
@@ -27,9 +27,11 @@ def put(folder: Path, name: str, content: bytes) -> Path:
     return path
 
 
-def test_a_photo_is_answered_with_shares_and_the_photos_that_argued(desk: Desk, tmp_path: Path) -> None:
+def test_a_photo_is_answered_with_shares_and_the_photos_that_argued(
+    actions: PageActions, tmp_path: Path
+) -> None:
     for kind in CLASSES:
-        shown = desk.ask(put(tmp_path, f"{kind}.png", photo(kind, 300)))
+        shown = actions.ask(put(tmp_path, f"{kind}.png", photo(kind, 300)))
         assert f"<strong>{kind}</strong>" in shown.answer
         assert max(shown.shares, key=shown.shares.__getitem__) == kind
         assert sum(shown.shares.values()) == pytest.approx(1, abs=1e-6)
@@ -37,66 +39,66 @@ def test_a_photo_is_answered_with_shares_and_the_photos_that_argued(desk: Desk, 
         assert shown.reasons.count('src="data:image/jpeg') >= 6
 
 
-def test_what_is_taught_is_known_when_it_is_asked_again(desk: Desk, tmp_path: Path) -> None:
+def test_what_is_taught_is_known_when_it_is_asked_again(actions: PageActions, tmp_path: Path) -> None:
     shots = [put(tmp_path, f"{seed}.png", photo("plain", seed)) for seed in (500, 501, 502)]
     asked = put(tmp_path, "asked.png", photo("plain", 510))
-    assert "zebra" not in desk.ask(asked).answer
+    assert "zebra" not in actions.ask(asked).answer
     for shot in shots:
-        said = desk.teach(shot, " zebra ")
+        said = actions.teach(shot, " zebra ")
     assert "this is zebra." in said
     assert "39 training photos of 4 classes" in said
-    shown = desk.ask(asked)
+    shown = actions.ask(asked)
     assert "<strong>zebra</strong>" in shown.answer
     assert "500.png" in shown.reasons, "the photos that were taught argue, and are shown"
     assert shown.reasons.count("lp-gone") == 0
     assert load(tmp_path / "model").n_train_ == 36
-    assert str(tmp_path / "model") in desk.save()
+    assert str(tmp_path / "model") in actions.save()
     assert load(tmp_path / "model").n_train_ == 39
 
 
 def test_a_photo_that_was_corrected_is_answered_so_whatever_the_others_say(
-    desk: Desk, tmp_path: Path
+    actions: PageActions, tmp_path: Path
 ) -> None:
     shot = put(tmp_path, "shot.png", photo("stripes", 500))
-    desk.teach(shot, "noise")
-    shown = desk.ask(shot)
+    actions.teach(shot, "noise")
+    shown = actions.ask(shot)
     assert "<strong>noise</strong> <span>as it was taught</span>" in shown.answer
     assert "would say stripes" in shown.answer
     assert max(shown.shares, key=shown.shares.__getitem__) == "stripes", "the bars are the model's own"
-    desk.teach(shot, "stripes")
-    assert "<strong>stripes</strong>" in desk.ask(shot).answer
-    assert "flatters" in desk.ask(shot).answer
-    assert desk.facts["n_train"] == 37
+    actions.teach(shot, "stripes")
+    assert "<strong>stripes</strong>" in actions.ask(shot).answer
+    assert "flatters" in actions.ask(shot).answer
+    assert actions.facts["n_train"] == 37
 
 
 def test_a_model_that_keeps_sums_is_taught_and_corrected_too(training_photos: Path, tmp_path: Path) -> None:
     model = ImageClassifier(**FIXED, pool="avg", encode="l2", kernel="linear", keep="sums")
     model.fit(training_photos)
     service = Service(model.fitted, tmp_path / "model", model.saved_parameters(), model.runtime)
-    desk = Desk(service, Album())
+    actions = PageActions(service, Album())
     shot = put(tmp_path, "shot.png", photo("plain", 500))
-    assert desk.ask(shot).reasons == "", "such a model keeps no photo's features, and cannot say why"
-    desk.teach(shot, "noise")
+    assert actions.ask(shot).reasons == "", "such a model keeps no photo's features, and cannot say why"
+    actions.teach(shot, "noise")
     assert service.known_class(shot.read_bytes()) == "noise"
-    assert "37 training photos of 3 classes" in desk.teach(shot, "disc")
+    assert "37 training photos of 3 classes" in actions.teach(shot, "disc")
     assert service.known_class(shot.read_bytes()) == "disc"
     service.close()
 
 
-def test_a_broken_file_gets_a_sentence_wherever_it_is_given(desk: Desk, tmp_path: Path) -> None:
+def test_a_broken_file_gets_a_sentence_wherever_it_is_given(actions: PageActions, tmp_path: Path) -> None:
     broken = put(tmp_path, "broken <b>.jpg", b"\xff\xd8\xff no")
-    shown = desk.ask(broken)
+    shown = actions.ask(broken)
     assert "broken &lt;b&gt;.jpg: damaged or truncated JPEG." in shown.answer
     assert (shown.shares, shown.reasons) == ({}, "")
     with pytest.raises(LightprobeError, match="damaged"):
-        desk.teach(broken, "disc")
+        actions.teach(broken, "disc")
     large = put(tmp_path, "large.png", photo("noise", 1) + b"0" * 20_000)
-    assert "20000 are allowed" in desk.ask(large).answer
+    assert "20000 are allowed" in actions.ask(large).answer
     with pytest.raises(DataError, match="allowed"):
-        desk.teach(large, "disc")
+        actions.teach(large, "disc")
 
 
-def test_many_photos_and_zips_become_one_table(desk: Desk, tmp_path: Path) -> None:
+def test_many_photos_and_zips_become_one_table(actions: PageActions, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "some.zip", "w") as archive:
         for kind in CLASSES:
             archive.writestr(f"in/{kind}.png", photo(kind, 300))
@@ -105,7 +107,7 @@ def test_many_photos_and_zips_become_one_table(desk: Desk, tmp_path: Path) -> No
     good = put(tmp_path, "alone.png", photo("disc", 301))
     bad = put(tmp_path, "bad.png", b"no")
     table = tmp_path / "answers.csv"
-    page = desk.ask_many([good, tmp_path / "some.zip", bad], table)
+    page = actions.ask_many([good, tmp_path / "some.zip", bad], table)
     rows = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines()))
     assert [row["path"] for row in rows] == [
         "alone.png", "some.zip/in/disc.png", "some.zip/in/large.png", "some.zip/in/noise.png",
@@ -118,12 +120,12 @@ def test_many_photos_and_zips_become_one_table(desk: Desk, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("n", "words"), [(41, "41 photos, and 40 at a time"), (0, "no photos in this")])
-def test_too_many_and_none_are_refused(desk: Desk, tmp_path: Path, n: int, words: str) -> None:
+def test_too_many_and_none_are_refused(actions: PageActions, tmp_path: Path, n: int, words: str) -> None:
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for place in range(n):
             archive.writestr(f"{place}.png", b"x")
     with pytest.raises(DataError, match=words):
-        desk.ask_many([tmp_path / "many.zip"], tmp_path / "answers.csv")
+        actions.ask_many([tmp_path / "many.zip"], tmp_path / "answers.csv")
 
 
 def test_a_training_photo_is_shown_only_if_it_is_the_very_one(
