@@ -23,3 +23,15 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def toy_folder(tmp_path: Path) -> Path:
     """Twelve training and four test photos of each of three classes."""
     return draw_toys(tmp_path)
+
+
+@pytest.fixture
+def int8() -> None:
+    """Skip where int8 networks cannot run: without what calibrates them, or without int8 products."""
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")
+    import torch
+
+    from lightprobe.backbones.engines.devices import has_int8
+
+    if not has_int8(torch.device("cpu")):
+        pytest.skip("this processor has neither VNNI nor Arm's dot products: its int8 products saturate")
