@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lightprobe.backbones import Pool
 from lightprobe.classifier.changes import Changes
@@ -16,15 +17,14 @@ from lightprobe.classifier.fitting import fit
 from lightprobe.classifier.settings import OneOrSeveral, Settings, plain
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums
 from lightprobe.classifier.updating import update
-from lightprobe.errors import ModelFileError
 from lightprobe.head import Novelty, OpticalRidge
 from lightprobe.images import open_unlabelled
+from lightprobe.learned import Learned
 from lightprobe.photo_model import (
     Explanation,
     PhotoClassifier,
     features_of,
     open_labelled,
-    read_model,
 )
 from lightprobe.selection import Candidate, Choice
 
@@ -146,6 +146,19 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     >>> clf = ImageClassifier().fit("photos/")  # doctest: +SKIP
     >>> clf.loo_accuracy_, clf.predict(["new.jpg"])  # doctest: +SKIP
     """
+
+    choice_ = Learned[Choice]("choice")
+    loo_accuracy_ = Learned[float]("head.loo_accuracy")
+    loo_scores_ = Learned[NDArray[np.float64]]("head.loo_scores")
+    optimism_ = Learned[float]("optimism")
+    cut_gain_ = Learned[float | None]("cut_gain")
+    n_groups_ = Learned[int | None]("n_groups")
+    n_cached_ = Learned[int]("n_cached")
+    novelty_ = Learned[Novelty]("novelty")
+    stale_ = Learned[bool]("stale")
+    _compared = Learned[tuple[Candidate, ...]]("candidates")
+    _names = Learned[tuple[str, ...]]("paths")
+    _record = Learned[TrainingRows | TrainingSums | None]("record")
 
     def __init__(
         self,
@@ -297,25 +310,6 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         answers = answer(features_of(model, open_unlabelled(data), self.runtime))
         return [prediction.why for prediction in answers if prediction.why is not None]
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read a model that `save` wrote; nothing is unpickled.
-
-        Raises
-        ------
-        ModelFileError
-            If there is no model, or it is foreign, damaged, changed or of another format version.
-        """
-        tensors, config = read_model(Path(folder))
-        try:
-            model = cls(**config["parameters"])
-            model._fitted = Fitted.from_tensors(tensors, config, model.settings)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(
-                f"{folder} is damaged or incomplete ({error}): train the model again."
-            ) from error
-        return model
-
     @property
     def settings(self) -> Settings:
         """What the parameters say is fitted."""
@@ -325,71 +319,32 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     @property
     def head_(self) -> OpticalRidge:
         """The head as an estimator over encoded features; its classes are indices."""
-        model = self._learned("head_")
+        model = self.fitted
         options = replace(model.settings.head_options(self.runtime), kernel=model.choice.kernel)
         return OpticalRidge.from_fitted(model.head, options)
 
     @property
-    def choice_(self) -> Choice:
-        """The winner."""
-        return self._learned("choice_").choice
-
-    @property
     def candidates_(self) -> list[Candidate]:
         """What leave-one-out compared, the winner first."""
-        return list(self._learned("candidates_").candidates)
-
-    @property
-    def loo_accuracy_(self) -> float:
-        """What to expect on new photos like these."""
-        return self._learned("loo_accuracy_").head.loo_accuracy
-
-    @property
-    def loo_scores_(self) -> NDArray[np.float64]:
-        """Score (n, n_classes) of each training photo by the model that never saw it."""
-        return self._learned("loo_scores_").head.loo_scores
-
-    @property
-    def optimism_(self) -> float:
-        """What `loo_accuracy_` owes to the choice among the candidates."""
-        return self._learned("optimism_").optimism
-
-    @property
-    def cut_gain_(self) -> float | None:
-        """With cut "auto", what the winner has over the best of the last layers."""
-        return self._learned("cut_gain_").cut_gain
-
-    @property
-    def n_groups_(self) -> int | None:
-        """Groups of training photos, where there are any."""
-        return self._learned("n_groups_").n_groups
-
-    @property
-    def novelty_(self) -> Novelty:
-        """What tells photos of other things than the training photos."""
-        return self._learned("novelty_").novelty
+        return list(self._compared)
 
     @property
     def paths_(self) -> list[str]:
         """Training photos, in the order of `loo_scores_`."""
-        return list(self._learned("paths_").paths)
+        return list(self._names)
 
     @property
     def kept_(self) -> TrainingRows | None:
         """What `update` needs of the training photos, in a model that keeps features."""
-        record = self._learned("kept_").record
-        return record if isinstance(record, TrainingRows) else None
+        return self._record if isinstance(self._record, TrainingRows) else None
 
     @property
     def sums_(self) -> TrainingSums | None:
         """The same for a model that keeps sums."""
-        record = self._learned("sums_").record
-        return record if isinstance(record, TrainingSums) else None
+        return self._record if isinstance(self._record, TrainingSums) else None
 
-    @property
-    def stale_(self) -> bool:
-        """Whether figures of leave-one-out are those of the last training."""
-        return self._learned("stale_").stale
+    def _restored(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> Fitted:
+        return Fitted.from_tensors(tensors, config, self.settings)
 
     def saved_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""

@@ -44,7 +44,7 @@ class ExactOptical(nn.Module):
         self.lengths: Tensor
         self.register_buffer("lengths", rows.double().square().sum(1))
         self.coef: Tensor
-        self.register_buffer("coef", torch.from_numpy(decision.coef[mixed]))
+        self.register_buffer("coef", torch.from_numpy(decision.dual_coef[mixed]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Score a batch, without the intercept."""
