@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -29,6 +29,7 @@ from lightprobe.photo_model import (
 from lightprobe.selection import Candidate, Choice
 
 
+@dataclass(eq=False, repr=False)
 class ImageClassifier(PhotoClassifier[Fitted]):
     """Frozen network, encoding, optical or linear kernel, ridge: fitted by looking at every photo once.
 
@@ -147,6 +148,35 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     >>> clf.loo_accuracy_, clf.predict(["new.jpg"])  # doctest: +SKIP
     """
 
+    backbone: str | Sequence[str] = "starter"
+    _: KW_ONLY
+    weights: OneOrSeveral = None
+    cut: str | None = None
+    image_size: int | None = None
+    pool: Pool | Literal["auto"] = "auto"
+    encode: str = "auto"
+    kernel: str = "auto"
+    components: str | int = "auto"
+    projection: str = "structured"
+    alpha: str | float = "auto"
+    class_weight: str | None = None
+    precision: str = "auto"
+    engine: str = "auto"
+    batch_size: int = 32
+    workers: int | None = None
+    max_megapixels: float | None = None
+    device: str = "auto"
+    class_map: str | None = None
+    classes: str | None = None
+    group: str | None = None
+    max_memory: int | None = None
+    keep: str = "features"
+    cache: bool = True
+    strict: bool = False
+    random_state: int = 0
+    verbose: bool = False
+
+    # Without annotations, as these are no parameters.
     choice_ = Learned[Choice]("choice")
     loo_accuracy_ = Learned[float]("head.loo_accuracy")
     loo_scores_ = Learned[NDArray[np.float64]]("head.loo_scores")
@@ -159,63 +189,6 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     _compared = Learned[tuple[Candidate, ...]]("candidates")
     _names = Learned[tuple[str, ...]]("paths")
     _record = Learned[TrainingRows | TrainingSums | None]("record")
-
-    def __init__(
-        self,
-        backbone: str | Sequence[str] = "starter",
-        *,
-        weights: OneOrSeveral = None,
-        cut: str | None = None,
-        image_size: int | None = None,
-        pool: Pool | Literal["auto"] = "auto",
-        encode: str = "auto",
-        kernel: str = "auto",
-        components: str | int = "auto",
-        projection: str = "structured",
-        alpha: str | float = "auto",
-        class_weight: str | None = None,
-        precision: str = "auto",
-        engine: str = "auto",
-        batch_size: int = 32,
-        workers: int | None = None,
-        max_megapixels: float | None = None,
-        device: str = "auto",
-        class_map: str | None = None,
-        classes: str | None = None,
-        group: str | None = None,
-        max_memory: int | None = None,
-        keep: str = "features",
-        cache: bool = True,
-        strict: bool = False,
-        random_state: int = 0,
-        verbose: bool = False,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.cut = cut
-        self.image_size = image_size
-        self.pool = pool
-        self.encode = encode
-        self.kernel = kernel
-        self.components = components
-        self.projection = projection
-        self.alpha = alpha
-        self.class_weight = class_weight
-        self.precision = precision
-        self.engine = engine
-        self.batch_size = batch_size
-        self.workers = workers
-        self.max_megapixels = max_megapixels
-        self.device = device
-        self.class_map = class_map
-        self.classes = classes
-        self.group = group
-        self.max_memory = max_memory
-        self.keep = keep
-        self.cache = cache
-        self.strict = strict
-        self.random_state = random_state
-        self.verbose = verbose
 
     def fit(self, data: Any, y: Sequence[str] | None = None) -> Self:
         """Look at the training photos once, compare the candidates, and solve.
