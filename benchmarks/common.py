@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.backbones import Tap, create_backbone
-from lightprobe.features import FeatureCache, compile_for, extract
+from lightprobe.features import compile_for, extract
 from lightprobe.images import ImageSet
 from lightprobe.optics import ENCODERS
+from lightprobe.runtime import Runtime
 
 
 def photo_arguments(documentation: str | None) -> argparse.ArgumentParser:
@@ -27,7 +28,8 @@ def averaged_features(
     """Averaged features (n, m) of a network's last layer, of length one, and labels (n,)."""
     network = create_backbone(backbone, weights=weights)
     tap = Tap(network.cut, "avg")
-    runner, _ = compile_for(images, network, [tap])
-    features = extract(images, network, runner, batch_size=32, cache=FeatureCache(), progress=True)
+    runtime = Runtime(progress=True)
+    compiled, _ = compile_for(images, network, [tap], runtime)
+    features = extract(images, compiled, runtime)
     X = np.asarray(ENCODERS["l2"](features.matrices[tap].astype(np.float32)), dtype=np.float32)
     return X, images.labels[features.kept]

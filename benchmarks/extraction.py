@@ -33,9 +33,10 @@ from torchvision.transforms import v2
 from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_runner
 from lightprobe.backbones.engines import CALIBRATION_PHOTOS, agreement
 from lightprobe.errors import LightprobeError
-from lightprobe.features import extract, sample_pixels
+from lightprobe.features import BackboneRunner, extract, sample_pixels
 from lightprobe.images import ImageSet, open_images
 from lightprobe.images.decode import decode
+from lightprobe.runtime import Runtime
 
 NETWORKS = ("resnet18", "densenet169", "mobilenet_v2")
 PRECISIONS = ("fp32", "auto", "int8")
@@ -80,11 +81,11 @@ def loader_arm(paths: list[Path], backbone: Backbone) -> Callable[[], None]:
     return one_pass
 
 
-def our_arm(images: ImageSet, backbone: Backbone, runner: Runner) -> Callable[[], None]:
+def our_arm(images: ImageSet, compiled: BackboneRunner) -> Callable[[], None]:
     """Prepare lightprobe's way; a call is one pass over the photos, without the cache of features."""
 
     def one_pass() -> None:
-        extract(images, backbone, runner, batch_size=BATCH)
+        extract(images, compiled, Runtime(batch_size=BATCH, cache=False))
 
     return one_pass
 
@@ -149,7 +150,7 @@ def measure(name: str, weights: str, folder: Path, passes: int) -> dict[str, Any
         result[f"{precision}_runner"] = (
             f"{runner.engine} {runner.precision} {runner.weight_bytes / 1e6:.1f} MB"
         )
-        arms[precision] = our_arm(images, backbone, runner)
+        arms[precision] = our_arm(images, BackboneRunner(backbone, runner))
         if precision == "auto":
             arms["decoding alone"] = decoding_arm(images, backbone)
             arms["inference alone"] = inference_arm(len(images), pixels[:BATCH], runner)

@@ -27,6 +27,7 @@ from common import photo_arguments
 from lightprobe.check import Check, check
 from lightprobe.images import ImageSet, open_images
 from lightprobe.images.decode import decode
+from lightprobe.runtime import Runtime
 
 Edit = Callable[[Image.Image, np.random.Generator], Image.Image]
 
@@ -143,15 +144,15 @@ def main() -> None:
     parser = photo_arguments(__doc__)
     parser.add_argument("--each", type=int, default=30)
     args = parser.parse_args()
-    how = {"backbone": args.backbone, "weights": args.weights, "progress": True}
+    how = {"backbone": args.backbone, "weights": args.weights}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         files = unpack(open_images(args.data), root)
         start = time.perf_counter()
-        before = check(open_images(root), **how)
+        before = check(open_images(root), Runtime(progress=True), **how)
         seconds = time.perf_counter() - start
         planted = plant(files, args.each)
-        rows = score(before, check(open_images(root), **how), planted, root)
+        rows = score(before, check(open_images(root), Runtime(progress=True), **how), planted, root)
         shutil.rmtree(root, ignore_errors=True)
         root.mkdir()
     if args.json:

@@ -12,14 +12,14 @@ import json
 from unittest.mock import patch
 
 import numpy as np
-from lightprobe.selection.paired import Photos
 
 from common import photo_arguments
 from lightprobe.backbones import Tap, create_backbone
-from lightprobe.features import FeatureCache, compile_for, extract
-from lightprobe.head import OpticalRidge
+from lightprobe.features import TapSet, compile_for, extract
+from lightprobe.head import HeadOptions
 from lightprobe.images import open_images
-from lightprobe.selection import choices, comparison, select, stage_cuts
+from lightprobe.runtime import Runtime
+from lightprobe.selection import Photos, choices, search, select, stage_cuts
 from lightprobe.selection.screening import screen
 
 
@@ -34,22 +34,24 @@ def main() -> None:
         images = images.select(np.sort(np.random.default_rng(0).permutation(len(images))[: args.limit]))
     network = create_backbone(args.backbone, weights=args.weights, image_size=args.image_size)
     taps = [*(Tap(cut, "avg") for cut in stage_cuts(network)), Tap(network.cut, "flatten")]
-    runner, _ = compile_for(images, network, taps)
-    features = extract(images, network, runner, batch_size=32, cache=FeatureCache(), progress=True)
-    y, wanted = images.labels[features.kept], choices(taps, "auto", "auto")
+    runtime = Runtime(progress=True)
+    compiled, _ = compile_for(images, network, taps, runtime)
+    features = extract(images, compiled, runtime)
+    matrices = {TapSet.of(tap): matrix for tap, matrix in features.matrices.items()}
+    y, wanted = images.labels[features.kept], choices(map(TapSet.of, taps), "auto", "auto")
     spent = dict.fromkeys(("generate", "encode", "project", "fit"), 0.0)
     _, behind = screen(
-        features.matrices,
+        matrices,
         y,
         wanted,
-        OpticalRidge(),
+        HeadOptions(),
         groups=None,
-        spared=(),
+        never_screened=(),
         seconds=spent,
         progress=not args.json,
     )
-    with patch.object(comparison, "screen", lambda _features, _labels, choices, *_, **__: (choices, [])):
-        everything = select(features.matrices, y, wanted, OpticalRidge(), progress=not args.json).candidates
+    with patch.object(search, "screen", lambda _features, _labels, choices, *_, **__: (choices, [])):
+        everything = select(matrices, y, wanted, HeadOptions(), progress=not args.json).candidates
     scored = {c.choice: c for c in everything if not c.dropped}
     photos = Photos.of(np.ones(len(y)), None)
     best = max(scored.values(), key=photos.accuracy)

@@ -25,6 +25,7 @@ from common import photo_arguments
 from lightprobe import ImageClassifier
 from lightprobe.images import ImageSet, holdout_mask, open_images
 from lightprobe.optics import ENCODERS
+from lightprobe.photo_model import look
 
 RATE = 0.05
 C_GRID = (3.0, 30.0, 300.0)
@@ -55,8 +56,9 @@ def unsureness(model: ImageClassifier, train: ImageSet, *others: ImageSet) -> li
     """Return 1 − max p of a logistic regression on what the model sees, for each set of photos."""
 
     def seen(images: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        look = model.look(images, strict=False)
-        return ENCODERS["l2"](look.matrices[model.tap_].astype(np.float32)), images.labels[look.kept]
+        features = look(model.fitted, images, model.runtime)
+        rows = features.matrices[model.fitted.tap_set].astype(np.float32)
+        return ENCODERS["l2"](rows), images.labels[features.kept]
 
     probe = GridSearchCV(LogisticRegression(max_iter=1000), {"C": C_GRID}, cv=3).fit(*seen(train))
     return [1 - probe.predict_proba(seen(images)[0]).max(axis=1) for images in others]

@@ -89,6 +89,7 @@ def forget(images: Any, start: Any, how: dict[str, Any], folder: Path, rng: np.r
     """Let a run forget a tenth of its photos, and count what is found of them before and after."""
     from lightprobe import ImageClassifier
     from lightprobe.evidence.runs import train
+    from lightprobe.photo_model import look
     from lightprobe.report import write_report
     from lightprobe.update import update_saved
 
@@ -98,7 +99,9 @@ def forget(images: Any, start: Any, how: dict[str, Any], folder: Path, rng: np.r
     gone = np.sort(rng.choice(len(start), len(start) // 10, replace=False))
     assert model.kept_ is not None
     kept = model.kept_.select(gone)
-    looked = model.look(images.select(start).select(gone)).matrices[model.tap_]
+    looked = look(model.fitted, images.select(start).select(gone), model.runtime).matrices[
+        model.fitted.tap_set
+    ]
     marks = [name.encode() for name in kept.names] + kept.keys()
     marks += [row.tobytes() for rows in (kept.rows, looked) for row in rows]
     before = found(folder, marks)
@@ -137,7 +140,7 @@ def main() -> None:
         common: dict[str, Any] = {"backbone": args.backbone, "weights": args.weights, "device": "cpu"}
         first = ImageClassifier(**common).fit(pick(images, start))
         choice, model = first.choice_, first.save(f"{folder}/model")
-        how: dict[str, Any] = {"pool": choice.tap.pool, "encode": choice.encode, "kernel": choice.kernel}
+        how: dict[str, Any] = {"pool": choice.taps.pool, "encode": choice.encode, "kernel": choice.kernel}
         test = (tested or images).select(np.arange(min(200, len(tested or images))))
 
         def fit(photos: Any) -> Any:

@@ -9,11 +9,11 @@ PACKAGE = Path(__file__).parents[1] / "src" / "lightprobe"
 
 # Each room may import the rooms of the rows above its own, and nothing beside or below it.
 LAYERS = (
-    ("errors", "paths", "_version"),
+    ("errors", "paths", "runtime", "_version"),
     ("images", "backbones", "optics", "ridge"),
     ("features", "head"),
     ("selection",),
-    ("model_file", "answers", "card"),
+    ("photo_model",),
     ("classifier",),
     ("backprop",),
     ("models",),

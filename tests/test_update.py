@@ -88,7 +88,7 @@ def test_a_crash_while_saving_leaves_the_old_model(run: Path, monkeypatch: pytes
     def crash(*_: object) -> None:
         raise ModelFileError("the disk is full")
 
-    monkeypatch.setattr("lightprobe.model_file._swap", crash)
+    monkeypatch.setattr("lightprobe.photo_model.disk._swap", crash)
     with pytest.raises(ModelFileError):
         update_saved(run / "model", remove=["train/disc/disc 1.png"])
     assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before

@@ -17,7 +17,7 @@ from tests.backprop.conftest import PLAIN, Toys, toys
 
 from lightprobe import load
 from lightprobe.backbones import create_backbone
-from lightprobe.backprop import FineTune, LinearProbe, Recipe, Scratch, learners
+from lightprobe.backprop import FineTune, LinearProbe, Recipe, Scratch, trainables
 from lightprobe.backprop.base import GradientClassifier
 from lightprobe.backprop.batches import Batch
 from lightprobe.errors import DataError, LightprobeError, ModelFileError, OptionError
@@ -145,11 +145,11 @@ def test_ctrl_c_keeps_the_best_so_far(train_toys: Toys) -> None:
 def test_ctrl_c_before_the_first_epoch_is_over_leaves_nothing(
     train_toys: Toys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(_self: learners.PictureLearner, batch: Batch) -> torch.Tensor:
+    def interrupt(_self: trainables.PictureLearner, batch: Batch) -> torch.Tensor:
         signal.raise_signal(signal.SIGINT)
         return batch.inputs
 
-    monkeypatch.setattr(learners.PictureLearner, "view", interrupt)
+    monkeypatch.setattr(trainables.PictureLearner, "view", interrupt)
     with pytest.raises(KeyboardInterrupt):
         scratch().fit(*train_toys)
 

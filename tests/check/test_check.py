@@ -11,12 +11,14 @@ from tests.check.pictures import photo_folder, picture
 from lightprobe.check import KINDS, Check, check
 from lightprobe.cli import main
 from lightprobe.images import open_images
+from lightprobe.runtime import Runtime
 
+RUNTIME = Runtime(precision="fp32", device="cpu")
 HOW = ("--image-size", "64", "--precision", "fp32", "--device", "cpu", "-q")
 
 
 def look(root: Path, **options: str) -> Check:
-    return check(open_images(root, **options), image_size=64, precision="fp32", device="cpu")
+    return check(open_images(root, **options), RUNTIME, image_size=64)
 
 
 def kinds(found: Check) -> dict[str, list[str]]:
@@ -142,5 +144,5 @@ def test_a_report_in_place_of_a_file_is_refused(
 
 def test_photos_in_memory_are_checked_too() -> None:
     pixels = np.stack([np.asarray(picture(i)) for i in range(6)] + [np.asarray(picture(2))])
-    found = check(open_images((pixels, list("abababb"))), image_size=64, device="cpu")
+    found = check(open_images((pixels, list("abababb"))), Runtime(device="cpu"), image_size=64)
     assert "conflicting-label" in found.counts()

@@ -1,22 +1,23 @@
 """Several networks: each alone and all side by side are compared, and only what is needed is kept."""
 
+import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from lightprobe.classifier.naming import of_each
 from tests.toys import draw_toys
 
 from lightprobe import ImageClassifier, load
 from lightprobe.backbones import create_backbone
-from lightprobe.classifier import training
+from lightprobe.classifier.settings import of_each
 from lightprobe.errors import BackboneError, OptionError
-from lightprobe.evidence.facts import facts
 from lightprobe.export import export
 from lightprobe.images import ImageSet, open_images
 from lightprobe.look import draw_model
+from lightprobe.photo_model import look
 from lightprobe.selection import choices
 from lightprobe.serve.service import Service
 
@@ -30,7 +31,8 @@ def toy_classifier(**parameters: Any) -> ImageClassifier:
 
 def only_the_sum(patch: pytest.MonkeyPatch) -> None:
     """Compare nothing else: the toys are too easy for a sum to win."""
-    patch.setattr(training, "choices", lambda taps, *rest: choices(list(taps)[-1:], *rest))
+    module = importlib.import_module("lightprobe.classifier.fit")  # the package's name for the function
+    patch.setattr(module, "choices", lambda tap_sets, *rest: choices(list(tap_sets)[-1:], *rest))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,9 @@ def mean_cosines(training: ImageSet, asked: ImageSet) -> np.ndarray:
     for name, weights in (("starter", None), ("squeezenet1_1", "random")):
         alone = toy_classifier(backbone=name, weights=weights, kernel="optical").fit(training)
         rows, others = (
-            alone.look(images, strict=True).matrices[alone.choice_.tap].astype(float)
+            look(alone.fitted, images, replace(alone.runtime, strict=True))
+            .matrices[alone.fitted.tap_set]
+            .astype(float)
             for images in (training, asked)
         )
         lengths = np.outer(np.linalg.norm(others, axis=1), np.linalg.norm(rows, axis=1))
@@ -84,7 +88,7 @@ def test_a_sum_is_compared_with_each_network_alone_and_the_cheaper_of_equals_win
     model = toy_classifier(**BOTH, kernel="optical").fit(toys)
     alone = toy_classifier(kernel="optical").fit(toys)
     assert [network.backbone.name for network in model.networks_] == ["starter"]
-    cuts = {c.choice.tap.cut for c in model.candidates_}
+    cuts = {c.choice.taps.cut for c in model.candidates_}
     assert cuts == {
         "starter:trunk_output",
         "squeezenet1_1:features",
@@ -113,19 +117,18 @@ def test_a_sum_survives_the_disk_and_explains_itself(
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "starter up to `trunk_output`" in card
     assert "squeezenet1_1 up to `features`" in card
-    assert facts(summed)["backbone"] == "starter,squeezenet1_1"
-    assert facts(summed)["cut"] == "starter:trunk_output+squeezenet1_1:features"
+    assert summed.fitted.facts()["backbone"] == "starter,squeezenet1_1"
+    assert summed.fitted.facts()["cut"] == "starter:trunk_output+squeezenet1_1:features"
 
 
-def test_a_sum_is_updated_to_what_training_again_gives(
-    toys: Path, toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    only_the_sum(monkeypatch)
-    model = toy_classifier(**BOTH, kernel="optical", cache=True).fit(toys)
+def test_a_sum_is_updated_to_what_training_again_gives(toys: Path, toy_folder: Path) -> None:
     gone = "train/disc/disc 0.png"
     (toy_folder / gone).unlink()
-    model.update(toy_folder, remove=[gone])
-    again = toy_classifier(**BOTH, kernel="optical", cache=True).fit(toy_folder)
+    with pytest.MonkeyPatch.context() as patch:
+        only_the_sum(patch)
+        model = toy_classifier(**BOTH, kernel="optical", cache=True).fit(toys)
+        model.update(toy_folder, remove=[gone])
+        again = toy_classifier(**BOTH, kernel="optical", cache=True).fit(toy_folder)
     photos = toys / "test"
     np.testing.assert_allclose(
         model.decision_function(photos), again.decision_function(photos), rtol=1e-6, atol=1e-6
@@ -136,7 +139,7 @@ def test_a_sum_is_updated_to_what_training_again_gives(
 
 
 def test_a_service_sees_through_all_networks(summed: ImageClassifier, toys: Path, tmp_path: Path) -> None:
-    service = Service(summed, tmp_path / "model")
+    service = Service(summed.fitted, tmp_path / "model", summed.saved_parameters(), summed.runtime)
     try:
         photos = sorted((toys / "test").rglob("*.png"))[:3]
         answers = service.predict([(photo.name, photo.read_bytes()) for photo in photos])
@@ -148,9 +151,9 @@ def test_a_service_sees_through_all_networks(summed: ImageClassifier, toys: Path
 
 def test_what_works_with_one_network_only_says_so(summed: ImageClassifier, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="starter and squeezenet1_1 at once"):
-        export(summed, "onnx", tmp_path / "model.onnx")
+        export(summed.fitted, "onnx", tmp_path / "model.onnx")
     with pytest.raises(OptionError, match="starter and squeezenet1_1 at once"):
-        draw_model(summed, tmp_path / "photo.png", tmp_path / "look.png")
+        draw_model(summed.fitted, tmp_path / "photo.png", tmp_path / "look.png", summed.runtime)
     with pytest.raises(BackboneError, match="names several networks"):
         create_backbone("starter,squeezenet1_1")
 

@@ -50,7 +50,9 @@ def by_gradients(kind: str) -> LinearProbe | Scratch:
 def assert_the_graph_answers_alike(model: Model, photos: Path) -> None:
     ready = prepared(open_unlabelled(photos), model.network_.backbone.preprocessing, ahead=8)
     with torch.no_grad():
-        answers = Graph(model)(torch.stack([photo.pixels for photo in ready if photo.pixels is not None]))
+        answers = Graph(model.fitted)(
+            torch.stack([photo.pixels for photo in ready if photo.pixels is not None])
+        )
     np.testing.assert_allclose(answers, model.predict_proba(photos), atol=2e-3)
 
 
@@ -88,7 +90,7 @@ def test_an_exported_file_answers_as_its_model(
         pytest.importorskip("onnxscript", reason="the extra export is not installed")
     model = toy_classifier(**how).fit(toy_folder)
     photos, out = toy_folder / "test", tmp_path / f"toys{FORMATS[form].suffix}"
-    info = export(model, form, out, str(photos))
+    info = export(model.fitted, form, out, str(photos))
     assert info["parity"]["n"] == 12
     assert info["parity"]["top1_agreement"] == 1.0
     assert info["parity"]["max_probability_difference"] < 2e-3
@@ -175,12 +177,12 @@ def test_an_int8_network_is_exported_as_it_was_calibrated(toy_folder: Path, tmp_
     pytest.importorskip("nncf", reason="the extra int8 is not installed")
     model = toy_classifier(**HEADS[0], precision="int8", engine="openvino").fit(toy_folder)
     photos = toy_folder / "test"
-    info = export(model, "openvino", tmp_path / "toys.xml", str(photos))
+    info = export(model.fitted, "openvino", tmp_path / "toys.xml", str(photos))
     assert info["trained_precision"] == "int8"
     ours = ExportedClassifier.load(tmp_path / "toys.xml").predict_proba(photos)
     np.testing.assert_allclose(ours, model.predict_proba(photos), atol=0.03)
     with pytest.raises(OptionError, match="--format openvino"):
-        export(model, "onnx", tmp_path / "toys.onnx")
+        export(model.fitted, "onnx", tmp_path / "toys.onnx")
 
 
 def test_what_cannot_be_exported_is_said_in_one_sentence(toy_folder: Path, tmp_path: Path) -> None:
@@ -188,7 +190,7 @@ def test_what_cannot_be_exported_is_said_in_one_sentence(toy_folder: Path, tmp_p
         Encode("gray")
     model = toy_classifier(pool="avg", encode="none", kernel="linear").fit(toy_folder)
     with pytest.raises(OptionError, match=r"does not end in \.xml"):
-        export(model, "openvino", tmp_path / "a.onnx")
+        export(model.fitted, "openvino", tmp_path / "a.onnx")
     (tmp_path / "a.onnx").write_bytes(b"no graph")
     (tmp_path / "b.xml").write_text("<net></net>", encoding="utf-8")
     for name in ("a.onnx", "b.xml"):

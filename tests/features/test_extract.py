@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,79 +10,76 @@ import numpy as np
 import pytest
 import torch
 
-from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_runner
+from lightprobe.backbones import Tap, create_backbone, create_runner
 from lightprobe.errors import DataError
-from lightprobe.features import FeatureCache, Features, extract, stream
+from lightprobe.features import BackboneRunner, FeatureCache, Features, extract, stream
 from lightprobe.images import ImageSet, open_images
 from lightprobe.images.decode import decode
+from lightprobe.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-@pytest.fixture(scope="module")
-def backbone() -> Backbone:
-    return create_backbone("squeezenet1_1", weights="random", cut="features.4", image_size=32)
+CACHED = Runtime(batch_size=5, workers=2)
+UNCACHED = replace(CACHED, cache=False)
 
 
 @pytest.fixture(scope="module")
-def runner(backbone: Backbone) -> Runner:
+def compiled() -> BackboneRunner:
+    backbone = create_backbone("squeezenet1_1", weights="random", cut="features.4", image_size=32)
     taps = [Tap(backbone.cut, "avg"), Tap(backbone.cut, "flatten")]
-    return create_runner(backbone, taps, precision="fp32", device="cpu")
+    return BackboneRunner(backbone, create_runner(backbone, taps, precision="fp32", device="cpu"))
 
 
-def look(
-    images: ImageSet, backbone: Backbone, runner: Runner, cache: FeatureCache | None, **how: int
-) -> Features:
-    return extract(images, backbone, runner, **{"batch_size": 5, "workers": 2, "cache": cache, **how})  # type: ignore[arg-type]
+def look(images: ImageSet, compiled: BackboneRunner, runtime: Runtime = UNCACHED) -> Features[Tap]:
+    return extract(images, compiled, runtime)
 
 
 def test_features_are_those_of_the_network_run_on_one_photo_at_a_time(
-    toy_folder: Path, backbone: Backbone, runner: Runner
+    toy_folder: Path, compiled: BackboneRunner
 ) -> None:
     images = open_images(toy_folder).training
-    features = look(images, backbone, runner, None)
+    features = look(images, compiled)
     for index in range(0, len(images), 7):
-        alone = runner(backbone.preprocessing.prepare(decode(images.read(index)))[None])
+        alone = compiled.runner(compiled.backbone.preprocessing.prepare(decode(images.read(index)))[None])
         for tap, matrix in features.matrices.items():
             np.testing.assert_allclose(matrix[index], alone[tap][0].numpy(), rtol=2e-3, atol=1e-3)
 
 
 def test_a_second_look_comes_from_the_cache_and_is_equal_to_the_bit(
-    toy_folder: Path, backbone: Backbone, runner: Runner
+    toy_folder: Path, compiled: BackboneRunner
 ) -> None:
-    images, cache = open_images(toy_folder).training, FeatureCache()
-    first, second = (look(images, backbone, runner, cache) for _ in range(2))
+    images = open_images(toy_folder).training
+    first, second = (look(images, compiled, CACHED) for _ in range(2))
     assert (first.n_cached, second.n_cached) == (0, len(images))
     assert second.seconds == pytest.approx(first.seconds)
-    for tap in runner.taps:
+    for tap in compiled.runner.taps:
         np.testing.assert_array_equal(first.matrices[tap], second.matrices[tap])
 
 
-def test_a_changed_photo_under_an_old_name_is_seen_anew(
-    toy_folder: Path, backbone: Backbone, runner: Runner
-) -> None:
-    images, cache = open_images(toy_folder).training, FeatureCache()
-    before = look(images, backbone, runner, cache)
+def test_a_changed_photo_under_an_old_name_is_seen_anew(toy_folder: Path, compiled: BackboneRunner) -> None:
+    images = open_images(toy_folder).training
+    before = look(images, compiled, CACHED)
     changed = toy_folder / images.paths[0]
     changed.write_bytes((toy_folder / images.paths[20]).read_bytes())
-    after = look(images, backbone, runner, cache)
-    tap = runner.taps[0]
+    after = look(images, compiled, CACHED)
+    tap = compiled.runner.taps[0]
     np.testing.assert_array_equal(after.matrices[tap][0], before.matrices[tap][20])
     assert not np.array_equal(after.matrices[tap][0], before.matrices[tap][0])
 
 
 def test_what_a_caller_who_stops_early_has_seen_is_kept_and_the_rest_is_the_same(
-    toy_folder: Path, backbone: Backbone, runner: Runner
+    toy_folder: Path, compiled: BackboneRunner
 ) -> None:
     images, cache = open_images(toy_folder).training, FeatureCache()
-    whole = look(images, backbone, runner, None)
-    stores = {tap: cache.store({"tap": tap.pool}) for tap in runner.taps}
-    chunks = stream(images, runner, backbone.preprocessing, batch_size=5, workers=2, stores=stores)
+    whole = look(images, compiled)
+    stores = {tap: cache.store({"tap": tap.pool}) for tap in compiled.runner.taps}
+    chunks = stream(images, compiled, UNCACHED, stores=stores)
     seen = [next(chunks) for _ in range(3)]
     chunks.close()
     assert all(len(store) == 15 for store in stores.values())
-    rest = list(stream(images, runner, backbone.preprocessing, batch_size=5, workers=2, stores=stores))
+    rest = list(stream(images, compiled, UNCACHED, stores=stores))
     assert sum(len(chunk.indices) for chunk in rest if chunk.cached) == 15
     for chunk in seen + rest:
         for tap, rows in chunk.features.items():
@@ -89,13 +87,14 @@ def test_what_a_caller_who_stops_early_has_seen_is_kept_and_the_rest_is_the_same
 
 
 def test_a_killed_run_loses_a_few_batches_at_most_and_the_next_one_goes_on(
-    toy_folder: Path, backbone: Backbone, runner: Runner, own_cache: Path
+    toy_folder: Path, compiled: BackboneRunner, own_cache: Path
 ) -> None:
     script = textwrap.dedent("""
         import sys, time
         from lightprobe.backbones import Tap, create_backbone, create_runner
-        from lightprobe.features import FeatureCache, extract
+        from lightprobe.features import BackboneRunner, extract
         from lightprobe.images import open_images
+        from lightprobe.runtime import Runtime
 
         class Stuck:
             engine, calls = "eager", 0
@@ -113,7 +112,7 @@ def test_a_killed_run_loses_a_few_batches_at_most_and_the_next_one_goes_on(
         taps = [Tap(backbone.cut, pool) for pool in ("avg", "flatten")]
         runner = Stuck(create_runner(backbone, taps, precision="fp32", device="cpu"))
         images = open_images(sys.argv[1]).training
-        extract(images, backbone, runner, batch_size=2, workers=1, cache=FeatureCache())
+        extract(images, BackboneRunner(backbone, runner), Runtime(batch_size=2, workers=1))
     """)
     environment = {**os.environ, "LIGHTPROBE_CACHE": str(own_cache)}
     command = [sys.executable, "-c", script, str(toy_folder)]
@@ -122,21 +121,21 @@ def test_a_killed_run_loses_a_few_batches_at_most_and_the_next_one_goes_on(
         assert process.stdout.readline() == "late\n"
         process.kill()
     images = open_images(toy_folder).training
-    resumed = look(images, backbone, runner, FeatureCache(), batch_size=2)
+    resumed = look(images, compiled, replace(CACHED, batch_size=2))
     assert resumed.n_cached == 24
-    whole = look(images, backbone, runner, None, batch_size=2)
-    for tap in runner.taps:
+    whole = look(images, compiled, replace(UNCACHED, batch_size=2))
+    for tap in compiled.runner.taps:
         np.testing.assert_array_equal(resumed.matrices[tap], whole.matrices[tap])
 
 
 def test_photos_that_cannot_be_decoded_are_skipped_with_their_reason_and_rows_stay_in_order(
-    toy_folder: Path, backbone: Backbone, runner: Runner
+    toy_folder: Path, compiled: BackboneRunner
 ) -> None:
-    whole = look(open_images(toy_folder).training, backbone, runner, None)
+    whole = look(open_images(toy_folder).training, compiled)
     images = open_images(toy_folder).training
     for index, content in ((3, b""), (17, b"not an image"), (35, b"\xff\xd8\xff")):
         (toy_folder / images.paths[index]).write_bytes(content)
-    features = look(images, backbone, runner, None)
+    features = look(images, compiled)
     assert [s.path for s in features.skipped] == [images.paths[i] for i in (3, 17, 35)]
     assert all(s.reason for s in features.skipped)
     np.testing.assert_array_equal(features.kept, np.delete(np.arange(36), (3, 17, 35)))
@@ -144,47 +143,42 @@ def test_photos_that_cannot_be_decoded_are_skipped_with_their_reason_and_rows_st
         np.testing.assert_array_equal(matrix, whole.matrices[tap][features.kept])
 
 
-def test_strict_stops_at_the_first_bad_photo_and_names_it(
-    toy_folder: Path, backbone: Backbone, runner: Runner
-) -> None:
+def test_strict_stops_at_the_first_bad_photo_and_names_it(toy_folder: Path, compiled: BackboneRunner) -> None:
     images = open_images(toy_folder).training
     (toy_folder / images.paths[5]).write_bytes(b"not an image")
     with pytest.raises(DataError, match=rf"{images.paths[5]}.*--strict"):
-        extract(images, backbone, runner, batch_size=4, workers=1, strict=True)
+        extract(images, compiled, Runtime(batch_size=4, workers=1, cache=False, strict=True))
 
 
-def test_when_no_photo_can_be_decoded_the_error_names_one(
-    toy_folder: Path, backbone: Backbone, runner: Runner
-) -> None:
+def test_when_no_photo_can_be_decoded_the_error_names_one(toy_folder: Path, compiled: BackboneRunner) -> None:
     images = open_images(toy_folder).training
     for path in images.paths:
         (toy_folder / path).write_bytes(b"")
     with pytest.raises(DataError, match="None of the 36 images"):
-        look(images, backbone, runner, None)
+        look(images, compiled)
 
 
 def test_a_cache_that_cannot_be_written_costs_a_warning_and_nothing_else(
-    toy_folder: Path, backbone: Backbone, runner: Runner, own_cache: Path, caplog: pytest.LogCaptureFixture
+    toy_folder: Path, compiled: BackboneRunner, own_cache: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     own_cache.write_text("a file where the cache's folder should be")
-    features = look(open_images(toy_folder).training, backbone, runner, FeatureCache())
+    features = look(open_images(toy_folder).training, compiled, CACHED)
     assert len(features.kept) == 36
     assert len([r for r in caplog.records if "cache cannot be written" in r.getMessage()]) == 1
 
 
 def test_looking_leaves_the_callers_number_of_threads_alone(
-    toy_folder: Path, backbone: Backbone, runner: Runner
+    toy_folder: Path, compiled: BackboneRunner
 ) -> None:
     before = torch.get_num_threads()
-    look(open_images(toy_folder).training, backbone, runner, None)
+    look(open_images(toy_folder).training, compiled)
     assert torch.get_num_threads() == before
 
 
-def test_activations_beyond_float16_stay_the_largest(
-    toy_folder: Path, backbone: Backbone, runner: Runner
-) -> None:
+def test_activations_beyond_float16_stay_the_largest(toy_folder: Path, compiled: BackboneRunner) -> None:
     class Loud:
-        engine, precision, device, weight_bytes, taps = "toy", "fp32", torch.device("cpu"), 0, runner.taps[:1]
+        engine, precision, device, weight_bytes = "toy", "fp32", torch.device("cpu"), 0
+        taps = compiled.runner.taps[:1]
         fingerprint = "toy"
 
         def __init__(self) -> None:
@@ -193,9 +187,9 @@ def test_activations_beyond_float16_stay_the_largest(
         def __call__(self, batch: torch.Tensor) -> dict[Tap, torch.Tensor]:
             return {self.taps[0]: torch.tensor([[1e9, -1e9, 1.0]]).expand(len(batch), 3)}
 
-    features = look(open_images(toy_folder).training, backbone, Loud(), None)
+    features = look(open_images(toy_folder).training, BackboneRunner(compiled.backbone, Loud()))
     np.testing.assert_array_equal(
-        features.matrices[runner.taps[0]][0], np.array([65504, -65504, 1], np.float16)
+        features.matrices[compiled.runner.taps[0]][0], np.array([65504, -65504, 1], np.float16)
     )
 
 
@@ -204,13 +198,14 @@ def test_memory_stays_flat_as_photos_are_added(toy_folder: Path, own_cache: Path
     script = textwrap.dedent("""
         import resource, sys
         from lightprobe.backbones import Tap, create_backbone, create_runner
-        from lightprobe.features import extract
+        from lightprobe.features import BackboneRunner, extract
         from lightprobe.images import open_images
+        from lightprobe.runtime import Runtime
         images = open_images(sys.argv[1]).training
         images = images.select(list(range(36)) * int(sys.argv[2]))
         backbone = create_backbone("squeezenet1_1", weights="random", cut="features.4", image_size=64)
         runner = create_runner(backbone, [Tap(backbone.cut)], precision="fp32", device="cpu")
-        extract(images, backbone, runner, batch_size=32, workers=2)
+        extract(images, BackboneRunner(backbone, runner), Runtime(workers=2, cache=False))
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
     """)
     peaks = [

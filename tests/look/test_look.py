@@ -1,6 +1,7 @@
 import json
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,17 @@ from PIL import Image
 from tests.toys import CLASSES, toy_image
 
 from lightprobe import ImageClassifier
+from lightprobe.backbones import Tap
+from lightprobe.classifier import Fitted
 from lightprobe.cli import main
+from lightprobe.features import BackboneRunner
 from lightprobe.images import open_images
 from lightprobe.look import draw_data
 from lightprobe.look.evidence import PARTS, covered_evidence, exact_evidence
 from lightprobe.look.model import _outputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CPU: dict[str, Any] = {"image_size": 64, "device": "cpu", "engine": "eager", "precision": "fp32"}
 
@@ -39,7 +46,7 @@ def test_evidence_over_all_positions_adds_up_to_the_score(
     pixels = clf.network_.backbone.preprocessing.prepare(_tensor(photos[0][0]))
     maps = _outputs(clf.network_.backbone, pixels)[clf.network_.backbone.cut]
     for which in range(classes):
-        evidence = exact_evidence(clf, maps, which)
+        evidence = exact_evidence(clf.fitted, maps, which)
         assert evidence is not None
         assert evidence.shape == maps.shape[1:]
         # float16 features: a few parts in a thousand.
@@ -56,23 +63,40 @@ def size_of(picture: Path) -> tuple[int, int]:
         return image.size
 
 
+class TopLeft:
+    """A runner that sees how white the top left corner is."""
+
+    engine, precision, device, weight_bytes, fingerprint = "toy", "fp32", torch.device("cpu"), 0, "toy"
+
+    def __init__(self, taps: tuple[Tap, ...]) -> None:
+        self.taps = taps
+        self.state: Mapping[str, torch.Tensor] = {}
+
+    def __call__(self, batch: torch.Tensor) -> dict[Tap, torch.Tensor]:
+        return {self.taps[0]: batch[:, :, :4, :4].float().mean((1, 2, 3))[:, None] / 255}
+
+
+class Corner(Fitted):
+    """Calls it class 0 as long as the top left corner is white."""
+
+    def runners(self, device: str) -> list[BackboneRunner]:
+        return [BackboneRunner(self.network.backbone, TopLeft(self.tap_set.taps))]
+
+    def probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
+        sure = features[:, 0].astype(float)
+        return np.stack([sure, 1 - sure], axis=1)
+
+
 def test_bits_have_no_exact_evidence_and_covering_finds_the_part_that_decides(
     photos: tuple[NDArray[Any], list[str]],
 ) -> None:
     clf = ImageClassifier(pool="flatten", encode="sign", kernel="linear", **CPU).fit(*photos)
     maps = np.zeros((440, 2, 2))
-    assert exact_evidence(clf, maps, 0) is None
-
-    class Corner(ImageClassifier):
-        """Calls it class 0 as long as the top left corner is white."""
-
-        def predict_proba(self, data: Any) -> NDArray[Any]:
-            sure = data[:, :4, :4].mean(axis=(1, 2, 3)) / 255
-            return np.stack([sure, 1 - sure], axis=1)
-
+    assert exact_evidence(clf.fitted, maps, 0) is None
+    corner = Corner(**{part.name: getattr(clf.fitted, part.name) for part in fields(Fitted)})
     photo = np.zeros((64, 64, 3), np.uint8)
     photo[:8, :8] = 255
-    evidence = covered_evidence(Corner(), photo, 0)
+    evidence = covered_evidence(corner, photo, 0, clf.runtime)
     assert evidence.shape == (PARTS, PARTS)
     assert evidence.argmax() == 0
     assert evidence[0, 0] > 0.9

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tests.toys import CLASSES, toy_image
 
-from lightprobe import ImageClassifier, load
+from lightprobe import ImageClassifier
 
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
@@ -46,6 +46,8 @@ def trained(training_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 def service(trained: Path, tmp_path: Path) -> Iterator[Service]:
     folder = tmp_path / "model"
     shutil.copytree(trained, folder)
-    service = Service(load(folder), folder, Limits(files=40, file_bytes=20_000, pixels=10_000))
+    limits = Limits(files=40, file_bytes=20_000, pixels=10_000)
+    model = ImageClassifier.load(folder)
+    service = Service(model.fitted, folder, model.saved_parameters(), model.runtime, limits)
     yield service
     service.close()

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from PIL import Image
 from tests.toys import CLASSES
 
 from lightprobe import ImageClassifier, load
+from lightprobe.classifier import Fitted, Update
 
 pytest.importorskip("fastapi", reason="the extra web is not installed")
 pytest.importorskip("uvicorn", reason="the extra web is not installed")
@@ -97,9 +99,9 @@ def test_what_cannot_be_asked_for_is_refused(server: Server, asked: str) -> None
 
 
 def test_a_model_that_keeps_nothing_says_that_it_cannot_say_why(trained: Path, tmp_path: Path) -> None:
-    model = load(trained)
-    model.kept_ = None
-    service = Service(model, tmp_path / "model")
+    model = ImageClassifier.load(trained)
+    forgetful = replace(model.fitted, record=None)
+    service = Service(forgetful, tmp_path / "model", model.saved_parameters(), model.runtime)
     server = Server(create_app(service))
     try:
         status, answer = server.ask("/predict?why=2", [("a.png", photo("disc", 1))])
@@ -151,11 +153,12 @@ def test_answers_do_not_wait_for_teaching_however_many_teach(
 ) -> None:
     release, busy = threading.Event(), threading.Event()
 
-    def slow(*_: object, **__: object) -> None:
+    def slow(model: Fitted, *_: object) -> tuple[Fitted, Update]:
         busy.set()
         release.wait(30)
+        return model, Update()
 
-    monkeypatch.setattr(ImageClassifier, "update", slow)
+    monkeypatch.setattr("lightprobe.serve.service.update", slow)
     with ThreadPoolExecutor(60) as teachers:
         taught = [
             teachers.submit(server.ask, "/teach", [("x.png", photo("disc", seed))], label="disc")

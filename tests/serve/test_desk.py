@@ -71,7 +71,8 @@ def test_a_photo_that_was_corrected_is_answered_so_whatever_the_others_say(
 
 def test_a_model_that_keeps_sums_is_taught_and_corrected_too(training_photos: Path, tmp_path: Path) -> None:
     model = ImageClassifier(**FIXED, pool="avg", encode="l2", kernel="linear", keep="sums")
-    service = Service(model.fit(training_photos), tmp_path / "model")
+    model.fit(training_photos)
+    service = Service(model.fitted, tmp_path / "model", model.saved_parameters(), model.runtime)
     desk = Desk(service, Album())
     shot = put(tmp_path, "shot.png", photo("plain", 500))
     assert desk.ask(shot).reasons == "", "such a model keeps no photo's features, and cannot say why"

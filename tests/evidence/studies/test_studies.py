@@ -8,13 +8,14 @@ from tests.toys import toy_image
 
 from lightprobe import ImageClassifier
 from lightprobe.backprop import LinearProbe, Recipe
+from lightprobe.classifier import Settings
 from lightprobe.errors import OptionError
 from lightprobe.evidence.rows import read_rows
 from lightprobe.evidence.studies import STUDIES, Options, Study, projection, run_study, sensitivity, size
-from lightprobe.evidence.studies.backbones import paired_gain
 from lightprobe.evidence.studies.workbench import Row, Workbench
 from lightprobe.images import ImageSet, open_images
 from lightprobe.report import study_sections, write_report
+from lightprobe.runtime import Runtime
 
 ROW_KEYS = {
     "study", "configuration", "method", "backbone", "cut", "image_size", "precision", "engine",
@@ -34,12 +35,13 @@ def images() -> ImageSet:
     return ImageSet(**{**opened.__dict__, "splits": splits})
 
 
-def settings(**changes: Any) -> ImageClassifier:
+def told(**changes: Any) -> tuple[Settings, Runtime]:
     options: dict[str, Any] = {
         "image_size": 64, "cut": "trunk_output.block1", "precision": "fp32", "engine": "eager",
         "device": "cpu",
     }  # fmt: skip
-    return ImageClassifier(**(options | changes))
+    classifier = ImageClassifier(**(options | changes))
+    return classifier.settings, classifier.runtime
 
 
 @pytest.mark.parametrize("name", list(STUDIES))
@@ -50,7 +52,7 @@ def test_every_study_gives_whole_rows_and_a_page_made_of_them(
     monkeypatch.setattr(sensitivity, "IMAGE_SIZES", (0.25, 0.5))
     monkeypatch.setattr("lightprobe.evidence.studies.precision.PRECISIONS", ("fp32", "int8"))
     options = Options(draws=2, networks=(("starter", None), ("starter", None)))
-    rows = run_study(name, STUDIES[name], images, settings(), tmp_path, options, "lightprobe study …")
+    rows = run_study(name, STUDIES[name], images, *told(), tmp_path, options, "lightprobe study …")
     usable = [row for row in rows if "dropped" not in row]
     assert usable
     for row in usable:
@@ -83,7 +85,7 @@ def counting(measured: list[Any], fails_at: int | None = None) -> Study:
 
 def test_a_study_that_was_stopped_goes_on_and_runs_nothing_twice(images: ImageSet, tmp_path: Path) -> None:
     measured: list[Any] = []
-    arguments = (images, settings(), tmp_path, Options())
+    arguments = (images, *told(), tmp_path, Options())
     with pytest.raises(KeyboardInterrupt):
         run_study("toy", counting(measured, fails_at=2), *arguments)
     rows = run_study("toy", counting(measured), *arguments)
@@ -95,12 +97,12 @@ def test_a_study_that_was_stopped_goes_on_and_runs_nothing_twice(images: ImageSe
 
 def test_other_photos_or_other_settings_are_another_study(images: ImageSet, tmp_path: Path) -> None:
     measured: list[Any] = []
-    run_study("toy", counting(measured), images, settings(), tmp_path, Options())
-    run_study("toy", counting(measured), images, settings(batch_size=8), tmp_path, Options())
-    run_study("toy", counting(measured), images.select(np.arange(31)), settings(), tmp_path, Options())
+    run_study("toy", counting(measured), images, *told(), tmp_path, Options())
+    run_study("toy", counting(measured), images, *told(batch_size=8), tmp_path, Options())
+    run_study("toy", counting(measured), images.select(np.arange(31)), *told(), tmp_path, Options())
     assert len(measured) == 12
     # What only says how to run changes nothing.
-    run_study("toy", counting(measured), images, settings(workers=1, verbose=False), tmp_path, Options())
+    run_study("toy", counting(measured), images, *told(workers=1, verbose=False), tmp_path, Options())
     assert len(measured) == 12
 
 
@@ -115,7 +117,7 @@ def test_one_look_at_the_photos_serves_all_layers(
         return whole(self, index)
 
     monkeypatch.setattr(ImageSet, "read", read)
-    run_study("layers", STUDIES["layers"], images, settings(), tmp_path, Options())
+    run_study("layers", STUDIES["layers"], images, *told(), tmp_path, Options())
     # Once for the digest, once for the features.
     assert len(looks) == 2 * len(images)
 
@@ -129,7 +131,7 @@ def test_methods_by_gradients_stand_beside_the_closed_form_on_the_same_photos(
         recipe=Recipe(epochs=3, lr=0.1, batch_size=8),
     )  # fmt: skip
     options = Options(draws=1, learners={"linear-probe": learner})
-    arguments = (name, STUDIES[name], images, settings(), tmp_path, options)
+    arguments = (name, STUDIES[name], images, *told(), tmp_path, options)
     rows = run_study(*arguments)
     learned = [row for row in rows if row["method"] == "linear-probe"]
     by_place = {str(row["configuration"].get("share", row["cut"])): row for row in rows[: -len(learned)]}
@@ -149,7 +151,7 @@ def test_methods_by_gradients_stand_beside_the_closed_form_on_the_same_photos(
 def test_methods_are_compared_on_test_photos_only(images: ImageSet, tmp_path: Path) -> None:
     options = Options(learners={"linear-probe": LinearProbe()})
     with pytest.raises(OptionError, match="--test-fraction"):
-        run_study("size", STUDIES["size"], images.training, settings(), tmp_path, options)
+        run_study("size", STUDIES["size"], images.training, *told(), tmp_path, options)
 
 
 class _Look:
@@ -182,7 +184,7 @@ def test_groups_are_drawn_whole_and_views_are_counted_of_each() -> None:
 def test_a_study_of_size_with_groups_counts_views_of_each_thing(images: ImageSet, tmp_path: Path) -> None:
     groups = np.array([f"{label}{i // 3}" for i, label in enumerate(images.labels)])
     grouped = ImageSet(**{**images.__dict__, "groups": groups})
-    rows = run_study("size", STUDIES["size"], grouped, settings(), tmp_path, Options(draws=1))
+    rows = run_study("size", STUDIES["size"], grouped, *told(), tmp_path, Options(draws=1))
     views = {row["configuration"]["views"]: row for row in rows if "views" in row["configuration"]}
     assert sorted(views) == [1, 2, 3]
     assert views[3]["n_train"] == 24
@@ -193,13 +195,4 @@ def test_a_study_of_size_with_groups_counts_views_of_each_thing(images: ImageSet
 
 def test_a_study_of_backbones_without_names_says_what_to_give(images: ImageSet, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="--networks"):
-        run_study("backbones", STUDIES["backbones"], images, settings(), tmp_path, Options())
-
-
-def test_a_paired_gain_is_the_mean_difference_with_its_standard_error() -> None:
-    rng = np.random.default_rng(0)
-    ours, theirs = rng.random(500) < 0.9, rng.random(500) < 0.85
-    difference = ours.astype(float) - theirs.astype(float)
-    gain, error = paired_gain(ours, theirs)
-    assert gain == pytest.approx(difference.mean())
-    assert error == pytest.approx(difference.std() / np.sqrt(500))
+        run_study("backbones", STUDIES["backbones"], images, *told(), tmp_path, Options())

@@ -1,7 +1,8 @@
 from typing import Any
 
 import pytest
-from lightprobe.card import model_card
+
+from lightprobe.photo_model.card import optical_card
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def config(**changes: Any) -> dict[str, Any]:
 
 def test_the_hub_reads_accuracy_and_task_from_the_card() -> None:
     hub = pytest.importorskip("huggingface_hub")
-    data = hub.ModelCard(model_card(config())).data
+    data = hub.ModelCard(optical_card(config())).data
     assert (data.library_name, data.pipeline_tag) == ("lightprobe", "image-classification")
     (result,) = data.eval_results
     assert (result.task_type, result.metric_type, result.metric_value) == (
@@ -37,7 +38,7 @@ def test_the_hub_reads_accuracy_and_task_from_the_card() -> None:
 
 
 def test_a_hostile_class_name_leaves_the_table_a_table() -> None:
-    card = model_card(config(classes=["a|b", "<script>x</script>", "---\nlicense: mit"]))
+    card = optical_card(config(classes=["a|b", "<script>x</script>", "---\nlicense: mit"]))
     (line,) = [line for line in card.splitlines() if line.startswith("| classes")]
     assert r"a\|b" in line
     assert r"\<script\>" in line

@@ -41,7 +41,7 @@ def test_toys_are_told_apart_and_leave_one_out_says_so(fitted: ImageClassifier, 
     assert fitted.loo_accuracy_ > 0.9
     assert fitted.score(toy_folder) > 0.9
     assert fitted.n_train_ == 36
-    assert {c.choice.tap.pool for c in fitted.candidates_} == {"avg", "flatten"}
+    assert {c.choice.taps.pool for c in fitted.candidates_} == {"avg", "flatten"}
 
 
 def test_leave_one_out_is_what_refits_without_the_photo_say(toy_folder: Path) -> None:
@@ -306,16 +306,16 @@ def test_cut_auto_compares_the_stages_from_one_pass_and_says_what_it_gained(
     toy_folder: Path, tmp_path: Path
 ) -> None:
     model = toy_classifier(cut="auto", pool="avg").fit(toy_folder)
-    cuts = {c.choice.tap.cut for c in model.candidates_}
+    cuts = {c.choice.taps.cut for c in model.candidates_}
     assert len(cuts) > 2
     last = toy_classifier(pool="avg").fit(toy_folder)
-    at_the_end = [c for c in model.candidates_ if c.choice.tap.cut == last.choice_.tap.cut]
+    at_the_end = [c for c in model.candidates_ if c.choice.taps.cut == last.choice_.taps.cut]
     best = max(c.loo_accuracy or 0 for c in at_the_end)
     assert best == max(c.loo_accuracy or 0 for c in last.candidates_)
     assert model.cut_gain_ == pytest.approx(model.loo_accuracy_ - best)
     assert last.cut_gain_ is None
     again = load(model.save(tmp_path / "model"))
-    assert again.network_.backbone.cut == model.choice_.tap.cut
+    assert again.network_.backbone.cut == model.choice_.taps.cut
     np.testing.assert_array_equal(
         again.predict_proba(toy_folder / "test"), model.predict_proba(toy_folder / "test")
     )

@@ -5,8 +5,10 @@ import torch
 
 from lightprobe.backbones import Backbone, Runner, Tap, create_backbone
 from lightprobe.backbones.engines import create_runner
-from lightprobe.features import compile_for, compiling
+from lightprobe.features import compile_for
+from lightprobe.features import runner as runner_module
 from lightprobe.images import open_images
+from lightprobe.runtime import Runtime
 
 
 @pytest.fixture(scope="module")
@@ -16,10 +18,11 @@ def backbone() -> Backbone:
 
 def test_what_runs_is_said_with_its_agreement(toy_folder: Path, backbone: Backbone) -> None:
     images, taps = open_images(toy_folder), [Tap(backbone.cut)]
-    runner, agreement = compile_for(images, backbone, taps, engine="eager", precision="fp32", device="cpu")
-    assert (runner.engine, runner.precision, agreement) == ("eager", "fp32", 1.0)
-    runner, agreement = compile_for(images, backbone, taps, engine="openvino", precision="fp32", device="cpu")
-    assert (runner.engine, runner.precision) == ("openvino", "fp32")
+    compiled, agreement = compile_for(images, backbone, taps, Runtime("eager", "fp32", "cpu"))
+    assert compiled.backbone is backbone
+    assert (compiled.runner.engine, compiled.runner.precision, agreement) == ("eager", "fp32", 1.0)
+    compiled, agreement = compile_for(images, backbone, taps, Runtime("openvino", "fp32", "cpu"))
+    assert (compiled.runner.engine, compiled.runner.precision) == ("openvino", "fp32")
     assert agreement == pytest.approx(1.0, abs=1e-5)
 
 
@@ -40,12 +43,12 @@ def test_auto_leaves_a_precision_that_sees_other_things_than_fp32(
         runner = create_runner(*args, precision="fp32", **how)  # type: ignore[arg-type]
         return Blurred(runner) if precision in ("auto", "bf16") else runner
 
-    monkeypatch.setattr(compiling, "create_runner", create)
+    monkeypatch.setattr(runner_module, "create_runner", create)
     images, taps = open_images(toy_folder), [Tap(backbone.cut)]
-    runner, agreement = compile_for(images, backbone, taps, device="cpu")
-    assert runner.precision == "fp32"
+    compiled, agreement = compile_for(images, backbone, taps, Runtime(device="cpu"))
+    assert compiled.runner.precision == "fp32"
     assert agreement > 0.999
     assert "fp32 is used instead" in caplog.text
-    runner, agreement = compile_for(images, backbone, taps, precision="bf16", device="cpu")
-    assert runner.precision == "bf16", "a precision that was asked for stays"
+    compiled, agreement = compile_for(images, backbone, taps, Runtime(precision="bf16", device="cpu"))
+    assert compiled.runner.precision == "bf16", "a precision that was asked for stays"
     assert agreement < 0.999

@@ -1,30 +1,29 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from lightprobe.backbones import Tap, create_backbone, create_runner
 from lightprobe.errors import BackboneError, MissingExtraError, OptionError
-from lightprobe.features import extract
+from lightprobe.features import BackboneRunner, extract
 from lightprobe.features.feature_file import extract_to_file
 from lightprobe.images import open_images
+from lightprobe.runtime import Runtime
 
-HOW = {
-    "backbone": "squeezenet1_1",
-    "weights": "random",
-    "image_size": 64,
-    "precision": "fp32",
-    "device": "cpu",
-}
+RUNTIME = Runtime(precision="fp32", device="cpu")
+NETWORK: dict[str, Any] = {"backbone": "squeezenet1_1", "weights": "random", "image_size": 64}
 CUTS = ("features.4", "features.7")
 
 
 def test_several_layers_from_one_pass_are_those_of_one_pass_each(toy_folder: Path, tmp_path: Path) -> None:
     images = open_images(toy_folder)
     (toy_folder / images.paths[2]).write_bytes(b"")
-    summary = extract_to_file(images, tmp_path / "f.npz", cuts=CUTS, pools=("avg", "flatten"), **HOW)  # type: ignore[arg-type]
+    summary = extract_to_file(
+        images, tmp_path / "f.npz", RUNTIME, cuts=CUTS, pools=("avg", "flatten"), **NETWORK
+    )
     assert (summary["n"], summary["n_skipped"]) == (47, 1)
     table = np.load(tmp_path / "f.npz", allow_pickle=False)
     for cut in CUTS:
@@ -32,7 +31,9 @@ def test_several_layers_from_one_pass_are_those_of_one_pass_each(toy_folder: Pat
         for pool in ("avg", "flatten"):
             tap = Tap(cut, pool)
             runner = create_runner(backbone, [tap], precision="fp32", device="cpu")
-            alone = extract(images, backbone, runner, batch_size=16).matrices[tap]
+            alone = extract(
+                images, BackboneRunner(backbone, runner), Runtime(batch_size=16, cache=False)
+            ).matrices[tap]
             np.testing.assert_allclose(table[f"features {cut} {pool}"], alone, rtol=2e-3, atol=1e-3)
     kept = np.delete(np.arange(48), 2)
     np.testing.assert_array_equal(table["paths"], np.array(images.paths)[kept])
@@ -46,7 +47,7 @@ def test_parquet_holds_the_same_numbers(toy_folder: Path, tmp_path: Path) -> Non
     import pyarrow.parquet
 
     for name in ("f.npz", "f.parquet"):
-        extract_to_file(open_images(toy_folder), tmp_path / name, cuts=CUTS[:1], **HOW)  # type: ignore[arg-type]
+        extract_to_file(open_images(toy_folder), tmp_path / name, RUNTIME, cuts=CUTS[:1], **NETWORK)
     table, arrays = pyarrow.parquet.read_table(tmp_path / "f.parquet"), np.load(tmp_path / "f.npz")
     column = f"features {CUTS[0]} avg"
     np.testing.assert_array_equal(np.stack(table[column].to_numpy()), arrays[column])
@@ -57,9 +58,9 @@ def test_parquet_holds_the_same_numbers(toy_folder: Path, tmp_path: Path) -> Non
 def test_a_wrong_ending_or_layer_is_refused_before_any_photo_is_looked_at(tmp_path: Path) -> None:
     nothing = open_images((np.zeros((2, 8, 8, 3), np.uint8), ["a", "b"]))
     with pytest.raises(OptionError, match=r"\.npz or \.parquet"):
-        extract_to_file(nothing, tmp_path / "f.csv")
+        extract_to_file(nothing, tmp_path / "f.csv", RUNTIME)
     with pytest.raises(BackboneError, match=r"features\.99"):
-        extract_to_file(nothing, tmp_path / "f.npz", cuts=("features.99",), **HOW)  # type: ignore[arg-type]
+        extract_to_file(nothing, tmp_path / "f.npz", RUNTIME, cuts=("features.99",), **NETWORK)
     assert not list(tmp_path.glob("*.npz"))
 
 
@@ -69,4 +70,4 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     nothing = open_images((np.zeros((2, 8, 8, 3), np.uint8), ["a", "b"]))
     with pytest.raises(MissingExtraError, match=r"pip install 'lightprobe\[parquet\]'"):
-        extract_to_file(nothing, tmp_path / "f.parquet")
+        extract_to_file(nothing, tmp_path / "f.parquet", RUNTIME)

@@ -4,14 +4,24 @@ import numpy as np
 import pytest
 
 from lightprobe.backbones import Tap, create_backbone, create_runner
-from lightprobe.features import Chunk, Lens, Parts, extract, extract_views, stream_views, taps_of, views
+from lightprobe.features import (
+    BackboneRunner,
+    TapSet,
+    extract,
+    extract_tap_sets,
+    multi_backbone,
+    stream_tap_set,
+    taps_of,
+)
 from lightprobe.images import open_images
+from lightprobe.runtime import Runtime
 
-ALONE, TOGETHER = Tap("b:features", "avg"), Tap("a:trunk_output+b:features", "avg")
+ALONE = TapSet((Tap("features"),), (1,), ("b",))
+TOGETHER = TapSet((Tap("trunk_output"), Tap("features")), (0, 1), ("a", "b"))
 
 
 @pytest.fixture(scope="module")
-def lenses() -> list[Lens]:
+def runners() -> list[BackboneRunner]:
     """Two networks that want their photos in different sizes, fitted to the square in different ways."""
     made = []
     for name, weights, side in (("starter", None, 32), ("squeezenet1_1", "random", 64)):
@@ -19,23 +29,18 @@ def lenses() -> list[Lens]:
         runner = create_runner(
             backbone, [Tap(backbone.cut)], engine="eager", precision="fp32", device="cpu", n_images=1
         )
-        made.append(Lens(backbone, runner))
+        made.append(BackboneRunner(backbone, runner))
     return made
 
 
-@pytest.fixture
-def wanted(lenses: list[Lens]) -> dict[Tap, Parts]:
-    first, second = (Tap(lens.backbone.cut) for lens in lenses)
-    return {ALONE: ((1, second),), TOGETHER: ((0, first), (1, second))}
-
-
-def test_a_view_is_each_networks_own_features_of_length_one_in_one_row(
-    lenses: list[Lens], wanted: dict[Tap, Parts], toy_folder: Path
+def test_a_set_of_taps_is_each_networks_own_features_of_length_one_in_one_row(
+    runners: list[BackboneRunner], toy_folder: Path
 ) -> None:
     (toy_folder / "train" / "disc" / "broken.png").write_bytes(b"no picture")
     images = open_images(toy_folder).training
-    seen = extract_views(images, lenses, wanted, batch_size=8)
-    own = [extract(images, lens.backbone, lens.runner, batch_size=8) for lens in lenses]
+    runtime = Runtime(batch_size=8, cache=False)
+    seen = extract_tap_sets(images, runners, [ALONE, TOGETHER], runtime)
+    own = [extract(images, runner, runtime) for runner in runners]
     blocks = [next(iter(look.matrices.values())).astype(float) for look in own]
     np.testing.assert_array_equal(seen.matrices[ALONE], blocks[1])
     rows = np.hstack([block / np.sqrt((block**2).sum(axis=1))[:, None] for block in blocks])
@@ -46,14 +51,15 @@ def test_a_view_is_each_networks_own_features_of_length_one_in_one_row(
 
 
 def test_turns_give_what_one_look_at_everything_gives(
-    lenses: list[Lens], wanted: dict[Tap, Parts], toy_folder: Path, monkeypatch: pytest.MonkeyPatch
+    runners: list[BackboneRunner], toy_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("broken.png", "broken too.png"):
         (toy_folder / "train" / "disc" / name).write_bytes(b"no picture")
     images = open_images(toy_folder).training
-    whole = extract_views(images, lenses, wanted, batch_size=4)
-    monkeypatch.setattr(views, "TURN", 1)
-    chunks: list[Chunk] = list(stream_views(images, lenses, wanted, batch_size=4))
+    runtime = Runtime(batch_size=4, cache=False)
+    whole = extract_tap_sets(images, runners, [TOGETHER], runtime)
+    monkeypatch.setattr(multi_backbone, "TURN", 1)
+    chunks = list(stream_tap_set(images, runners, TOGETHER, runtime))
     assert len(chunks) == -(-len(images) // 4)
     assert sorted(i for chunk in chunks for i in chunk.failed) == sorted(
         set(range(len(images))) - set(whole.kept)
@@ -65,5 +71,12 @@ def test_turns_give_what_one_look_at_everything_gives(
     np.testing.assert_allclose(rows[order], whole.matrices[TOGETHER], atol=2e-3)
 
 
-def test_a_network_is_tapped_once_however_many_views_want_it(wanted: dict[Tap, Parts]) -> None:
-    assert [len(taps_of(wanted, place)) for place in (0, 1)] == [1, 1]
+def test_a_network_is_tapped_once_however_many_sets_want_it() -> None:
+    assert [len(taps_of([ALONE, TOGETHER], place)) for place in (0, 1)] == [1, 1]
+    assert taps_of([ALONE], 0) == []
+
+
+def test_a_set_of_taps_is_read_as_it_was_written() -> None:
+    assert TOGETHER.cut == "a:trunk_output+b:features"
+    assert TapSet.parse(TOGETHER.cut, TOGETHER.pool) == TOGETHER
+    assert TapSet.parse("trunk_output", "flatten") == TapSet.of(Tap("trunk_output", "flatten"))

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from lightprobe.backbones import Tap
+from lightprobe.errors import OptionError
+from lightprobe.features import TapSet
+from lightprobe.head import HeadOptions
+from lightprobe.selection import Candidate, Choice, Photos, choices, select
+from lightprobe.selection.search import _contenders
+
+AVG, FLAT = TapSet.of(Tap("layer", "avg")), TapSet.of(Tap("layer", "flatten"))
+
+
+@pytest.fixture
+def features() -> dict[TapSet, np.ndarray]:
+    """Features whose products tell two classes apart, which only the optical kernel sees; avg is positive."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 6))
+    return {FLAT: X.astype(np.float16), AVG: np.abs(rng.normal(size=(120, 4))).astype(np.float16)}
+
+
+@pytest.fixture
+def labels(features: dict[TapSet, np.ndarray]) -> np.ndarray:
+    return np.asarray(features[FLAT][:, 0] * features[FLAT][:, 1] > 0, dtype=np.int64)
+
+
+def test_the_winner_is_the_kernel_that_can_see_the_classes(
+    features: dict[TapSet, np.ndarray], labels: np.ndarray
+) -> None:
+    selection = select(features, labels, choices([AVG, FLAT], "none", "auto"), HeadOptions())
+    assert selection.choice == Choice(FLAT, "none", "optical")
+    assert selection.candidates[0].choice == selection.choice
+    best = selection.candidates[0].loo_accuracy
+    assert best is not None
+    assert best > 0.75
+    assert all((c.loo_accuracy or 0) < 0.7 for c in selection.candidates if c.choice.kernel == "linear")
+
+
+def test_a_candidates_score_is_that_of_as_many_refits(
+    features: dict[TapSet, np.ndarray], labels: np.ndarray
+) -> None:
+    choice = Choice(FLAT, "none", "linear")
+    selection = select(features, labels, [choice], HeadOptions(alpha=0.1))
+    X, Y = features[FLAT].astype(float), np.where(labels[:, None] == [0, 1], 1.0, -1.0)
+    alpha = selection.head.alpha
+    right = 0
+    for i in range(len(X)):
+        rest = np.delete(np.arange(len(X)), i)
+        right += Ridge(alpha).fit(X[rest], Y[rest]).predict(X[[i]])[0].argmax() == labels[i]
+    assert selection.candidates[0].loo_accuracy == pytest.approx(right / len(X))
+
+
+def test_positive_features_have_no_sign_bits_to_tell_apart_and_are_dropped_not_scored(
+    features: dict[TapSet, np.ndarray], labels: np.ndarray
+) -> None:
+    selection = select(features, labels, choices([AVG], "auto", "auto"), HeadOptions())
+    dropped = [c for c in selection.candidates if c.dropped]
+    assert {(c.choice.encode, c.choice.kernel) for c in dropped} == {("sign", "linear"), ("sign", "optical")}
+    assert all(c.loo_accuracy is None for c in dropped)
+    with pytest.raises(OptionError, match="None of the 1 ways"):
+        select(features, labels, choices([AVG], "sign", "linear"), HeadOptions())
+
+
+def test_of_two_that_leave_one_out_cannot_tell_apart_the_cheaper_wins() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.arange(200) % 2
+    narrow = (labels[:, None] * 2 - 1 + rng.normal(size=(200, 4)) * 0.8).astype(np.float16)
+    wide = np.hstack([narrow, rng.normal(size=(200, 300)).astype(np.float16) * 0.01])
+    for order in ((AVG, FLAT), (FLAT, AVG)):
+        matrices = {AVG: narrow, FLAT: wide}
+        selection = select(matrices, labels, [Choice(t, "none", "linear") for t in order], HeadOptions())
+        assert selection.choice.taps == AVG
+
+
+def test_where_photos_come_in_groups_the_error_is_that_of_groups() -> None:
+    """Ten views of a thing err together: what 400 photos would tell apart, 40 things do not."""
+    correct = np.ones((2, 400), bool)
+    correct[0, :20], correct[1, 20:30] = False, False  # two things, and another one
+    cheap, best = (
+        Candidate(Choice(taps, "none", "linear"), loo_accuracy=row.mean(), correct=row)
+        for taps, row in zip((AVG, FLAT), correct, strict=True)
+    )
+    difference = best.correct.astype(float) - cheap.correct
+    by_photo = difference.std() / np.sqrt(400)
+    by_thing = difference.reshape(40, 10).mean(axis=1).std() / np.sqrt(40)
+    assert by_photo < difference.mean() < by_thing
+    assert _contenders([cheap, best], Photos.of(np.ones(400), None)) == [best]
+    assert _contenders([cheap, best], Photos.of(np.ones(400), np.arange(400) // 10)) == [cheap, best]
+
+
+def test_with_class_weights_a_rare_class_counts_as_much_as_a_common_one() -> None:
+    labels = np.repeat([0, 1], [90, 10])
+    correct = np.ones((2, 100), bool)
+    correct[0, 90:98] = False  # eight of ten rare ones
+    correct[1, :20] = False  # twenty of ninety common ones
+    first, second = (
+        Candidate(Choice(taps, "none", "linear"), loo_accuracy=row.mean(), correct=row)
+        for taps, row in zip((AVG, FLAT), correct, strict=True)
+    )
+    assert _contenders([first, second], Photos.of(np.ones(100), None))[0] == first
+    balanced = np.where(labels == 0, 100 / 180, 100 / 20)
+    assert _contenders([first, second], Photos.of(balanced, None)) == [second]
+
+
+def test_a_head_let_go_during_the_comparison_is_fitted_again_if_it_wins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(2)
+    labels = np.arange(90) % 3
+    matrices = {AVG: rng.normal(size=(90, 5)).astype(np.float16)}
+    monkeypatch.setattr(
+        "lightprobe.selection.search._contenders",
+        lambda tried, *_: tried[:1] if len(tried) == 2 else tried[1:],
+    )
+    selection = select(matrices, labels, choices([AVG], "none", "auto"), HeadOptions())
+    assert selection.head.decision.kernel == selection.choice.kernel
