@@ -119,9 +119,8 @@ def training_loader(
 
     Each of several processes gets its share of the samples.
     """
-    order: DistributedSampler[Samples] = DistributedSampler(
-        samples, processes, rank, seed=mixed_seed(seed, 0)
-    )
+    order: DistributedSampler[Samples]
+    order = DistributedSampler(samples, processes, rank, seed=mixed_seed(seed, 0))
     full = len(order) >= batch_size
     return DataLoader(samples, batch_size, sampler=order, collate_fn=default_convert, drop_last=full)
 

@@ -129,10 +129,8 @@ class History(Callback):
         self.started = self.interrupted = False
         self._began = self._looked = 0.0
 
-    def on_train_start(self, trainer: lightning.Trainer, _module: Any) -> None:
-        """Refuse a state without the rows that led to it."""
-        if len(self.rows) != trainer.current_epoch:
-            raise ValueError(f"it holds {len(self.rows)} of {trainer.current_epoch} epochs")
+    def on_train_start(self, *_args: Any) -> None:
+        """Note that the state, if there was one, fits."""
         self.started = True
 
     def on_train_epoch_start(self, *_args: Any) -> None:
@@ -179,9 +177,11 @@ class History(Callback):
         """Return what a checkpoint keeps."""
         return {name: getattr(self, name) for name in ("rows", "seconds", "watched_seconds")}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        vars(self).update(state_dict)
+    def on_load_checkpoint(self, _trainer: Any, _module: Any, checkpoint: dict[str, Any]) -> None:
+        """Go on from a checkpoint; ValueError without the rows that led to it."""
+        if self.state_key not in checkpoint["callbacks"]:
+            raise ValueError("it holds no rows of its epochs")
+        vars(self).update(checkpoint["callbacks"][self.state_key])
 
 
 class Announcement(Checkpoint):
@@ -211,6 +211,8 @@ class BestWeights(ModelCheckpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint, in the folder where it lies now."""
         path, score = f"{self.dirpath}/best.ckpt", state_dict["best_model_score"]
+        if not Path(path).is_file():
+            raise ValueError(f"{path}, the weights of its best epoch, is missing")
         here = {"dirpath": self.dirpath, "best_model_path": path, "kth_best_model_path": path}
         super().load_state_dict({**state_dict, **here, "best_k_models": {path: score}})
 
@@ -234,7 +236,7 @@ class Progress(TQDMProgressBar):
 
 
 def rate_factors(recipe: Recipe, steps_per_epoch: int) -> list[float]:
-    """Return what the learning rate is multiplied by at each step and behind the last, by torch's schedules."""
+    """Return what the learning rate is multiplied by at each step and at the end, by torch's schedules."""
     steps = recipe.epochs * steps_per_epoch
     rise = 0 if recipe.schedule == "one-cycle" else min(round(recipe.warmup * steps_per_epoch), steps - 1)
     optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
