@@ -85,11 +85,14 @@ def test_a_training_goes_on_for_longer_than_it_was_meant_to(
     assert [row["lr"] for row in resumed.history_[2:]] == [row["lr"] for row in whole.history_[2:]]
 
 
-def test_a_training_that_had_ended_is_not_changed_by_resuming_it(train_toys: Toys, tmp_path: Path) -> None:
+def test_a_training_that_had_ended_goes_on_only_with_more_patience(train_toys: Toys, tmp_path: Path) -> None:
     recipe = replace(SWINGING, epochs=40, patience=1)
     ended = scratch(recipe, checkpoint=tmp_path).fit(*train_toys)
     assert len(ended.history_) < 40
     same_model(scratch(recipe, checkpoint=tmp_path, resume=True).fit(*train_toys), ended)
+    patient = replace(recipe, patience=2)
+    more = scratch(patient, checkpoint=tmp_path, resume=True).fit(*train_toys)
+    same_model(more, scratch(patient).fit(*train_toys))
 
 
 def test_a_checkpoint_of_another_training_is_refused(

@@ -215,15 +215,8 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         return parameters | _OF_A_RUN
 
     def _setup(self) -> Setup:
-        return Setup(
-            self.runtime,
-            self.devices,
-            self.num_nodes,
-            self.strategy,
-            None if self.checkpoint is None else Path(self.checkpoint),
-            self.resume,
-            self.on_epoch or (lambda _row: None),
-        )
+        machines = self.devices, self.num_nodes, self.strategy
+        return Setup(self.runtime, *machines, self.checkpoint, self.resume, self.on_epoch)
 
     def _split(self, images: ImageSet) -> Split:
         """Say which photos train and which validate; test photos only where they are to be watched."""

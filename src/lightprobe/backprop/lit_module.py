@@ -49,8 +49,9 @@ class LitClassifier(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         """Leave a training as it is that had come to its end before it was resumed."""
-        stops = self.trainer.early_stopping_callbacks
-        self.trainer.should_stop = any(stop.wait_count >= stop.patience for stop in stops)
+        for stop in self.trainer.early_stopping_callbacks:
+            stop.patience = self.recipe.patience or 0  # the checkpoint has that of the run which was stopped
+            self.trainer.should_stop = stop.wait_count >= stop.patience
 
     def on_train_epoch_start(self) -> None:
         """Freeze or thaw, and let modules know what they are in."""
@@ -93,9 +94,9 @@ class LitClassifier(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _note(self, split: str, loss: Tensor, scores: Tensor, labels: Tensor) -> None:
-        values = {"loss": loss.detach(), "accuracy": (scores.argmax(1) == labels).float().mean()}
+        accuracy = (scores.argmax(1) == labels).float().mean()
         self.log_dict(
-            {f"{split}_{what}": value for what, value in values.items()},
+            {f"{split}_loss": loss.detach(), f"{split}_accuracy": accuracy},
             on_step=False,
             on_epoch=True,
             prog_bar=split != "test",

@@ -51,11 +51,11 @@ class Setup:
         How many devices, on how many machines.
     strategy : str
         How they share the work, as Lightning names it.
-    checkpoint : Path, optional
+    checkpoint : path, optional
         A folder for the state after each epoch.
     resume : bool
         Go on from the state that lies there, if one does.
-    on_epoch : callable
+    on_epoch : callable, optional
         Gets each epoch's row.
     """
 
@@ -63,9 +63,9 @@ class Setup:
     devices: int = 1
     num_nodes: int = 1
     strategy: str = "auto"
-    checkpoint: Path | None = None
+    checkpoint: str | Path | None = None
     resume: bool = False
-    on_epoch: Callable[[Row], None] = lambda _row: None
+    on_epoch: Callable[[Row], None] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,9 +210,11 @@ def _run(trainable: Trainable, data: Data, setup: Setup) -> tuple["History", int
     with _quiet(), _folder(setup.checkpoint) as name:
         folder = Path(name)
         last, best = folder / "last.ckpt", lit.BestWeights(folder)
-        callbacks = [history, best, lit.Announcement(history, setup.on_epoch)]
+        callbacks = [history, best]
         if setup.checkpoint is not None:
-            callbacks.insert(2, ModelCheckpoint(folder, last.stem, enable_version_counter=False))
+            callbacks.append(ModelCheckpoint(folder, last.stem, enable_version_counter=False))
+        if setup.on_epoch is not None:
+            callbacks.append(lit.Announcement(history, setup.on_epoch))
         if recipe.patience is not None:
             callbacks.append(EarlyStopping(lit.SCORE, mode="max", patience=recipe.patience))
         if runtime.progress:
@@ -266,7 +268,7 @@ def _class_weights(weighting: str, labels: Tensor, n_classes: int) -> Tensor | N
     return (len(labels) / (n_classes * counts)).float()
 
 
-def _folder(checkpoint: Path | None) -> AbstractContextManager[Path | str]:
+def _folder(checkpoint: str | Path | None) -> AbstractContextManager[str | Path]:
     """Where states and weights lie: a folder that stays, or one for this training alone."""
     return tempfile.TemporaryDirectory() if checkpoint is None else nullcontext(checkpoint)
 
