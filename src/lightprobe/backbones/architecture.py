@@ -84,6 +84,10 @@ class Architecture:
         built: nn.Module = network.eval().requires_grad_(False)
         return built
 
+    def __hash__(self) -> int:
+        """Of the fingerprint: arguments are a mapping."""
+        return hash(self.fingerprint())
+
     def find_cuts(self, network: nn.Module) -> tuple[Cut, ...]:
         """List the cut points of a network that was built, in the order of execution."""
         return self.family.find_cuts(network)

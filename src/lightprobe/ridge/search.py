@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.ridge.conditioning import IllConditionedError
+from lightprobe.ridge.cholesky import IllConditionedError
 
 Floats = NDArray[np.float64]
 
