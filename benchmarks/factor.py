@@ -7,9 +7,8 @@ lapack     SciPy's dpotrf and dpotri in one triangle, the matrix kept in the oth
 triangle   dpotrf and dtrtri, which leaves the factor's inverse: a third less arithmetic, as recursive has it
 torch      torch.linalg, with a second matrix
 
-The arms take turns at each repeat, so that whatever else the machine does meets all of them alike; printed are
-medians of the seconds a diagonal, and of the ratios within a repeat. Set OMP_NUM_THREADS for another number of
-threads than the cores.
+The arms take turns at each repeat, so that whatever else the machine does meets all of them alike; printed
+are medians of the seconds a diagonal, and of the ratios within a repeat. OMP_NUM_THREADS sets the threads.
 """
 
 import argparse
@@ -41,7 +40,7 @@ class Recursive(Cholesky):
 
 
 class Lapack:
-    """The factor, then its inverse or the whole one, below the diagonal; G above it, which LAPACK leaves alone."""
+    """Factor, then its inverse or the whole one, below the diagonal; above it G, which is left alone."""
 
     def __init__(self, G: Floats, *, whole: bool) -> None:
         self._matrix, self._whole = G.T, whole  # in Fortran's order, and the same memory

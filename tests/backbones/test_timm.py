@@ -20,7 +20,7 @@ from lightprobe.backbones import (
     create_runner,
     describe_backbone,
 )
-from lightprobe.backbones.timm_zoo import timm_names
+from lightprobe.backbones.timm_networks import timm_names
 from lightprobe.errors import BackboneError, MissingExtraError, WeightsError
 
 MakePair = Callable[[str, int], tuple[Backbone, nn.Module]]

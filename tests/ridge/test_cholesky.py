@@ -28,8 +28,9 @@ def test_each_diagonal_gives_its_own_inverse(G: Floats) -> None:
         inverse = np.linalg.inv(G + shift * np.eye(N))
         np.testing.assert_allclose(factor.solve(B), inverse @ B, atol=1e-12)
         squares, block = factor.inner_products(B)
-        np.testing.assert_allclose(squares, np.diagonal(B.T @ inverse @ B), atol=1e-12)
-        np.testing.assert_allclose(block(np.array([2, 0])), (B.T @ inverse @ B)[np.ix_([2, 0], [2, 0])], atol=1e-12)
+        expected = B.T @ inverse @ B
+        np.testing.assert_allclose(squares, np.diagonal(expected), atol=1e-12)
+        np.testing.assert_allclose(block(np.array([2, 0])), expected[np.ix_([2, 0], [2, 0])], atol=1e-12)
         factor.invert()
         np.testing.assert_allclose(factor.times_inverse(B), inverse @ B, atol=1e-12)
         np.testing.assert_allclose(factor.inverse_diagonal(), np.diagonal(inverse), atol=1e-12)

@@ -15,7 +15,7 @@ from lightprobe.backbones.cutting import CutInfo, cut_network, graph_of, measure
 from lightprobe.backbones.plain_cnn import PLAIN_CNNS, PlainCnnArchitecture
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, Tap
-from lightprobe.backbones.timm_architecture import PREFIX, TimmArchitecture
+from lightprobe.backbones.timm_networks import PREFIX, TimmArchitecture
 from lightprobe.errors import BackboneError, WeightsError
 
 

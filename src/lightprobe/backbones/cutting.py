@@ -226,7 +226,7 @@ class _Meter(fx.Interpreter):
         """Run one step, and take down what led there if it is an output."""
         result = super().run_node(n)
         if n.op == "call_module":
-            self._used.update(self.fetch_attr(n.target).parameters())
+            self._used.update(self.fetch_attr(str(n.target)).parameters())
         elif n.op == "get_attr" and isinstance(result, nn.Parameter):
             self._used.add(result)
         if name := self._outputs.get(n):

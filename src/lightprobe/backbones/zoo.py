@@ -14,8 +14,14 @@ from lightprobe.backbones.backbone import Backbone, find_cut, make_architecture
 from lightprobe.backbones.cutting import CutInfo, cut_network, graph_of, measure, missing_data
 from lightprobe.backbones.plain_cnn import PLAIN_CNNS, PLAIN_PREPROCESSING
 from lightprobe.backbones.preprocessing import Preprocessing
-from lightprobe.backbones.timm_architecture import PREFIX, TimmArchitecture
-from lightprobe.backbones.timm_zoo import fetch_weights, preprocessing_of, published_facts, weights_name
+from lightprobe.backbones.timm_networks import (
+    PREFIX,
+    TimmArchitecture,
+    fetch_weights,
+    preprocessing_of,
+    published_facts,
+    weights_name,
+)
 from lightprobe.backbones.weights import Readers, download_weights, open_weights, read_facts, read_state
 from lightprobe.errors import BackboneError, WeightsError
 

@@ -6,7 +6,7 @@ The blocks on one side of the diagonal keep G; those on the other take U and lat
 ones are kept aside. So a new diagonal costs n³/3 operations for the factor and as many for its inverse.
 Everything halves its problem until a block is left, so that nearly all work is in few, large matrix products:
 they run at full speed on a CPU and on CUDA alike, and on a busy machine threads seldom wait for each other.
-(LAPACK would do it in one triangle too, a fifth faster on one thread; but its threads wait so often that on two
+(LAPACK does it in one triangle too, on one thread a fifth faster; but its threads wait so often that on two
 cores shared with others it takes two to five times as long: `benchmarks/factor.py`.)
 """
 
@@ -75,7 +75,8 @@ class Cholesky:
             _factor(matrix)
         except _NotPositiveDefiniteError as error:
             raise IllConditionedError(
-                f"A relative alpha of {alpha_relative:.3g} is too small for double precision; use a larger one."
+                f"A relative alpha of {alpha_relative:.3g} is too small for double precision; "
+                "use a larger one."
             ) from error
 
     def solve(self, B: Floats) -> Floats:
@@ -162,7 +163,7 @@ def _subtract_square(U: torch.Tensor, P: torch.Tensor) -> None:
 
 
 def _solve_transposed(U: torch.Tensor, B: torch.Tensor) -> None:
-    """B ← U⁻ᵀB."""
+    """B ← U⁻ᵀB; so Bᵀ ← BᵀU⁻¹."""
     if len(U) <= BLOCK:
         B.copy_(torch.linalg.solve_triangular(U.T, B, upper=False))
         return
@@ -183,17 +184,6 @@ def _solve(U: torch.Tensor, B: torch.Tensor) -> None:
     _solve(U[:half, :half], B[:half])
 
 
-def _solve_right(U: torch.Tensor, B: torch.Tensor) -> None:
-    """B ← BU⁻¹."""
-    if len(U) <= BLOCK:
-        B.copy_(torch.linalg.solve_triangular(U, B, upper=True, left=False))
-        return
-    half = _half(U)
-    _solve_right(U[:half, :half], B[:, :half])
-    B[:, half:].addmm_(B[:, :half], U[:half, half:], alpha=-1)
-    _solve_right(U[half:, half:], B[:, half:])
-
-
 def _invert(U: torch.Tensor) -> None:
     """U ← U⁻¹, whose corner is −U₁₁⁻¹U₁₂U₂₂⁻¹."""
     if len(U) <= BLOCK:
@@ -203,6 +193,6 @@ def _invert(U: torch.Tensor) -> None:
     half = _half(U)
     corner = U[:half, half:]
     _solve(U[:half, :half], corner)
-    _solve_right(U[half:, half:], corner.neg_())
+    _solve_transposed(U[half:, half:], corner.neg_().T)
     _invert(U[:half, :half])
     _invert(U[half:, half:])
