@@ -34,7 +34,7 @@ def make_photo() -> Callable[[int, int], Tensor]:
 
 @pytest.fixture
 def make_light() -> Callable[[str, int, str], Backbone]:
-    """A backbone up to an early cut; random tensors are drawn for what it keeps alone, so that it is quick."""
+    """A backbone up to an early cut; random tensors are drawn for what it keeps and nothing else."""
 
     def make(name: str, image_size: int, cut: str) -> Backbone:
         architecture = make_architecture(name, image_size, {})

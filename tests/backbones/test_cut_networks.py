@@ -193,11 +193,13 @@ def forget_networks() -> None:
 def test_multiplications_of_convolutions_are_those_of_a_run_counted_by_hand() -> None:
     backbone = create_backbone("resnet18", weights="random", image_size=32)
     network, counts = backbone.network(["layer2.0"]), []
+
+    def count(convolution: nn.Conv2d, _: object, output: Tensor) -> None:
+        counts.append(convolution.weight.numel() * output[0, 0].numel())
+
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
-            module.register_forward_hook(
-                lambda m, _, out: counts.append(m.weight.numel() * out[0, 0].numel())
-            )
+            module.register_forward_hook(count)
     network(torch.zeros(1, 3, 32, 32))
     assert backbone.multiplications("layer2.0") == sum(counts)
     listed = {info.name: info.multiplications for info in backbone.describe()}

@@ -10,12 +10,12 @@ import importlib
 import sys
 from functools import partial
 from math import floor, isqrt
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from lightprobe.backbones.architecture import Architecture, WithoutData, one_line
+from lightprobe.backbones.architecture import Architecture, one_line
 from lightprobe.backbones.cutting import missing_data
 from lightprobe.backbones.families import Family
 from lightprobe.backbones.preprocessing import Preprocessing
@@ -45,15 +45,21 @@ class TimmArchitecture(Architecture):
 
     def build(self, *, data: bool) -> nn.Module:
         """Build the whole network, as `Architecture` says."""
-        network = self._make(data=data)
-        if getattr(network, "dynamic_img_size", False):  # branches on the input's size, which is known here
-            network = self._make(data=data, dynamic_img_size=False)
+        network = super().build(data=data)
         if not data:
             _fill_tables(network, self)
         for module in network.modules():
             if getattr(module, "inplace", None) is True:
                 module.inplace = False  # type: ignore[assignment]  # else it overwrites the output of a cut
-        return network.eval().requires_grad_(False)
+        return network
+
+    def _make(self, *, data: bool) -> nn.Module:
+        del data
+        create, arguments = import_timm(self.builder).create_model, self._arguments()
+        network: nn.Module = create(self._name, **arguments)
+        if getattr(network, "dynamic_img_size", False):  # branches on the input's size, which is known here
+            network = create(self._name, **arguments, dynamic_img_size=False)
+        return network
 
     def find_cuts(self, network: nn.Module) -> tuple[Cut, ...]:
         """List the layers that timm names in its `feature_info`, and the last before pooling and classifier.
@@ -105,19 +111,6 @@ class TimmArchitecture(Architecture):
         config = import_timm(self.builder).get_pretrained_cfg(self._name)
         resized = config is not None and config.fixed_input_size and config.input_size[-1] != self.image_size
         return {**({"img_size": self.image_size} if resized else {}), **self.arguments}
-
-    def _make(self, *, data: bool, **further: object) -> nn.Module:
-        timm = import_timm(self.builder)
-        try:
-            arguments = {**self._arguments(), **further}
-            if data:
-                network = timm.create_model(self._name, **arguments)
-            else:
-                with WithoutData():
-                    network = timm.create_model(self._name, **arguments)
-        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-            raise BackboneError(self._unbuildable(error)) from error
-        return cast("nn.Module", network)
 
     def _watch(self, network: nn.Module) -> tuple[dict[str, Tensor], object]:
         """Run without arithmetic: every module's output, in the order of execution, and the features."""

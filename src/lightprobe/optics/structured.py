@@ -87,21 +87,6 @@ def _precondition(x: torch.Tensor, layout: Layout, bits: torch.Tensor) -> torch.
     return walsh_hadamard(moved.reshape(blocks) * _signs(bits, 1).view(n_blocks, size))
 
 
-def _project_torch(
-    x: torch.Tensor, layout: Layout, bits: torch.Tensor, scale: float, out: torch.Tensor
-) -> None:
-    """Fill out (n, k) with scale · |Rx|² for one batch x (n, m), float32, on one device."""
-    size, n_blocks, n_mixed, _ = layout
-    z = _precondition(x, layout, bits)[:, None]
-    for stack in range(_n_stacks(layout, out.shape[1])):
-        features = out[:, stack * n_mixed * size : (stack + 1) * n_mixed * size]
-        planes = torch.stack([_signs(bits, 2 + 2 * stack + plane) for plane in range(2)])
-        wanted = -(-features.shape[1] // size)
-        across = hadamard_matrix(n_mixed, device=x.device)[:wanted, :n_blocks]
-        y = walsh_hadamard(across @ (z * planes.view(2, n_blocks, size)))
-        features.copy_(y.square_().sum(1).flatten(1)[:, : features.shape[1]].mul_(scale))
-
-
 def _project_compiled(
     X: NDArray[Any],
     layout: Layout,
@@ -146,14 +131,20 @@ def _project_on_device(
     levels: int | None,
     out: torch.Tensor,
 ) -> None:
-    """Project where `bits` are, as many photos at a time as leave room."""
-    batch_size = max(1, _BATCH_BYTES // (_BYTES_PER_ENTRY * layout.n_mixed * layout.size))
+    """Fill out (n, k) where `bits` are, as many photos at a time as leave room."""
+    size, n_blocks, n_mixed, _ = layout
+    batch_size = max(1, _BATCH_BYTES // (_BYTES_PER_ENTRY * n_mixed * size))
     for start in range(0, len(X), batch_size):
         rows = slice(start, start + batch_size)
-        batch = prepared(X[rows], packed_bits, bits.device)
-        features = torch.empty((len(batch), out.shape[1]), device=bits.device)
-        _project_torch(batch, layout, bits, scale, features)
-        out[rows] = finished(features, levels)
+        z = _precondition(prepared(X[rows], packed_bits, bits.device), layout, bits)[:, None]
+        for stack in range(_n_stacks(layout, out.shape[1])):
+            features = out[rows, stack * n_mixed * size : (stack + 1) * n_mixed * size]
+            planes = torch.stack([_signs(bits, 2 + 2 * stack + plane) for plane in range(2)])
+            wanted = -(-features.shape[1] // size)
+            across = hadamard_matrix(n_mixed, device=bits.device)[:wanted, :n_blocks]
+            y = walsh_hadamard(across @ (z * planes.view(2, n_blocks, size)))
+            y = y.square_().sum(1).flatten(1)[:, : features.shape[1]].mul_(scale)
+            features.copy_(finished(y, levels))
 
 
 def structured_work_bytes(n_samples: int, n_features: int, n_components: int) -> int:
