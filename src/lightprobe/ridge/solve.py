@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.errors import DataError
+from lightprobe.ridge.alpha_search import RidgeFit, Solution, choose_alpha
 from lightprobe.ridge.cholesky import Cholesky, IllConditionedError
 from lightprobe.ridge.dual import DegenerateKernelError, DualSystem, refuse_degenerate
 from lightprobe.ridge.loo import Batch, Floats, Indices, group_members, left_out_residuals, unparted_batches
-from lightprobe.ridge.search import RidgeFit, Solution, choose_alpha
 from lightprobe.ridge.sufficient_statistics import BLOCK_ROWS, RidgeStatistics, Rows
 
 WARM_ROWS = 1500  # from here on the dual guesses the penalty from a quarter of the rows
