@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines.agreement import agreement
 from lightprobe.backbones.engines.devices import resolve_device
-from lightprobe.backbones.engines.eager import EagerRunner
+from lightprobe.backbones.engines.eager import EagerRunner, agreement
 from lightprobe.backbones.engines.openvino import Calibration, OpenVinoRunner, is_converted
 from lightprobe.backbones.engines.protocol import Runner
 from lightprobe.backbones.engines.quantization import CALIBRATION_PHOTOS
