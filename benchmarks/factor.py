@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotri, dtrtri
 
-from lightprobe.ridge.cholesky import Cholesky
+from lightprobe.ridge import Cholesky
 
 TILE = 256  # rows and columns that are copied at a time
 Floats = NDArray[np.float64]

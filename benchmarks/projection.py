@@ -25,8 +25,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from lightprobe.optics.dense import complex_gaussian, dense_projection
-from lightprobe.optics.structured import structured_projection
+from lightprobe.optics import complex_gaussian, dense_projection, structured_projection
 
 N_FEATURES, N_COMPONENTS = 81_536, 120_000
 DENSITY = 0.1  # of the sign bits of SqueezeNet 1.1's features on photos of flowers

@@ -17,10 +17,14 @@ from lightprobe.backprop import TrainedModel
 from lightprobe.errors import OptionError
 from lightprobe.export.encode import Encode, as_cached
 from lightprobe.head import Exact, FittedHead, Linear, RandomFeatures
-from lightprobe.optics import OpticalFeatures
-from lightprobe.optics.dense import complex_gaussian
-from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
-from lightprobe.optics.structured import Layout, diagonal_bits
+from lightprobe.optics import (
+    Layout,
+    OpticalFeatures,
+    complex_gaussian,
+    diagonal_bits,
+    hadamard_matrix,
+    walsh_hadamard,
+)
 
 # What a file of one piece, as ONNX is, can hold: 2 GiB, less the network.
 MAX_BYTES = 3 * 2**29

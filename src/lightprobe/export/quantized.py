@@ -4,8 +4,7 @@ from typing import Any
 
 import torch
 
-from lightprobe.backbones.engines.conversion import import_openvino
-from lightprobe.backbones.engines.quantization import from_tensors
+from lightprobe.backbones import from_tensors, import_openvino
 from lightprobe.export.formats import INPUT, OUTPUT, to_openvino
 from lightprobe.export.graph import Model, head_of
 
