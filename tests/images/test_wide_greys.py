@@ -12,7 +12,7 @@ from PIL import Image, TiffImagePlugin
 from tests.images.toy_photos import encoded, pixels
 
 from lightprobe.errors import UnsupportedImageError
-from lightprobe.images import decode as decode_module
+from lightprobe.images import decoding as decode_module
 from lightprobe.images.decoding import decode
 
 RAMP = np.mgrid[:16, :96][1] / 95

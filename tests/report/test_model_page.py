@@ -127,9 +127,9 @@ def test_a_training_keeps_what_its_page_needs_and_the_page_needs_no_model(
     assert "lightprobe train toys" in page.text
 
 
-def test_damaged_evidence_is_named(run: Path) -> None:
+def test_damaged_artifacts_are_named(run: Path) -> None:
     (run / ARTIFACTS / "answers.csv").write_text("split,path\nleft-out,x\n", encoding="utf-8")
-    with pytest.raises(DataError, match="evidence is damaged"):
+    with pytest.raises(DataError, match="artifacts is damaged"):
         write_report(run)
 
 

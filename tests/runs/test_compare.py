@@ -5,7 +5,7 @@ import pytest
 
 from lightprobe.cli import main
 from lightprobe.errors import LightprobeError
-from lightprobe.runs import compare as module
+from lightprobe.runs import comparison as module
 from lightprobe.runs.comparison import compare
 
 TOY = ["--image-size", "48", "--device", "cpu", "--precision", "fp32", "--engine", "eager", "-q"]

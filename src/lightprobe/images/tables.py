@@ -69,10 +69,6 @@ class Table:
                         "every image needs a path and a label."
                     )
             path, label = (row[place] for _, place in places if place is not None)
-            if label != label.encode("utf-8", "ignore").decode():
-                raise DataError(
-                    f"{self.path}, line {line}: the label is not UTF-8 text: save it as CSV UTF-8."
-                )
             yield line, row, path, label
 
 
@@ -94,6 +90,10 @@ def read_table(path: Path) -> Table:
     """
     rows = _rows(path, read_text(path))
     header = rows[0][1] if rows else []
+    photos = _photo_column(header)
+    for _, row in rows:
+        if not all(_is_text(cell) for place, cell in enumerate(row) if place != photos):
+            raise DataError(f"{path} is not UTF-8 text: save it as CSV UTF-8.")
     for line, row in rows[1:]:
         if len(row) != len(header):
             raise DataError(
@@ -218,6 +218,10 @@ def read_list(path: Path) -> list[str]:
         raise DataError(f"{path} names no photos: give one path a line, or a table with the column path.")
     beside, here = FileFinder(path.parent), FileFinder(Path())
     return [str(beside.find(photo) or here.find(photo) or path.parent / photo) for photo in photos]
+
+
+def _is_text(cell: str) -> bool:
+    return cell == cell.encode("utf-8", "ignore").decode()
 
 
 def _has_header(path: Path, text: str) -> bool:
