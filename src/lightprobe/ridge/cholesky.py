@@ -6,7 +6,7 @@ The blocks on one side of the diagonal keep G; those on the other take U and lat
 ones are kept aside. So a new diagonal costs n³/3 operations for the factor and as many for its inverse.
 Everything halves its problem until a block is left, so that nearly all work is in few, large matrix products:
 they run at full speed on a CPU and on CUDA alike, and on a busy machine threads seldom wait for each other.
-(LAPACK does it in one triangle too, on one thread a sixth to two fifths faster; but its threads wait so often
+(LAPACK does it in one triangle too, on idle cores in 0.5 to 0.9 of the time; but its threads wait so often
 that on two cores shared with others it takes several times as long: `benchmarks/factor.py`.)
 """
 
