@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from lightprobe.errors import DataError, ModelFileError, OptionError
 from lightprobe.export.formats import FORMATS, Info, Run, format_of
 from lightprobe.features import Prepared, prepared
 from lightprobe.images import ImageSet, open_unlabelled
-from lightprobe.photo_model import Prediction
+from lightprobe.photo_model import Prediction, most_probable
 
 BATCH = 32
 
@@ -119,15 +120,10 @@ class ExportedClassifier:
 
     def _answers(self, images: ImageSet, photos: list[Prepared], top: int) -> Iterator[Prediction]:
         good = [photo for photo in photos if photo.pixels is not None]
-        rows = iter(self._probabilities(good)) if good else iter(())
+        answers = most_probable(self._probabilities(good), self.classes_.tolist(), top) if good else iter(())
         for photo in photos:
-            path = images.paths[photo.index]
-            if photo.pixels is None:
-                yield Prediction(path, error=photo.reason)
-                continue
-            row = next(rows)
-            order = np.argsort(-row, kind="stable")[:top]
-            yield Prediction(path, tuple(self.classes_[order].tolist()), tuple(row[order].tolist()))
+            answer = Prediction("", error=photo.reason) if photo.pixels is None else next(answers)
+            yield replace(answer, path=images.paths[photo.index])
 
 
 def _in_batches(

@@ -1,6 +1,5 @@
 """Answers become what a page shows of them: confusion, classes, calibration, photos. Pure functions."""
 
-import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.images import data_address
 from lightprobe.report.drawing import (
     INK,
     LINE,
@@ -156,8 +156,7 @@ def _photos(run: Path, answers: Sequence[Answer]) -> list[Photo]:
     for answer in answers:
         path = thumbnail_path(run, answer.path)
         if path.is_file():
-            source = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-            photos.append(Photo(source, _verdict(answer), answer.path))
+            photos.append(Photo(data_address(path.read_bytes()), _verdict(answer), answer.path))
     return photos
 
 
