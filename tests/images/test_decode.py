@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from tests.images.toy_photos import HEIC, HEIGHT, QUARTERS, WIDTH, encoded, pixels, smooth
 
-from lightprobe.errors import ImageError
+from lightprobe.errors import DamagedImageError, ImageError, UnsupportedImageError
 from lightprobe.images.decoding import decode, sniff
 
 
@@ -361,6 +361,31 @@ def test_pillow_does_not_warn_of_damaged_metadata() -> None:
     )
     asked = [sys.executable, "-W", "always", "-c", code]
     assert subprocess.run(asked, input=pickle.dumps(files), capture_output=True, check=True).stderr == b""
+
+
+@pytest.mark.parametrize(
+    "head", [b"\0\0\1\0", b"\0\0\0\x0cjP  \r\n", b"8BPS\0\1", b"%PDF-1.7", b"<svg xmlns=", b"P7 332"]
+)
+def test_pictures_of_formats_that_nothing_here_reads_are_unsupported_not_damaged(head: bytes) -> None:
+    with pytest.raises(UnsupportedImageError, match="is not read"):
+        sniff(head + bytes(64))
+
+
+def test_a_png_that_ends_in_the_head_of_one_more_chunk_is_whole_and_one_that_ends_in_pixels_is_not() -> None:
+    whole = encoded(smooth(), "PNG")
+    pixels_end = whole.rindex(b"IEND") - 4
+    cut = whole[:pixels_end] + struct.pack(">I", 5000) + b"IDAT"
+    np.testing.assert_array_equal(decode(cut), smooth())
+    with pytest.raises(DamagedImageError):
+        decode(whole[: pixels_end - 30])
+
+
+def test_a_tiff_compressed_as_libtiff_may_not_know_is_unsupported_not_damaged() -> None:
+    tiff = bytearray(encoded(smooth(), "TIFF", compression="tiff_lzw"))
+    place = tiff.index(struct.pack("<HHI", 259, 3, 1)) + 8
+    tiff[place : place + 2] = struct.pack("<H", 50001)  # WebP
+    with pytest.raises(UnsupportedImageError):
+        decode(bytes(tiff))
 
 
 def _exif(orientation: int, order: str = "<") -> bytes:

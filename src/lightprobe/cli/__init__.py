@@ -118,7 +118,6 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("-q", "--quiet", action="store_true", help="no progress, only warnings")
     group.add_argument("-v", "--verbose", action="store_true", help="say what is being done")
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    group.add_argument("-h", "--help", action="help", help="show this help and exit")
 
 
 def _log_to_stderr(verbose: bool) -> None:

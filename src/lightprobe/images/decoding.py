@@ -5,7 +5,7 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.errors import DamagedImageError
+from lightprobe.errors import DamagedImageError, UnsupportedImageError
 from lightprobe.images.imageset import DEFAULT_MAX_PIXELS
 from lightprobe.images.isolated import ISOLATED_KINDS, decode_isolated
 from lightprobe.images.jpeg import decode_jpeg
@@ -25,6 +25,29 @@ _MAGIC = (
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
     *((b"P%d%c" % (digit, space), "PPM") for digit in range(1, 7) for space in b" \t\r\n#"),
+)
+# Whole pictures, as a rule, that nothing here decodes.
+_NOT_READ = (
+    (b"\0\0\1\0", "ICO"),
+    (b"\0\0\2\0", "CUR"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"8BPS", "PSD"),
+    (b"DDS ", "DDS"),
+    (b"qoif", "QOI"),
+    (b"icns", "ICNS"),
+    (b"\x01\xda", "SGI"),
+    (b"%PDF", "PDF"),
+    (b"%!PS", "EPS"),
+    (b"gimp xcf", "XCF"),
+    (b"P7\n", "PAM"),
+    (b"P7 ", "XV thumbnail"),
+    (b"PF\n", "PFM"),
+    (b"Pf\n", "PFM"),
+    (b"<svg", "SVG"),
+    (b"<?xml", "SVG or another XML"),
 )
 _HEIF_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
@@ -85,6 +108,9 @@ def sniff(data: bytes) -> str:
             return "AVIF"
         if brands & _HEIF_BRANDS:
             return "HEIC"
+    for magic, name in _NOT_READ:
+        if data.startswith(magic):
+            raise UnsupportedImageError(f"{name} is not read")
     raise DamagedImageError("not an image of a known format")
 
 

@@ -32,10 +32,12 @@ _DAMAGED_METADATA = r"PIL\.(Tiff|Png|Jpeg)ImagePlugin$"
 # How Pillow's readers, libtiff and libavif say that a file is of a kind they lack.
 _LACKING = re.compile(
     r"unsupported|not supported|unknown (pixel|raw|image|data)? ?mode|cannot handle|not implemented"
-    r"|unrecognized (image|raw|data) mode|decoder .* not available|no decoding codec",
+    r"|unrecognized (image|raw|data) mode|invalid palette size|decoder .* not available|no decoding codec",
     re.IGNORECASE,
 )
 _RLE4 = b"\2\0\0\0"  # a BMP's compression
+# Of TIFF (tag 259): JPEG 2000, ZSTD, WebP, JPEG XL, which libtiff is often built without.
+_RARE_COMPRESSIONS = frozenset((34712, 50000, 50001, 50002))
 
 
 def _open_heif(file: BytesIO) -> Image.Image:
@@ -103,8 +105,10 @@ def _needed_chunks(png: bytes) -> bytes:
     """Return a PNG without the chunks that its pixels can do without (PNG, third edition, 5.3)."""
     parts, place = [png[:8]], 8
     while place < len(png):
-        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
-        if png[place + 4 : place + 8] in (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"sBIT", b"IDAT", b"IEND"):
+        end, kind = place + 12 + int.from_bytes(png[place : place + 4], "big"), png[place + 4 : place + 8]
+        # Of a chunk that the file ends in, only pixels count.
+        there = end <= len(png) or (kind == b"IDAT" and place + 8 < len(png))
+        if there and kind in (b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"sBIT", b"IDAT", b"IEND"):
             parts.append(png[place:end])
         place = end
     return b"".join(parts)
@@ -124,9 +128,18 @@ def _opened(data: bytes, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8],
         raise
     except Exception as error:
         # On damaged bytes Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, ...
-        if _LACKING.search(str(error)):
+        if _LACKING.search(str(error)) or (kind == "TIFF" and _compression(data) in _RARE_COMPRESSIONS):
             raise UnsupportedImageError(f"a kind of {kind} that is not read") from None
         raise DamagedImageError(f"damaged or truncated {kind}") from None
+
+
+def _compression(tiff: bytes) -> int | None:
+    """Return tag 259 of a TIFF's first directory; None if it cannot be read."""
+    try:
+        found = TiffImagePlugin.TiffImageFile(BytesIO(tiff)).tag_v2.get(259)
+    except Exception:
+        return None  # whatever Pillow's reader raises on damaged bytes, there is no tag
+    return int(found) if isinstance(found, int) else None
 
 
 def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
