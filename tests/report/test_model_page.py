@@ -129,7 +129,7 @@ def test_a_training_keeps_what_its_page_needs_and_the_page_needs_no_model(
 
 def test_damaged_evidence_is_named(run: Path) -> None:
     (run / ARTIFACTS / "answers.csv").write_text("split,path\nleft-out,x\n", encoding="utf-8")
-    with pytest.raises(DataError, match="evidence is damaged"):
+    with pytest.raises(DataError, match="artifacts is damaged"):
         write_report(run)
 
 

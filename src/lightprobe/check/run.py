@@ -135,9 +135,8 @@ def _pairs(
     for pair in near_pairs(X, rows, small, partial(read_grey, images), pairs, progress=progress):
         first, second = (seen[i] for i in (pair.first, pair.second))
         alike = first.size == second.size and first.reduced != second.reduced
-        pairs.append(
-            replace(pair, match=None) if alike and same_in_full(images, pair.first, pair.second) else pair
-        )
+        same = alike and same_in_full(images, pair.first, pair.second)
+        pairs.append(replace(pair, match=None) if same else pair)
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""What each file is, told while its features are made: what is odd, which pixels are the same, how it looks."""
+"""What each file is, told as its features are made: what is odd about it, which pixels are the same."""
 
 import hashlib
 import io
@@ -60,17 +60,17 @@ class Seen:
 
 def look(path: str, content: bytes | NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Seen:
     """Say what a photo is, from its name, its content and its pixels (h, w, 3) at the scale of training."""
-    kind = sniff(content) if isinstance(content, bytes) else ""
-    width, height = size = (
-        _full_size(content, pixels) if kind == "JPEG" else (pixels.shape[1], pixels.shape[0])
-    )
+    size = width, height = pixels.shape[1], pixels.shape[0]
+    odd = list(_odd_pixels(pixels))
+    if isinstance(content, bytes):
+        kind = sniff(content)
+        if kind == "JPEG":
+            size = _full_size(content, pixels)
+        odd += _odd_file(content, kind, path)
     digest = hashlib.blake2b(f"{size} {pixels.shape}".encode(), digest_size=16)
     digest.update(pixels.data)
-    odd = [*_odd_size(width, height), *_odd_pixels(pixels)]
-    if isinstance(content, bytes):
-        odd += _odd_file(content, kind, path)
-    reduced = (width, height) != pixels.shape[1::-1]
-    return Seen(size, reduced, tuple(odd), digest.digest(), coarse(_grey(pixels)))
+    odd += _odd_size(*size)
+    return Seen(size, size != (width, height), tuple(odd), digest.digest(), coarse(_grey(pixels)))
 
 
 def _full_size(content: bytes, pixels: NDArray[np.uint8]) -> tuple[int, int]:

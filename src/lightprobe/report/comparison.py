@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from lightprobe.html_text import ABSENT, percent
 from lightprobe.report.drawing import (
     SERIES,
     as_svg,
@@ -13,7 +14,7 @@ from lightprobe.report.drawing import (
     percent_axis,
 )
 from lightprobe.report.page import Drawing, Page, Section, Table
-from lightprobe.report.words import ABSENT, count, megabytes, percent, points, seconds
+from lightprobe.report.words import count, megabytes, points, seconds
 
 Row = Mapping[str, Any]
 

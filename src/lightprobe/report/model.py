@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightprobe.html_text import ABSENT, percent
 from lightprobe.report import quality
 from lightprobe.report.drawing import as_svg, bars, new_figure, page_figure
 from lightprobe.report.page import Drawing, Page, Section, Table, Tile
-from lightprobe.report.words import ABSENT, count, left_out, megabytes, percent, seconds
+from lightprobe.report.words import count, left_out, megabytes, seconds
 from lightprobe.runs import LEFT_OUT, TEST, Answer, Artifacts, balanced_accuracy, wilson_interval
 
 Row = Mapping[str, Any]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.html_text import ABSENT, percent
 from lightprobe.images import data_address
 from lightprobe.report.drawing import (
     INK,
@@ -19,7 +20,7 @@ from lightprobe.report.drawing import (
     percent_axis,
 )
 from lightprobe.report.page import Drawing, Gallery, Photo, Table
-from lightprobe.report.words import ABSENT, count, percent
+from lightprobe.report.words import count
 from lightprobe.runs import (
     Answer,
     confusion_matrix,
@@ -161,7 +162,7 @@ def _photos(run: Path, answers: Sequence[Answer]) -> list[Photo]:
 
 
 def _verdict(answer: Answer) -> str:
-    sure = percent(min(answer.probability, 0.999), 0 if answer.probability < 0.99 else 1)
+    sure = percent(min(answer.probability, 0.9999), 0 if answer.probability < 0.99 else 1)
     if answer.right:
         return f"✓ {answer.answer}, {sure} (or {answer.second}, {percent(answer.second_probability, 0)})"
     return f"✗ is {answer.label}, called {answer.answer}, {sure}"

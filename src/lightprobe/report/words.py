@@ -3,22 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-ABSENT = "–"
-NBSP = "\N{NO-BREAK SPACE}"
+from lightprobe import html_text
+from lightprobe.html_text import ABSENT
 
 
 def legible(value: Any) -> Any:
     """Return JSON values with names that are no text in UTF-8 as their escapes: figures draw only text."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return html_text.legible(value)
     if isinstance(value, Mapping):
         return {key: legible(one) for key, one in value.items()}
     return [legible(one) for one in value] if isinstance(value, list) else value
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """Write a share: 0.914 becomes 91.4 %; no line breaks before the sign."""
-    return ABSENT if share is None else f"{100 * share:.{digits}f}{NBSP}%"
 
 
 def points(difference: float) -> str:

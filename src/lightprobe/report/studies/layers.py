@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lightprobe.html_text import percent
 from lightprobe.report.drawing import (
     MUTED,
     SERIES,
@@ -23,7 +24,7 @@ from lightprobe.report.studies.rows import (
     mean,
     scored,
 )
-from lightprobe.report.words import megabytes, percent, points, seconds
+from lightprobe.report.words import megabytes, points, seconds
 
 
 def section(rows: Sequence[Row]) -> Section:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from lightprobe.html_text import ABSENT, percent
 from lightprobe.report.drawing import as_svg, bars, new_figure, page_figure
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, scored
-from lightprobe.report.words import ABSENT, megabytes, percent, points, seconds
+from lightprobe.report.words import megabytes, points, seconds
 
 
 def section(rows: Sequence[Row]) -> Section:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lightprobe.html_text import percent
 from lightprobe.report.drawing import (
     INK,
     MUTED,
@@ -16,7 +17,7 @@ from lightprobe.report.drawing import (
 )  # fmt: skip
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, grouped, mean
-from lightprobe.report.words import megabytes, percent, points, seconds
+from lightprobe.report.words import megabytes, points, seconds
 
 CLOSE = 0.005  # of accuracy: half a point
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lightprobe.html_text import percent
 from lightprobe.report.drawing import (
     MUTED,
     SERIES,
@@ -27,7 +28,7 @@ from lightprobe.report.studies.rows import (
     grouped,
     mean,
 )
-from lightprobe.report.words import count, percent, points
+from lightprobe.report.words import count, points
 
 AHEAD = 4  # times the photos there are, that the curve is drawn to
 
