@@ -17,6 +17,18 @@ RUNTIME = Runtime(precision="fp32", device="cpu")
 HOW = ("--image-size", "64", "--precision", "fp32", "--device", "cpu", "-q")
 
 
+@pytest.fixture(scope="module")
+def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One for the module: its tests show the same photos to the same network."""
+    monkeypatch.setenv("LIGHTPROBE_CACHE", str(module_cache))
+    return module_cache
+
+
 def look(root: Path, **options: str) -> Check:
     return check(open_images(root, **options), RUNTIME, image_size=64)
 
@@ -128,7 +140,7 @@ def test_the_command_writes_table_and_page_and_says_by_its_status_what_it_found(
     with (out / "check.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     assert rows[0] == ["path", "kind", "evidence", "suggestion", "other_path"]
-    ranks = [KINDS.index(row[1]) for row in rows[1:]]
+    ranks = [list(KINDS).index(row[1]) for row in rows[1:]]
     assert ranks == sorted(ranks)
     page = (out / "check.html").read_text(encoding="utf-8")
     assert "&lt;b&gt;&amp;.jpg" in page

@@ -27,6 +27,18 @@ CPU: dict[str, Any] = {"image_size": 64, "device": "cpu", "engine": "eager", "pr
 
 
 @pytest.fixture(scope="module")
+def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One for the module: its tests show the same photos to the same network."""
+    monkeypatch.setenv("LIGHTPROBE_CACHE", str(module_cache))
+    return module_cache
+
+
+@pytest.fixture(scope="module")
 def photos() -> tuple[NDArray[Any], list[str]]:
     pictures = [toy_image(kind, seed, 64) for kind in CLASSES for seed in range(10)]
     return np.stack(pictures), [kind for kind in CLASSES for _ in range(10)]

@@ -5,7 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
-from lightprobe.check.findings import Finding
+from lightprobe.check.findings import KINDS, Finding
 from lightprobe.check.run import Check
 from lightprobe.csv_text import write_csv
 from lightprobe.errors import ImageError, OptionError
@@ -15,18 +15,6 @@ from lightprobe.images import ImageSet, data_address, thumbnail
 COLUMNS: Final = ("path", "kind", "evidence", "suggestion", "other_path")
 PICTURE_SIDE: Final = 220
 SHOWN: Final = 100  # findings of a kind with their photos; the table holds all
-
-TITLES: Final = {
-    "conflicting-label": "The same photo under two labels",
-    "leak": "Test photos that stand in training",
-    "unreadable": "Files that cannot be read",
-    "suspicious-label": "Labels that look wrong",
-    "duplicate": "The same photo twice",
-    "near-duplicate": "The same picture, stored anew, rescaled, cropped or mirrored",
-    "odd": "Odd files",
-    "small-class": "Classes too small to judge",
-    "imbalance": "Classes out of balance",
-}
 
 
 def write_report(found: Check, images: ImageSet, out: Path) -> dict[str, str]:
@@ -52,7 +40,7 @@ def summary_lines(found: Check) -> Iterator[str]:
     n = len(found.findings)
     yield f"{found.n} photos, {n} finding{'s' * (n != 1)}"
     for kind, count in found.counts().items():
-        yield f"{count:6}  {kind}: {TITLES[kind].lower()}"
+        yield f"{count:6}  {kind}: {KINDS[kind].lower()}"
     if found.unjudged:
         yield f"labels could not be judged: {found.unjudged}"
     if found.wrong_labels is not None and found.loo_accuracy is not None:
@@ -93,4 +81,4 @@ def _kinds(findings: Sequence[Finding], images: ImageSet) -> Iterator[dict[str, 
             }
             for one in of_kind[:SHOWN]
         ]
-        yield {"title": TITLES[kind], "n": len(of_kind), "shown": shown}
+        yield {"title": KINDS[kind], "n": len(of_kind), "shown": shown}

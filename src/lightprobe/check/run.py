@@ -140,12 +140,7 @@ def _pairs(
     return pairs
 
 
-def _judge(
-    images: ImageSet,
-    X: NDArray[Any],
-    copies: NDArray[np.intp],
-    runtime: Runtime,
-) -> Check:
+def _judge(images: ImageSet, X: NDArray[Any], copies: NDArray[np.intp], runtime: Runtime) -> Check:
     """Say what leave-one-out makes of labels, groups and classes; copies are left out together."""
     present, y = np.unique(images.labels, return_inverse=True)
     if len(present) < 2:

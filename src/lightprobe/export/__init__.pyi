@@ -3,10 +3,4 @@ from .exporting import export
 from .formats import FORMATS, format_of
 from .parity import Parity
 
-__all__ = [
-    "FORMATS",
-    "ExportedClassifier",
-    "Parity",
-    "export",
-    "format_of",
-]
+__all__ = ["FORMATS", "ExportedClassifier", "Parity", "export", "format_of"]

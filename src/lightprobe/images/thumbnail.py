@@ -12,11 +12,7 @@ from lightprobe.images.imageset import DEFAULT_MAX_PIXELS
 
 
 def thumbnail(
-    content: bytes | NDArray[np.uint8],
-    side: int,
-    *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    quality: int = 80,
+    content: bytes | NDArray[np.uint8], side: int, *, max_pixels: int = DEFAULT_MAX_PIXELS, quality: int = 80
 ) -> bytes:
     """Return a photo as a JPEG of at most `side` pixels a side; ImageError if it cannot be decoded."""
     picture = Image.fromarray(decode(content, max_pixels=max_pixels, at_least=side))

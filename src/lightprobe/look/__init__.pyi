@@ -1,7 +1,4 @@
 from .data import draw_data
 from .model import draw_model
 
-__all__ = [
-    "draw_data",
-    "draw_model",
-]
+__all__ = ["draw_data", "draw_model"]

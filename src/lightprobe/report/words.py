@@ -1,10 +1,10 @@
 """Numbers as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lightprobe import html_text
-from lightprobe.html_text import ABSENT
+from lightprobe.html_text import ABSENT, percent
 
 
 def legible(value: Any) -> Any:
@@ -33,6 +33,11 @@ def seconds(value: float | None) -> str:
 def megabytes(value: float | None) -> str:
     """Write bytes in MB (10⁶ bytes)."""
     return ABSENT if value is None else f"{value / 1e6:,.3g} MB" if value < 1e9 else f"{value / 1e6:,.0f} MB"
+
+
+def interval(ends: Sequence[float] | None) -> str:
+    """Write an interval of shares: 63.0 to 90.0 %."""
+    return ABSENT if ends is None else f"{100 * ends[0]:.1f} to {percent(ends[1])}"
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

@@ -1,18 +1,8 @@
 from .actions import PageActions
 from .album import Album, originals
 from .api import create_app
-from .limits import Limits
 from .page import add_page
 from .server import serve
-from .service import Service
+from .service import Limits, Service
 
-__all__ = [
-    "Album",
-    "Limits",
-    "PageActions",
-    "Service",
-    "add_page",
-    "create_app",
-    "originals",
-    "serve",
-]
+__all__ = ["Album", "Limits", "PageActions", "Service", "add_page", "create_app", "originals", "serve"]

@@ -1,4 +1,4 @@
-"""What the page does: one photo asked about or taught, many answered into a table, the model saved."""
+"""What the page does: a photo is classified or taught, many become a table, the model is saved."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Small pictures of training photos, where the originals are still to be had."""
+"""Small pictures of training photos, where the originals are still there."""
 
 import json
 import logging

@@ -36,7 +36,7 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
     allow_teaching : bool
         Whether POST /teach and POST /save are there.
     report : Path, optional
-        A run's report, to be had at /report if it is there.
+        A run's report, served at /report if it is there.
     """
     app = FastAPI(title="lightprobe", docs_url=None, redoc_url=None)
     app.add_middleware(Guard, limit=service.limits.body_bytes)
