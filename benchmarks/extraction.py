@@ -30,8 +30,16 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
-from lightprobe.backbones import Backbone, Runner, Tap, create_backbone, create_runner, pixel_planes
-from lightprobe.backbones.engines import CALIBRATION_PHOTOS, agreement
+from lightprobe.backbones import (
+    CALIBRATION_PHOTOS,
+    Backbone,
+    Runner,
+    Tap,
+    agreement,
+    create_backbone,
+    create_runner,
+    pixel_planes,
+)
 from lightprobe.errors import LightprobeError
 from lightprobe.features import BackboneRunner, extract, sample_pixels
 from lightprobe.images import ImageSet, decode, open_images

@@ -25,9 +25,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from lightprobe.optics import structured
-from lightprobe.optics.dense import complex_gaussian, dense_projection
-from lightprobe.optics.structured import structured_projection
+from lightprobe.optics import complex_gaussian, dense_projection, structured_projection
 
 N_FEATURES, N_COMPONENTS = 81_536, 120_000
 DENSITY = 0.1  # of the sign bits of SqueezeNet 1.1's features on photos of flowers
@@ -135,14 +133,8 @@ def measure_cpu(bits: torch.Tensor, args: argparse.Namespace) -> dict[str, Any]:
     def numpy_arm() -> None:  # as a simulated device in NumPy has it
         np.abs(np.dot(few, R)) ** 2
 
-    def torch_arm() -> None:
-        kernel, structured.compiled_kernel = structured.compiled_kernel, lambda: None
-        structured_projection(bits[:2], k, SEED, out=out[:2])
-        structured.compiled_kernel = kernel
-
     arms: dict[str, tuple[Callable[[], None], float]] = {
         "structured": (structured_arm, n),
-        "structured_torch": (torch_arm, 2),
         "dense": (dense_arm, len(batch) * width / k),
         "numpy": (numpy_arm, len(few) * R.shape[1] / k),
     }
@@ -160,7 +152,6 @@ def measure_cpu(bits: torch.Tensor, args: argparse.Namespace) -> dict[str, Any]:
         "generate_seconds": generate * k / width,
         "peak_mb": peak.mb,
         **errors(bits[:32], args.error_components, args.maps),
-        "compiled": structured.compiled_kernel() is not None,
         "threads": torch.get_num_threads(),
     }
 

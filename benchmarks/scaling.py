@@ -127,7 +127,7 @@ def exact_job(n: int, m: int) -> Callable[[], Any]:
 
 def primal_job(n: int, m: int, k: int) -> Callable[[], Any]:
     """Fit k random features, made again at each reading."""
-    from lightprobe.ridge.plan import primal_bytes
+    from lightprobe.ridge import primal_bytes
 
     return _fit_job(n, m, components=k, max_memory=primal_bytes(k))
 

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from lightprobe.backbones.backbone import Backbone
+from lightprobe.backbones.backbone import Backbone, make_architecture
+from lightprobe.backbones.cutting import cut_network, missing_data
+from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.zoo import create_backbone
 
 # What torchvision itself sets when it loads the published weights of these two.
@@ -26,6 +28,22 @@ def make_photo() -> Callable[[int, int], Tensor]:
         y, x = torch.meshgrid(torch.linspace(0, 9, height), torch.linspace(0, 7, width), indexing="ij")
         channels = torch.stack([torch.sin(x) * torch.cos(y), torch.cos(x * y / 3), (x > y).float()])
         return ((channels + 1) * 127).to(torch.uint8)
+
+    return make
+
+
+@pytest.fixture
+def make_light() -> Callable[[str, int, str], Backbone]:
+    """A backbone up to an early cut; random tensors are drawn for what it keeps and nothing else."""
+
+    def make(name: str, image_size: int, cut: str) -> Backbone:
+        architecture = make_architecture(name, image_size, {})
+        generator = torch.Generator().manual_seed(0)
+        state = {
+            key: torch.randn(tensor.shape, generator=generator) * 0.05
+            for key, tensor in missing_data(cut_network(architecture, [cut])).items()
+        }
+        return Backbone(name, architecture, Preprocessing(image_size, image_size), cut, "random", state)
 
     return make
 

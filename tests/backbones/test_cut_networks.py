@@ -3,13 +3,19 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from lightprobe import ImageClassifier
+from lightprobe.backbones import cutting
+from lightprobe.backbones.architecture import Architecture
 from lightprobe.backbones.backbone import Backbone
+from lightprobe.backbones.cutting import cut_network, graph_of, measure
 from lightprobe.backbones.zoo import BACKBONES, create_backbone, describe_backbone
 from lightprobe.errors import BackboneError
 
@@ -91,25 +97,120 @@ def test_networks_run_undisturbed_while_another_thread_cuts_one() -> None:
     images = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         expected = network(images)["features"]
-    cutting, wrong = threading.Event(), []
+    other = Architecture("densenet121", 64)
+    cuts = [cut.name for cut in graph_of(other).cuts]
+    running, wrong = threading.Event(), []
 
     def run() -> None:
         with torch.inference_mode():
-            while cutting.is_set():
+            while running.is_set():
                 try:
                     if not torch.equal(network(images)["features"], expected):
                         wrong.append("another output")
                 except Exception as error:
                     wrong.append(repr(error))
 
-    cutting.set()
+    running.set()
     thread = threading.Thread(target=run)
     thread.start()
     for _ in range(5):
-        describe_backbone("densenet121", 64)
-    cutting.clear()
+        cut_network(other, cuts)
+    running.clear()
     thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("weights", "most"),
+    [
+        (None, 1),
+        ("random", 2),  # without data, and once with the numbers that torchvision draws from the seed
+    ],
+)
+def test_a_fit_builds_its_network_once(
+    weights: str | None, most: int, toy_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built, build = [], models.get_model
+
+    def counted(name: str, **options: object) -> nn.Module:
+        built.append(name)
+        network: nn.Module = build(name, **options)
+        return network
+
+    monkeypatch.setattr(models, "get_model", counted)
+    forget_networks()
+    name = "starter" if weights is None else "squeezenet1_1"
+    ImageClassifier(backbone=name, weights=weights, image_size=32).fit(toy_folder / "train")
+    assert 0 < len(built) <= most
+
+
+def test_threads_that_ask_at_once_build_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    built, build = [], Architecture.build
+
+    def slow(self: Architecture, *, data: bool) -> nn.Module:
+        built.append(self.builder)
+        time.sleep(0.05)
+        return build(self, data=data)
+
+    monkeypatch.setattr(Architecture, "build", slow)
+    forget_networks()
+    with ThreadPoolExecutor(4) as pool:
+        graphs = list(pool.map(graph_of, [Architecture("squeezenet1_1", 32) for _ in range(4)]))
+    assert built == ["squeezenet1_1"]
+    assert all(graph is graphs[0] for graph in graphs)
+    assert graph_of(Architecture("squeezenet1_1", 33)) is not graphs[0]
+    assert graph_of(Architecture("squeezenet1_1", 32, {"num_classes": 3})) is not graphs[0]
+
+
+@pytest.mark.parametrize("name", ["resnet18", "swin_t"])  # Swin's index tables have data without weights
+def test_what_is_handed_out_can_be_spoilt_without_harm(name: str) -> None:
+    backbone = create_backbone(name, weights="random", image_size=64)
+    images = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    kept = graph_of(backbone.architecture).network
+    before = {key: (id(tensor), tensor.device) for key, tensor in kept.state_dict(keep_vars=True).items()}
+    with torch.inference_mode():
+        expected = backbone.network([backbone.cut])(images)[backbone.cut].clone()
+    backbone.describe()
+
+    spoilt = backbone.network([backbone.cut]).half().to("meta")
+    for module in list(spoilt.modules()):
+        module.register_forward_hook(lambda *_: None)
+        module.extra = 1  # type: ignore[assignment]
+        module._modules.clear()
+
+    again = {key: (id(tensor), tensor.device) for key, tensor in kept.state_dict(keep_vars=True).items()}
+    assert again == before
+    assert not [module for module in kept.modules() if module._forward_hooks or hasattr(module, "extra")]
+    with torch.inference_mode():
+        assert torch.equal(backbone.network([backbone.cut])(images)[backbone.cut], expected)
+
+
+def forget_networks() -> None:
+    cutting._build.cache_clear()
+    measure.cache_clear()
+
+
+def test_multiplications_of_convolutions_are_those_of_a_run_counted_by_hand() -> None:
+    backbone = create_backbone("resnet18", weights="random", image_size=32)
+    network, counts = backbone.network(["layer2.0"]), []
+
+    def count(convolution: nn.Conv2d, _: object, output: Tensor) -> None:
+        counts.append(convolution.weight.numel() * output[0, 0].numel())
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    network(torch.zeros(1, 3, 32, 32))
+    assert backbone.multiplications("layer2.0") == sum(counts)
+    listed = {info.name: info.multiplications for info in backbone.describe()}
+    assert listed["layer2.0"] == sum(counts)
+
+
+def test_multiplications_of_attention_are_counted_too() -> None:
+    info = describe_backbone("vit_b_32", 32).cuts[-1]  # one patch and the class token
+    tokens, width, layers = 2, 768, 12
+    patches = 3 * 32**2 * width
+    assert info.multiplications == patches + layers * (12 * tokens * width**2 + 2 * tokens**2 * width)
 
 
 def test_what_lies_behind_the_cut_is_not_kept() -> None:

@@ -20,7 +20,7 @@ from lightprobe.backbones import (
     create_runner,
     describe_backbone,
 )
-from lightprobe.backbones.timm_zoo import timm_names
+from lightprobe.backbones.timm_networks import timm_names
 from lightprobe.errors import BackboneError, MissingExtraError, WeightsError
 
 MakePair = Callable[[str, int], tuple[Backbone, nn.Module]]
@@ -210,6 +210,7 @@ def test_a_network_that_cannot_be_cut_is_refused_in_one_sentence() -> None:
 
 def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     config = create_backbone("timm:test_resnet", weights="random").to_config()
+    config["preprocessing"]["crop"] = 33  # a size that was not built yet, so that it must be now
     monkeypatch.setitem(sys.modules, "timm", None)
     named = r"pip install 'lightprobe\[timm\]'"
     with pytest.raises(MissingExtraError, match=named):

@@ -1,18 +1,47 @@
-"""Toys that learn in a second, and estimators that train on them."""
+"""Toys that learn in a moment, tiny networks that train on them, and one training that tests share."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from tests.toys import CLASSES, toy_image
+from tests.toys import CLASSES, draw_toys, toy_image
 
-from lightprobe.backprop import Recipe
+from lightprobe.backprop import FineTune, LinearProbe, Recipe, Scratch
+from lightprobe.images import ImageSet, open_images
 
 Toys = tuple[NDArray[np.uint8], list[str]]
-# Without augmentation: pictures of 24 pixels change their kind when they are enlarged.
-PLAIN = Recipe(epochs=4, batch_size=8, lr=0.05, scale=(1.0, 1.0), flip=False)
+SIDE = 16
+# Without augmentation: pictures this small change their kind when they are enlarged.
+PLAIN = Recipe(epochs=4, batch_size=8, lr=0.02, scale=(1.0, 1.0), flip=False)
+BRIEF = replace(PLAIN, epochs=1)
+CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32", "engine": "eager", "image_size": SIDE}
+
+
+def scratch(recipe: Recipe | str = PLAIN, **how: Any) -> Scratch:
+    return Scratch("cnn2", recipe=recipe, **{**CPU, **how})
+
+
+def fine_tune(recipe: Recipe = PLAIN, **how: Any) -> FineTune:
+    return FineTune("cnn2", recipe=recipe, **{**CPU, "weights": "random", **how})
+
+
+def linear_probe(recipe: Recipe = PLAIN, **how: Any) -> LinearProbe:
+    return LinearProbe("cnn2", recipe=recipe, **{**CPU, "weights": "random", "cache": False, **how})
+
+
+def toys(seeds: range) -> Toys:
+    pictures = [toy_image(kind, seed, SIDE) for kind in CLASSES for seed in seeds]
+    return np.stack(pictures), [kind for kind in CLASSES for _ in seeds]
+
+
+def untimed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out what is never the same twice."""
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +53,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def toys(seeds: range, side: int = 24) -> Toys:
-    pictures = [toy_image(kind, seed, side) for kind in CLASSES for seed in seeds]
-    return np.stack(pictures), [kind for kind in CLASSES for _ in seeds]
-
-
 @pytest.fixture
 def train_toys() -> Toys:
     return toys(range(12))
@@ -37,3 +61,21 @@ def train_toys() -> Toys:
 @pytest.fixture
 def test_toys() -> Toys:
     return toys(range(100, 108))
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> ImageSet:
+    """Twelve training and four test photos of each class."""
+    return open_images(draw_toys(tmp_path_factory.mktemp("photos")))
+
+
+@pytest.fixture(scope="session")
+def trained(photos: ImageSet, tmp_path_factory: pytest.TempPathFactory) -> Scratch:
+    """A network from scratch, that nothing shall change; its checkpoint is kept, and test photos watched."""
+    return scratch(watch_test=True, checkpoint=tmp_path_factory.mktemp("checkpoint")).fit(photos)
+
+
+@pytest.fixture(scope="session")
+def saved(trained: Scratch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That network on disk."""
+    return trained.save(tmp_path_factory.mktemp("saved") / "model")

@@ -17,16 +17,7 @@ RUNTIME = Runtime(precision="fp32", device="cpu")
 HOW = ("--image-size", "64", "--precision", "fp32", "--device", "cpu", "-q")
 
 
-@pytest.fixture(scope="module")
-def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One for the module: its tests show the same photos to the same network."""
-    monkeypatch.setenv("LIGHTPROBE_CACHE", str(module_cache))
-    return module_cache
+pytestmark = pytest.mark.usefixtures("module_cache")
 
 
 def look(root: Path, **options: str) -> Check:

@@ -244,9 +244,8 @@ def test_greyscale_and_odd_sizes_are_fine(fitted: ImageClassifier, tmp_path: Pat
 
 
 def test_an_int8_model_is_calibrated_on_its_photos_and_survives_the_disk(
-    toy_folder: Path, tmp_path: Path
+    toy_folder: Path, tmp_path: Path, int8: None
 ) -> None:
-    pytest.importorskip("nncf", reason="the extra int8 is not installed")
     whole = toy_classifier(pool="avg", engine="openvino").fit(toy_folder)
     model = toy_classifier(pool="avg", precision="int8").fit(toy_folder)
     assert (model.network_.engine, model.network_.precision) == ("openvino", "int8")

@@ -42,16 +42,7 @@ GRADIENTS = ("linear-probe", "cnn3")
 BRIEF = Recipe(epochs=2, batch_size=12, lr=0.05, scale=(1.0, 1.0), flip=False)
 
 
-@pytest.fixture(scope="module")
-def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One for the module: its tests show the same photos to the same network."""
-    monkeypatch.setenv("LIGHTPROBE_CACHE", str(module_cache))
-    return module_cache
+pytestmark = pytest.mark.usefixtures("module_cache")
 
 
 def toy_classifier(**parameters: Any) -> ImageClassifier:

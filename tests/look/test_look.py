@@ -27,16 +27,7 @@ if TYPE_CHECKING:
 CPU: dict[str, Any] = {"image_size": 64, "device": "cpu", "engine": "eager", "precision": "fp32"}
 
 
-@pytest.fixture(scope="module")
-def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def own_cache(module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """One for the module: its tests show the same photos to the same network."""
-    monkeypatch.setenv("LIGHTPROBE_CACHE", str(module_cache))
-    return module_cache
+pytestmark = pytest.mark.usefixtures("module_cache")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 from lightprobe.errors import DataError, OptionError
 from lightprobe.optics.camera import Camera, SaturationWarning
@@ -75,4 +74,4 @@ def test_a_camera_that_cannot_be_built_says_why(options: dict[str, Any], message
 
 
 def test_the_exposure_of_known_intensities_is_their_quantile() -> None:
-    assert Camera(quantile=0.9).exposure_for(torch.arange(1.0, 101.0)) == pytest.approx(255 / 90)
+    assert Camera(quantile=0.9).exposure_for(np.arange(1.0, 101.0)) == pytest.approx(255 / 90)

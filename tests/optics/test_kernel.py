@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lightprobe.errors import OptionError
 from lightprobe.optics import kernel as kernel_module
 from lightprobe.optics import products as products_module
+from lightprobe.optics.compiled import count_shared
 from lightprobe.optics.kernel import OpticalAgainst, linear_kernel, optical_kernel, sum_kernels
 from lightprobe.optics.products import squared_lengths
 
@@ -35,9 +36,6 @@ def test_integers_are_exact(highest: int, n: int, others: int, m: int) -> None:
 
 @pytest.mark.parametrize(("n", "others", "m"), [(1, 1, 1), (3, 7, 65), (33, 70, 1001), (9, 2, 90_000)])
 def test_counted_bits_are_exact_too(n: int, others: int, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("numba")
-    from lightprobe.optics import _popcount
-
     monkeypatch.setattr(products_module, "COUNTING_WORK", 0)
     monkeypatch.setattr(products_module, "GRAM_ROWS", 10)  # blocks start where no tile does
     monkeypatch.setattr(torch, "_int_mm", None)
@@ -47,7 +45,7 @@ def test_counted_bits_are_exact_too(n: int, others: int, m: int, monkeypatch: py
     np.testing.assert_array_equal(OpticalAgainst(Y, n)(X), optical_kernel(X, Y))
     ones = np.ones((n, m), dtype=np.uint8)
     np.testing.assert_array_equal(linear_kernel(ones), np.full((n, n), float(m)))
-    assert _popcount.count_shared.signatures, "the compiled loops were not used"
+    assert count_shared.signatures, "the compiled loops were not used"
 
 
 def test_bytes_among_bits_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,13 +53,6 @@ def test_bytes_among_bits_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> No
     X, Y = rows(5, 70, 255), rows(6, 70, 1)
     np.testing.assert_array_equal(linear_kernel(X, Y), exact(X, Y))
     np.testing.assert_array_equal(linear_kernel(Y, X), exact(Y, X))
-
-
-def test_without_numba_bits_are_multiplied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products_module, "COUNTING_WORK", 0)
-    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    X = rows(5, 70, 1)
-    np.testing.assert_array_equal(linear_kernel(X), exact(X, X))
 
 
 @pytest.mark.parametrize(("value", "m"), [(1, 200_000), (255, 33_026), (255, 300_000), (128, 140_000)])

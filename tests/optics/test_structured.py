@@ -1,7 +1,6 @@
 """The structured map against its matrix written out, its kernel in closed form, and a dense map's error."""
 
-import importlib.util
-import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import block_diag, hadamard
 
 from lightprobe.optics import structured
+from lightprobe.optics.compiled import compiled
 from lightprobe.optics.structured import Layout, diagonal_bits, structured_projection
 
 N_SEEDS = 200
@@ -70,11 +70,18 @@ def written_out(layout: Layout, m: int, k: int, seed: int) -> NDArray[np.complex
 
 @pytest.fixture(params=["compiled", "torch"])
 def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "compiled":
-        pytest.importorskip("numba")
-    else:
-        monkeypatch.setattr(structured, "compiled_kernel", lambda: None)
+    if request.param == "torch":
+        take_torch(monkeypatch)
     return str(request.param)
+
+
+def take_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the steps for GPUs run on the CPU."""
+
+    def project(X: NDArray[Any], layout: Layout, bits: NDArray[np.uint8], *rest: Any) -> None:
+        structured._project_on_device(torch.from_numpy(X), layout, torch.from_numpy(bits), *rest)
+
+    monkeypatch.setattr(structured, "_project_compiled", project)
 
 
 @pytest.mark.parametrize(("m", "k"), [(5, 40), (16, 16), (40, 9), (60, 300), (90, 200), (128, 500)])
@@ -154,10 +161,9 @@ def test_features_of_one_transform_and_of_the_next_are_uncorrelated() -> None:
 
 
 def test_the_compiled_and_the_torch_path_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("numba")
     X = torch.from_numpy(np.concatenate(list(pairs(9000).values())))
     compiled = structured_projection(X, 20_000, seed=3)
-    monkeypatch.setattr(structured, "compiled_kernel", lambda: None)
+    take_torch(monkeypatch)
     torch.testing.assert_close(structured_projection(X, 20_000, seed=3), compiled, rtol=1e-3, atol=1e-4)
 
 
@@ -205,17 +211,12 @@ def test_packed_bits_and_a_cameras_levels_are_the_same_on_every_path(path: str) 
     assert (difference > 0).float().mean() < 1e-3  # an intensity just at a half
 
 
-def test_without_numba_or_a_cache_for_it_the_torch_path_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    class NoCache:
-        def __getattr__(self, name: str) -> None:
-            raise RuntimeError("cannot cache function: no locator available")
+def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_place(*_: object) -> None:
+        raise RuntimeError("cannot cache function: no locator available")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(importlib.util, "find_spec", lambda name: None)
-        assert structured.compiled_kernel() is None
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-    monkeypatch.setitem(sys.modules, "lightprobe.optics._walsh", NoCache())
-    assert structured.compiled_kernel() is None
+    monkeypatch.setattr("numba.core.dispatcher.FunctionCache", no_place)
+    assert compiled(lambda x: x + 1)(2) == 3
 
 
 @pytest.mark.gpu

@@ -3,38 +3,6 @@
 `zoo` names the networks and makes a `Backbone`; an engine runs it: `engines.create_runner`.
 """
 
-from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines import CALIBRATION_PHOTOS, ENGINES, agreement, create_runner
-from lightprobe.backbones.engines.devices import resolve_device, resolve_precision
-from lightprobe.backbones.engines.protocol import Runner
-from lightprobe.backbones.plain_cnn import ACTIVATIONS, INITS, PLAIN_CNNS, POOLINGS
-from lightprobe.backbones.preprocessing import Preprocessing, pixel_planes
-from lightprobe.backbones.taps import Cut, Pool, Tap, pool_output
-from lightprobe.backbones.weights import pack_state
-from lightprobe.backbones.zoo import BACKBONES, BackboneInfo, create_backbone, describe_backbone
+import lazy_loader
 
-__all__ = [
-    "ACTIVATIONS",
-    "BACKBONES",
-    "CALIBRATION_PHOTOS",
-    "ENGINES",
-    "INITS",
-    "PLAIN_CNNS",
-    "POOLINGS",
-    "Backbone",
-    "BackboneInfo",
-    "Cut",
-    "Pool",
-    "Preprocessing",
-    "Runner",
-    "Tap",
-    "agreement",
-    "create_backbone",
-    "create_runner",
-    "describe_backbone",
-    "pack_state",
-    "pixel_planes",
-    "pool_output",
-    "resolve_device",
-    "resolve_precision",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

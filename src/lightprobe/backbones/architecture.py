@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -69,20 +70,32 @@ class Architecture:
 
         With `data`, parameters are drawn from torch's global generator; without, they have shapes only.
         """
+        try:
+            with nullcontext() if data else WithoutData():
+                network = self._make(data=data)
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            if isinstance(error, BackboneError):
+                raise
+            with_arguments = f" with {dict(self.arguments)}" if self.arguments else ""
+            raise BackboneError(
+                f"{self.builder} cannot be built for {self.image_size}-pixel images{with_arguments}: "
+                f"{one_line(error)}."
+            ) from error
+        return network.eval().requires_grad_(False)
+
+    def _make(self, *, data: bool) -> nn.Module:
+        """Call the builder; without `data`, whatever it draws is lost."""
+        del data
         family = self.family
         arguments = {**family.arguments, **self.arguments}
         if family.size_arguments is not None:
             arguments |= family.size_arguments(self.image_size)
-        try:
-            if data:
-                network = models.get_model(self.builder, weights=None, **arguments)
-            else:
-                with WithoutData():
-                    network = models.get_model(self.builder, weights=None, **arguments)
-        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-            raise BackboneError(self._unbuildable(error)) from error
-        built: nn.Module = network.eval().requires_grad_(False)
-        return built
+        network: nn.Module = models.get_model(self.builder, weights=None, **arguments)
+        return network
+
+    def __hash__(self) -> int:
+        """Of the fingerprint: arguments are a mapping."""
+        return hash(self.fingerprint())
 
     def find_cuts(self, network: nn.Module) -> tuple[Cut, ...]:
         """List the cut points of a network that was built, in the order of execution."""
@@ -91,12 +104,6 @@ class Architecture:
     def fingerprint(self) -> bytes:
         """Return bytes that differ between architectures."""
         return json.dumps([self.builder, self.image_size, dict(self.arguments)], sort_keys=True).encode()
-
-    def _unbuildable(self, error: BaseException) -> str:
-        return (
-            f"{self.builder} cannot be built for {self.image_size}-pixel images"
-            f"{f' with {dict(self.arguments)}' if self.arguments else ''}: {one_line(error)}."
-        )
 
 
 def one_line(error: BaseException) -> str:

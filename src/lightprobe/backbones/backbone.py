@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from lightprobe.backbones.architecture import Architecture
-from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data, multiplications
+from lightprobe.backbones.cutting import CutInfo, cut_network, graph_of, measure, missing_data
 from lightprobe.backbones.plain_cnn import PLAIN_CNNS, PlainCnnArchitecture
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, Tap
-from lightprobe.backbones.timm_architecture import PREFIX, TimmArchitecture
+from lightprobe.backbones.timm_networks import PREFIX, TimmArchitecture
 from lightprobe.errors import BackboneError, WeightsError
 
 
@@ -47,7 +47,7 @@ class Backbone:
     @cached_property
     def cuts(self) -> tuple[Cut, ...]:
         """The layers that can be tapped, up to `cut`, in the order of execution."""
-        every = self.architecture.find_cuts(self.architecture.build(data=False))
+        every = graph_of(self.architecture).cuts
         return every[: [cut.name for cut in every].index(self.cut) + 1]
 
     @cached_property
@@ -67,7 +67,7 @@ class Backbone:
     def at(self, cut: str) -> Self:
         """Return this backbone ending at an earlier layer, the tensors behind it let go."""
         self.find_cut(cut)
-        needed = missing_data(cut_network(self.architecture.build(data=False), [cut]))
+        needed = missing_data(cut_network(self.architecture, [cut]))
         state = {key: self.state[key] for key in needed}
         return type(self)(self.name, self.architecture, self.preprocessing, cut, self.weights, state)
 
@@ -78,11 +78,12 @@ class Backbone:
         -------
         Module
             In eval mode, without gradients: from normalised images (n, 3, s, s) to {cut: output}, all from
-            one forward pass. Its tensors are this backbone's own: do not write to them.
+            one forward pass. Its modules are the caller's; its tensors are this backbone's own: do not write
+            to them.
         """
         for cut in cuts:
             self.find_cut(cut)
-        network = cut_network(self.architecture.build(data=False), cuts)
+        network = cut_network(self.architecture, cuts)
         needed = missing_data(network)
         network.load_state_dict({key: self.state[key] for key in needed}, strict=False, assign=True)
         if left := missing_data(network):
@@ -90,19 +91,19 @@ class Backbone:
         return network.requires_grad_(False)
 
     def describe(self) -> list[CutInfo]:
-        """Measure every layer that can be tapped: output shape, parameters kept, share of the whole."""
-        return measure(self.architecture, self.cuts)
+        """Measure every layer that can be tapped, without running the network."""
+        return list(measure(self.architecture, self.cuts))
 
     def feature_sizes(self, taps: Iterable[Tap]) -> dict[Tap, int]:
         """Count the features a photo that each tap gives, without running the network."""
         taps = list(taps)
-        cuts = [self.find_cut(name) for name in dict.fromkeys(tap.cut for tap in taps)]
+        cuts = tuple(self.find_cut(name) for name in dict.fromkeys(tap.cut for tap in taps))
         infos = {info.name: info for info in measure(self.architecture, cuts)}
         return {tap: infos[tap.cut].pooled if tap.pool == "avg" else infos[tap.cut].flattened for tap in taps}
 
     def multiplications(self, cut: str) -> int:
         """Count what looking at one photo takes up to a layer, without running the network."""
-        return multiplications(self.architecture, self.find_cut(cut).name)
+        return measure(self.architecture, (self.find_cut(cut),))[0].multiplications
 
     def to_config(self) -> dict[str, Any]:
         """Everything but `state`, fit for JSON."""
@@ -126,9 +127,8 @@ class Backbone:
         """
         preprocessing = Preprocessing.from_config(config["preprocessing"])
         architecture = make_architecture(config["builder"], preprocessing.crop, config["arguments"])
-        network = architecture.build(data=False)
-        cut = find_cut(config["cut"], architecture.find_cuts(network), config["name"]).name
-        needed = missing_data(cut_network(network, [cut]))
+        cut = find_cut(config["cut"], graph_of(architecture).cuts, config["name"]).name
+        needed = missing_data(cut_network(architecture, [cut]))
         shapes = {key: tensor.shape for key, tensor in needed.items()}
         if {key: tensor.shape for key, tensor in state.items()} != shapes:
             raise WeightsError(f"The saved weights do not fit {config['name']} cut at {cut}.")

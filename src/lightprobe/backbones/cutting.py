@@ -1,10 +1,16 @@
-"""Cut a network at named layers, and measure the cuts without computing anything."""
+"""Cut a network at named layers, and measure the cuts without computing anything.
 
+A network without data is built once and kept, and so is what was measured of it: looking at photos asks for
+both again and again. What is handed out shares no module with what is kept.
+"""
+
+import copy
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
@@ -14,6 +20,9 @@ from lightprobe.backbones.architecture import Architecture, one_line
 from lightprobe.backbones.taps import Cut
 from lightprobe.errors import BackboneError
 
+_KEPT_NETWORKS: Final = 8  # some megabytes each: modules and shapes, no weights
+_KEPT_MEASUREMENTS: Final = 64
+_BUILDING: Final = threading.Lock()
 # torch.fx patches nn.Module for the whole process while it traces: two traces at once would leave it broken.
 _TRACING: Final = threading.Lock()
 
@@ -60,16 +69,38 @@ class _CutTracer(fx.Tracer):
         return super().getattr(attr, attr_val, parameter_proxy_cache)
 
 
-def cut_network(network: nn.Module, cuts: Sequence[str]) -> fx.GraphModule:
+class Graph(NamedTuple):
+    """A whole network without data, classifier included, and its cuts in the order of execution.
+
+    It is kept, and stands for every network of its architecture: only to be read.
+    """
+
+    network: nn.Module
+    cuts: tuple[Cut, ...]
+
+
+def graph_of(architecture: Architecture) -> Graph:
+    """Build a network without data, or return it as it was built before."""
+    with _BUILDING:  # else two threads that ask at once would build it twice
+        return _build(architecture)
+
+
+@lru_cache(_KEPT_NETWORKS)
+def _build(architecture: Architecture) -> Graph:
+    network = architecture.build(data=False)
+    return Graph(network, architecture.find_cuts(network))
+
+
+def cut_network(architecture: Architecture, cuts: Sequence[str]) -> fx.GraphModule:
     """Keep of a network only what leads to the named layers.
 
     Returns
     -------
     GraphModule
-        From images (n, 3, s, s) to {cut: output}, in one forward pass. Modules behind the last named
-        layer are gone; the others keep their names.
+        From images (n, 3, s, s) to {cut: output}, in one forward pass, without data yet. Modules behind the
+        last named layer are gone; the others keep their names.
     """
-    tracer = _CutTracer(cuts)
+    network, tracer = _twin(graph_of(architecture).network), _CutTracer(cuts)
     with _TRACING:
         try:
             tracer.trace(network)
@@ -93,6 +124,20 @@ def cut_network(network: nn.Module, cuts: Sequence[str]) -> fx.GraphModule:
     return cut
 
 
+def _twin(module: nn.Module) -> nn.Module:
+    """Copy modules and not their tensors: whoever puts others in their place leaves the original alone.
+
+    Some times as fast as copying deeply, which takes as long as building the network.
+    """
+    twin = copy.copy(module)
+    for name, value in vars(module).items():
+        if isinstance(value, dict | set):
+            setattr(twin, name, value.copy())
+    for name, child in module.named_children():
+        twin._modules[name] = _twin(child)
+    return twin
+
+
 def missing_data(module: nn.Module) -> dict[str, Tensor]:
     """Name the parameters and buffers that have shapes but no data yet."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
@@ -112,12 +157,15 @@ class CutInfo:
         Kept in the cut network.
     share : float
         `parameters` over those of the whole network, classifier included, auxiliary heads not.
+    multiplications : int
+        That one photo takes on the way, of convolutions, matrix products and attention.
     """
 
     cut: Cut
     shape: tuple[int, ...]
     parameters: int
     share: float
+    multiplications: int
 
     @property
     def name(self) -> str:
@@ -136,27 +184,8 @@ class CutInfo:
         return prod(self.shape)
 
 
-def output_shapes(cut: fx.GraphModule, architecture: Architecture) -> dict[str, tuple[int, ...]]:
-    """Shape of each output for one photo, found on the meta device, to which the module is moved.
-
-    Raises
-    ------
-    BackboneError
-        The network cannot take images of this size.
-    """
-    size = architecture.image_size
-    try:
-        with torch.inference_mode():
-            outputs = cut.to("meta")(torch.empty(1, 3, size, size, device="meta"))
-    except (AssertionError, AttributeError, RuntimeError, ValueError) as error:
-        raise BackboneError(
-            f"{architecture.builder} cannot take {size}-pixel images ({one_line(error)}): "
-            "use --image-size with a size that it was made for."
-        ) from error
-    return {name: tuple(output.shape[1:]) for name, output in outputs.items()}
-
-
-def measure(architecture: Architecture, cuts: Sequence[Cut]) -> list[CutInfo]:
+@lru_cache(_KEPT_MEASUREMENTS)
+def measure(architecture: Architecture, cuts: tuple[Cut, ...]) -> tuple[CutInfo, ...]:
     """Measure cuts, given in the order of execution: no weights, no arithmetic.
 
     Raises
@@ -164,32 +193,44 @@ def measure(architecture: Architecture, cuts: Sequence[Cut]) -> list[CutInfo]:
     BackboneError
         The network cannot take images of this size.
     """
-    network = architecture.build(data=False)
-    whole = sum(parameter.numel() for parameter in network.parameters())
-    cut = cut_network(network, [cut.name for cut in cuts])
-    kept, shapes = _parameters_kept(cut), output_shapes(cut, architecture)
-    return [CutInfo(cut, shapes[cut.name], kept[cut.name], kept[cut.name] / whole) for cut in cuts]
+    whole = sum(parameter.numel() for parameter in graph_of(architecture).network.parameters())
+    meter = _Meter(cut_network(architecture, [cut.name for cut in cuts]).to("meta"))
+    size = architecture.image_size
+    try:
+        with torch.inference_mode(), meter.flops:
+            meter.run(torch.empty(1, 3, size, size, device="meta"))
+    except (AssertionError, AttributeError, RuntimeError, ValueError) as error:
+        raise BackboneError(
+            f"{architecture.builder} cannot take {size}-pixel images ({one_line(error)}): "
+            "use --image-size with a size that it was made for."
+        ) from error
+    return tuple(
+        CutInfo(cut, shape, parameters, parameters / whole, multiplications)
+        for cut in cuts
+        for shape, parameters, multiplications in [meter.measured[cut.name]]
+    )
 
 
-def multiplications(architecture: Architecture, cut: str) -> int:
-    """Count what one photo takes up to a layer: of convolutions, matrix products and attention."""
-    network = cut_network(architecture.build(data=False), [cut])
-    with FlopCounterMode(display=False) as counter:
-        output_shapes(network, architecture)
-    return int(counter.get_total_flops()) // 2  # it counts additions, too
+class _Meter(fx.Interpreter):
+    """Run a cut network step by step; what each of its outputs took is left in `measured`."""
 
+    def __init__(self, cut: fx.GraphModule) -> None:
+        super().__init__(cut)
+        self.flops = FlopCounterMode(display=False)
+        self.measured: dict[str, tuple[tuple[int, ...], int, int]] = {}
+        *_, output = cut.graph.nodes
+        self._outputs = {node: name for name, node in output.args[0].items()}
+        self._used: set[nn.Parameter] = set()
 
-def _parameters_kept(cut: fx.GraphModule) -> dict[str, int]:
-    """Count for each output the parameters used on the way to it."""
-    used: set[nn.Parameter] = set()
-    so_far: dict[fx.Node, int] = {}
-    *steps, output = cut.graph.nodes
-    for node in steps:
-        if node.op == "call_module":
-            used.update(cut.get_submodule(node.target).parameters())
-        elif node.op == "get_attr":
-            owner, _, attribute = node.target.rpartition(".")
-            tensor = getattr(cut.get_submodule(owner), attribute)
-            used.update([tensor] if isinstance(tensor, nn.Parameter) else [])
-        so_far[node] = sum(parameter.numel() for parameter in used)
-    return {name: so_far[last] for name, last in output.args[0].items()}
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one step, and take down what led there if it is an output."""
+        result = super().run_node(n)
+        if n.op == "call_module":
+            self._used.update(self.fetch_attr(str(n.target)).parameters())
+        elif n.op == "get_attr" and isinstance(result, nn.Parameter):
+            self._used.add(result)
+        if name := self._outputs.get(n):
+            parameters = sum(parameter.numel() for parameter in self._used)
+            # Additions are counted, too.
+            self.measured[name] = tuple(result.shape[1:]), parameters, self.flops.get_total_flops() // 2
+        return result

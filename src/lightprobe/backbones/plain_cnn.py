@@ -5,11 +5,11 @@ published weights: `--method scratch` makes them.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from torch import Tensor, nn
 
-from lightprobe.backbones.architecture import Architecture, WithoutData
+from lightprobe.backbones.architecture import Architecture
 from lightprobe.backbones.families import CutRule, Family
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.errors import BackboneError
@@ -97,21 +97,13 @@ class PlainCnnArchitecture(Architecture):
         """Cut points: every layer, and the dense one."""
         return _FAMILY
 
-    def build(self, *, data: bool) -> nn.Module:
-        """Build the network, as `Architecture` says."""
-        arguments = {**_DEFAULTS, **self.arguments}
+    def _make(self, *, data: bool) -> nn.Module:
+        arguments: dict[str, Any] = {**_DEFAULTS, **self.arguments}
         for name, allowed in (("activation", ACTIVATIONS), ("pooling", POOLINGS), ("init", INITS)):
             if arguments[name] not in allowed:
                 raise BackboneError(
                     f"{self.builder} has no {name} {arguments[name]!r}; allowed are {', '.join(allowed)}."
                 )
-        depth = int(self.builder.removeprefix("cnn"))
-        try:
-            if data:
-                network = PlainCnn(depth, self.image_size, **arguments)
-            else:
-                with WithoutData():
-                    network = PlainCnn(depth, self.image_size, **{**arguments, "init": "default"})
-        except (TypeError, ValueError) as error:
-            raise BackboneError(self._unbuildable(error)) from error
-        return network.eval().requires_grad_(False)
+        if not data:
+            arguments["init"] = "default"
+        return PlainCnn(int(self.builder.removeprefix("cnn")), self.image_size, **arguments)

@@ -57,7 +57,7 @@ def download_weights(enum: WeightsEnum, network: str) -> Readers:
     Raises
     ------
     WeightsError
-        They are neither cached nor to be had: the message says where to get them and where to put them.
+        They are neither cached nor downloadable: the message says where to get them and where to put them.
     """
     name = enum.url.rpartition("/")[2]
     cached = Path(torch.hub.get_dir()) / "checkpoints" / name

@@ -11,11 +11,17 @@ from torchvision import models
 
 from lightprobe.backbones.architecture import Architecture
 from lightprobe.backbones.backbone import Backbone, find_cut, make_architecture
-from lightprobe.backbones.cutting import CutInfo, cut_network, measure, missing_data, output_shapes
+from lightprobe.backbones.cutting import CutInfo, cut_network, graph_of, measure, missing_data
 from lightprobe.backbones.plain_cnn import PLAIN_CNNS, PLAIN_PREPROCESSING
 from lightprobe.backbones.preprocessing import Preprocessing
-from lightprobe.backbones.timm_architecture import PREFIX, TimmArchitecture
-from lightprobe.backbones.timm_zoo import fetch_weights, preprocessing_of, published_facts, weights_name
+from lightprobe.backbones.timm_networks import (
+    PREFIX,
+    TimmArchitecture,
+    fetch_weights,
+    preprocessing_of,
+    published_facts,
+    weights_name,
+)
 from lightprobe.backbones.weights import Readers, download_weights, open_weights, read_facts, read_state
 from lightprobe.errors import BackboneError, WeightsError
 
@@ -78,12 +84,10 @@ def create_backbone(
         preprocessing = preprocessing.with_image_size(image_size)
 
     architecture = make_architecture(builder, preprocessing.crop, arguments)
-    network = architecture.build(data=False)
-    cuts = architecture.find_cuts(network)
+    network, cuts = graph_of(architecture)
     end = cuts[-1] if cut is None else find_cut(cut, cuts, name)
-    kept = cut_network(network, [end.name])
-    needed = missing_data(kept)
-    output_shapes(kept, architecture)  # refuses an image size before weights are fetched
+    measure(architecture, (end,))  # refuses an image size before weights are fetched
+    needed = missing_data(cut_network(architecture, [end.name]))
     if weights == "random":
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(random_state)
@@ -138,38 +142,22 @@ def describe_backbone(name: str, image_size: int | None = None) -> BackboneInfo:
     if image_size is not None:
         preprocessing = preprocessing.with_image_size(image_size)
     architecture = make_architecture(builder, preprocessing.crop, {})
-    infos = measure(architecture, architecture.find_cuts(architecture.build(data=False)))
+    infos = list(measure(architecture, graph_of(architecture).cuts))
+    url, accuracy, licence = None, None, None
+    megabytes = infos[-1].parameters / infos[-1].share * 4 / 1e6  # in float32
     if name == STARTER:
-        megabytes = _STARTER_FILE.stat().st_size / 1e6
-        return BackboneInfo(
-            name, preprocessing.crop, infos, _STARTER_FILE.name, None, megabytes, None, "Apache-2.0"
-        )
-    if isinstance(architecture, TimmArchitecture):
+        weights, licence, megabytes = _STARTER_FILE.name, "Apache-2.0", _STARTER_FILE.stat().st_size / 1e6
+    elif isinstance(architecture, TimmArchitecture):
         facts = published_facts(name)
-        url = facts.hf_hub_id or facts.url or None
-        megabytes = _float32_megabytes(infos)
-        return BackboneInfo(
-            name, preprocessing.crop, infos, weights_name(name), url, megabytes, None, facts.license
-        )
-    if name in PLAIN_CNNS:
-        megabytes = _float32_megabytes(infos)
-        return BackboneInfo(name, preprocessing.crop, infos, "none published", None, megabytes, None, None)
-    enum = models.get_model_weights(builder).DEFAULT
-    meta = enum.meta
-    return BackboneInfo(
-        name,
-        preprocessing.crop,
-        infos,
-        str(enum),
-        enum.url,
-        meta["_file_size"] * 2**20 / 1e6,
-        meta["_metrics"]["ImageNet-1K"]["acc@1"],
-        meta.get("license"),
-    )
-
-
-def _float32_megabytes(infos: list[CutInfo]) -> float:
-    return infos[-1].parameters / infos[-1].share * 4 / 1e6
+        weights, url, licence = weights_name(name), facts.hf_hub_id or facts.url or None, facts.license
+    elif name in PLAIN_CNNS:
+        weights = "none published"
+    else:
+        enum = models.get_model_weights(builder).DEFAULT
+        weights, url, licence = str(enum), enum.url, enum.meta.get("license")
+        megabytes = enum.meta["_file_size"] * 2**20 / 1e6
+        accuracy = enum.meta["_metrics"]["ImageNet-1K"]["acc@1"]
+    return BackboneInfo(name, preprocessing.crop, infos, weights, url, megabytes, accuracy, licence)
 
 
 def _fetch(architecture: Architecture) -> tuple[Readers, str]:

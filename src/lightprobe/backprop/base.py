@@ -3,50 +3,30 @@
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.torch import save_file
+from torch import Tensor
 
-from lightprobe.backbones import Backbone, pack_state
+from lightprobe.backbones import Backbone, create_backbone, pack_state
+from lightprobe.backprop.batches import Split
 from lightprobe.backprop.recipe import Recipe, find_recipe
 from lightprobe.backprop.trained_model import TrainedModel
-from lightprobe.backprop.training import Machine, Trained, seconds_to
-from lightprobe.errors import DataError, ModelFileError
-from lightprobe.images import ImageSet, Skipped, holdout_mask, require_every_class
+from lightprobe.backprop.training import Setup, TrainingResult
+from lightprobe.errors import DataError
+from lightprobe.images import ImageSet, holdout_mask, require_every_class
 from lightprobe.json_text import to_json
-from lightprobe.photo_model import Network, PhotoClassifier, open_labelled, read_model
+from lightprobe.learned import Learned
+from lightprobe.photo_model import PhotoClassifier, open_labelled
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Split:
-    """Training and validation photos, and test photos where they are to be watched."""
-
-    train: ImageSet
-    validation: ImageSet
-    test: ImageSet | None
-
-
-@dataclass(frozen=True)
-class Learned:
-    """What a method's training returns: the network, the head's weights and what it took."""
-
-    network: Network
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    trained: Trained
-    lr: float
-    seconds: dict[str, float]
-    n_train: int
-    n_validation: int
-    skipped: tuple[Skipped, ...]
-
-
+@dataclass(eq=False, repr=False)
 class GradientClassifier(PhotoClassifier[TrainedModel]):
     """Base of `LinearProbe`, `FineTune` and `Scratch`; they say what is particular to them.
 
@@ -105,20 +85,46 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
 
     method: ClassVar[str]
 
-    recipe: Recipe | str | Path | None
-    validation_fraction: float
-    group: str | None
-    devices: int
-    num_nodes: int
-    strategy: str
-    checkpoint: str | Path | None
-    resume: bool
-    watch_test: bool
-    on_epoch: Callable[[Row], None] | None
-    random_state: int
+    _: KW_ONLY
+    image_size: int | None = None
+    recipe: Recipe | str | Path | None = None
+    validation_fraction: float = 0.15
+    precision: str = "auto"
+    engine: str = "auto"
+    batch_size: int = 32
+    workers: int | None = None
+    max_megapixels: float | None = None
+    device: str = "auto"
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    class_map: str | None = None
+    classes: str | None = None
+    group: str | None = None
+    cache: bool = False
+    strict: bool = False
+    checkpoint: str | Path | None = None
+    resume: bool = False
+    watch_test: bool = False
+    on_epoch: Callable[[Row], None] | None = None
+    random_state: int = 0
+    verbose: bool = False
+
+    # No annotations: these are no parameters.
+    backbone_ = Learned[Backbone]("backbone")
+    weight_ = Learned[NDArray[np.float32]]("weight")
+    bias_ = Learned[NDArray[np.float32]]("bias")
+    recipe_ = Learned[Recipe]("recipe")
+    history_ = Learned[list[Row]]("history")
+    best_epoch_ = Learned[int]("best_epoch")
+    val_accuracy_ = Learned[float]("val_accuracy")
+    lr_ = Learned[float]("lr")
+    interrupted_ = Learned[bool]("interrupted")
+    n_validation_ = Learned[int]("n_validation")
+    watched_seconds_ = Learned[float]("watched_seconds")
 
     @abstractmethod
-    def _learn(self, split: Split, recipe: Recipe) -> Learned:
+    def _learn(self, split: Split, recipe: Recipe) -> TrainingResult:
         """Train."""
 
     def fit(self, data: Any, y: Sequence[str] | None = None) -> Self:
@@ -143,29 +149,14 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
             open_labelled(data, y, class_map=self.class_map, classes=self.classes, group=self.group)
         )
         learned = self._learn(split, recipe)
-        trained = learned.trained
-        before = learned.seconds.get("features", 0.0)
         self._fitted = TrainedModel(
+            **vars(learned.trained),
             classes=split.train.classes,
             networks=(learned.network,),
-            n_train=learned.n_train,
-            seconds={
-                **learned.seconds,
-                "fit": trained.seconds,
-                "to_99": seconds_to(trained.rows, 0.99, before),
-            },
-            skipped=learned.skipped + split.train.skipped,
             method=self.method,
             recipe=recipe,
             weight=learned.weight,
             bias=learned.bias,
-            history=trained.rows,
-            best_epoch=trained.best_epoch,
-            val_accuracy=trained.rows[trained.best_epoch - 1]["val_accuracy"],
-            lr=learned.lr,
-            interrupted=trained.interrupted,
-            n_validation=learned.n_validation,
-            watched_seconds=trained.watched_seconds,
         )
         return self
 
@@ -188,82 +179,10 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         backbone = self.fitted.backbone
         save_file(pack_state(backbone.state), path)
         known = backbone.preprocessing.to_config() | {"arguments": dict(backbone.architecture.arguments)}
-        text = to_json(known, indent=2)
-        Path(f"{os.fspath(path)}.json").write_text(text + "\n", encoding="utf-8")
+        Path(f"{os.fspath(path)}.json").write_text(to_json(known, indent=2) + "\n", encoding="utf-8")
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read a model that `save` wrote; nothing is unpickled.
-
-        Raises
-        ------
-        ModelFileError
-            If there is no model, or it is foreign, damaged, changed or of another format version.
-        """
-        tensors, config = read_model(Path(folder))
-        try:
-            model = cls(**config["parameters"])
-            model._fitted = TrainedModel.from_tensors(tensors, config)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(
-                f"{folder} is damaged or incomplete ({error}): train the model again."
-            ) from error
-        return model
-
-    @property
-    def backbone_(self) -> Backbone:
-        """The network up to its cut."""
-        return self._learned("backbone_").backbone
-
-    @property
-    def weight_(self) -> NDArray[np.float32]:
-        """Weights of the head, shape (n_classes, n_features)."""
-        return self._learned("weight_").weight
-
-    @property
-    def bias_(self) -> NDArray[np.float32]:
-        """Biases of the head, shape (n_classes,)."""
-        return self._learned("bias_").bias
-
-    @property
-    def recipe_(self) -> Recipe:
-        """What it was trained by."""
-        return self._learned("recipe_").recipe
-
-    @property
-    def history_(self) -> list[Row]:
-        """One row an epoch."""
-        return self._learned("history_").history
-
-    @property
-    def best_epoch_(self) -> int:
-        """The epoch whose weights were kept, counted from 1."""
-        return self._learned("best_epoch_").best_epoch
-
-    @property
-    def val_accuracy_(self) -> float:
-        """Accuracy on validation photos."""
-        return self._learned("val_accuracy_").val_accuracy
-
-    @property
-    def lr_(self) -> float:
-        """Learning rate of the head."""
-        return self._learned("lr_").lr
-
-    @property
-    def interrupted_(self) -> bool:
-        """Whether Ctrl-C ended training."""
-        return self._learned("interrupted_").interrupted
-
-    @property
-    def n_validation_(self) -> int:
-        """Validation photos."""
-        return self._learned("n_validation_").n_validation
-
-    @property
-    def watched_seconds_(self) -> float:
-        """What looking at test photos took."""
-        return self._learned("watched_seconds_").watched_seconds
+    def _restored(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> TrainedModel:
+        return TrainedModel.from_tensors(tensors, config)
 
     def saved_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""
@@ -273,17 +192,9 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         # Of a training only: its recipe is saved beside them, the others are its run's own.
         return parameters | _OF_A_RUN
 
-    def _machine(self) -> Machine:
-        return Machine(self.device, self.precision, self.devices, self.num_nodes, self.strategy)
-
-    def _training_options(self) -> dict[str, Any]:
-        """Return what `train_network` is told by the parameters."""
-        on_epoch: Callable[[Row], None] = self.on_epoch or (lambda _row: None)
-        return {
-            "checkpoint": None if self.checkpoint is None else Path(self.checkpoint),
-            "resume": self.resume,
-            "on_epoch": on_epoch,
-        }
+    def _setup(self) -> Setup:
+        machines = self.devices, self.num_nodes, self.strategy
+        return Setup(self.runtime, *machines, self.checkpoint, self.resume, self.on_epoch)
 
     def _split(self, images: ImageSet) -> Split:
         """Say which photos train and which validate; test photos only where they are to be watched."""
@@ -306,6 +217,31 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
             random_state=self.random_state,
         )
         return Split(training.select(~held), training.select(held), test)
+
+
+@dataclass(eq=False, repr=False)
+class TransferClassifier(GradientClassifier):
+    """Base of those methods that begin with a pretrained network.
+
+    Parameters
+    ----------
+    backbone : str
+        As for `ImageClassifier`, like `weights` and `cut`.
+    """
+
+    backbone: str = "starter"
+    _: KW_ONLY
+    weights: str | Path | None = None
+    cut: str | None = None
+
+    def _create_backbone(self) -> Backbone:
+        return create_backbone(
+            self.backbone,
+            weights=self.weights,
+            cut=self.cut,
+            image_size=self.image_size,
+            random_state=self.random_state,
+        )
 
 
 # Parameters that are a run's own and no part of the model.

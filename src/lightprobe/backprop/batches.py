@@ -1,32 +1,27 @@
 """What training runs over: inputs in memory, in batches, in an order that only the epoch decides."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, default_convert
 
-
-class Batch(NamedTuple):
-    """Inputs (n, ...), labels (n,) and, of pictures that were squashed to squares, width over height (n,)."""
-
-    inputs: Tensor
-    labels: Tensor
-    aspects: Tensor
+from lightprobe.images import ImageSet, Skipped, require_every_class
 
 
 @dataclass(frozen=True, eq=False)
-class Samples(Dataset[Batch]):
-    """Inputs in memory with their labels; fetched by whole batches.
+class Samples(Dataset["Samples"]):
+    """Inputs in memory with their labels; a batch of samples is samples too.
 
     Parameters
     ----------
     inputs : Tensor, shape (n, 3, s, s) of uint8 or (n, d) of float32
     labels : Tensor of int64, shape (n,)
     aspects : Tensor, shape (n,)
-        Width over height of what the inputs show.
+        Width over height of pictures that were squashed to squares; ones for other inputs.
     """
 
     inputs: Tensor
@@ -36,35 +31,80 @@ class Samples(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, index: int) -> Batch:
-        return self.__getitems__([index])
-
-    def __getitems__(self, indices: Sequence[int]) -> Batch:
+    def __getitems__(self, indices: Sequence[int]) -> "Samples":
         """Return a batch; torch's DataLoader asks for whole ones."""
-        which = torch.as_tensor(indices)
-        return Batch(self.inputs[which], self.labels[which], self.aspects[which])
+        return self.select(torch.as_tensor(indices))
 
     def select(self, which: Tensor) -> "Samples":
         """Return the samples of some indices."""
         return Samples(self.inputs[which], self.labels[which], self.aspects[which])
 
+    def to(self, device: torch.device) -> "Samples":
+        """Return them on a device."""
+        return Samples(self.inputs.to(device), self.labels.to(device), self.aspects.to(device))
 
-class EpochOrder(Sampler[int]):
-    """A new order each epoch, that depends on nothing but the seed and the epoch."""
 
-    def __init__(self, n: int, seed: int) -> None:
-        self.n, self.seed, self.epoch = n, seed, 0
+@dataclass(frozen=True)
+class Split:
+    """Training and validation photos, and test photos where they are to be watched."""
 
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next; trainers do."""
-        self.epoch = epoch
+    train: ImageSet
+    validation: ImageSet
+    test: ImageSet | None
 
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
-        return iter(torch.randperm(self.n, generator=generator).tolist())
 
-    def __len__(self) -> int:
-        return self.n
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """Photos as samples.
+
+    Attributes
+    ----------
+    samples : Samples
+    kept : ndarray of int64, shape (n,)
+        Which photos of the image set they are.
+    skipped : tuple of Skipped
+        Photos that could not be decoded.
+    seconds : float
+        What decoding, and looking, cost.
+    """
+
+    samples: Samples
+    kept: NDArray[np.int64]
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A split as samples."""
+
+    train: Samples
+    validation: Samples
+    test: Samples | None
+    n_classes: int
+    skipped: tuple[Skipped, ...]
+    seconds: float
+
+
+def load_data(split: Split, load: Callable[[ImageSet, bool], Loaded]) -> Data:
+    """Load the photos of a split; `load` is told whether they are to train on.
+
+    Raises
+    ------
+    DataError
+        If a class has no training photo that can be decoded, or `load` says so.
+    """
+    train = load(split.train, True)
+    require_every_class(split.train.select(train.kept), "training photos that can be decoded")
+    validation = load(split.validation, False)
+    return Data(
+        train.samples,
+        validation.samples,
+        None if split.test is None else load(split.test, False).samples,
+        len(split.train.classes),
+        train.skipped + validation.skipped + split.train.skipped,
+        train.seconds + validation.seconds,
+    )
 
 
 def mixed_seed(seed: int, count: int) -> int:
@@ -72,18 +112,19 @@ def mixed_seed(seed: int, count: int) -> int:
     return (seed * 1_000_003 + count) % 2**63
 
 
-def training_loader(samples: Samples, batch_size: int, seed: int) -> DataLoader[Batch]:
-    """Batches in a new order each epoch; a last one that is not full is left out where there are others."""
-    order = EpochOrder(len(samples), seed)
-    full = len(samples) >= batch_size
-    return DataLoader(samples, batch_size, sampler=order, collate_fn=_as_it_is, drop_last=full)
+def training_loader(
+    samples: Samples, batch_size: int, seed: int, *, processes: int = 1, rank: int = 0
+) -> DataLoader[Samples]:
+    """Batches in a new order each epoch; a last one that is not full is left out where there are others.
+
+    Each of several processes gets its share of the samples.
+    """
+    order: DistributedSampler[Samples]
+    order = DistributedSampler(samples, processes, rank, seed=mixed_seed(seed, 0))
+    full = len(order) >= batch_size
+    return DataLoader(samples, batch_size, sampler=order, collate_fn=default_convert, drop_last=full)
 
 
-def plain_loader(samples: Samples, batch_size: int) -> DataLoader[Batch]:
+def plain_loader(samples: Samples, batch_size: int) -> DataLoader[Samples]:
     """Batches in order."""
-    return DataLoader(samples, batch_size, collate_fn=_as_it_is)
-
-
-def _as_it_is(batch: Any) -> Any:
-    """Pass on what `__getitems__` has made one already."""
-    return batch
+    return DataLoader(samples, batch_size, collate_fn=default_convert)

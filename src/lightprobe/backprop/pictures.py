@@ -5,21 +5,21 @@ import os
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import psutil
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
 from lightprobe.backbones import Preprocessing, pixel_planes
-from lightprobe.backprop.batches import Samples
+from lightprobe.backprop.batches import Loaded, Samples
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet, Skipped, decode
+from lightprobe.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -28,37 +28,12 @@ MARGIN = 8 / 7
 _PROBED = 32  # photos whose size says whether a margin would only enlarge them
 
 
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """Decoded photos.
-
-    Attributes
-    ----------
-    samples : Samples
-        Squares of bytes (n, 3, s, s).
-    kept : ndarray of int64, shape (n,)
-        Which photos of the image set they are.
-    skipped : tuple of Skipped
-        Photos that could not be decoded.
-    seconds : float
-        What decoding cost.
-    """
-
-    samples: Samples
-    kept: NDArray[np.int64]
-    skipped: tuple[Skipped, ...]
-    seconds: float
-
-
 def load_pictures(
     images: ImageSet,
     preprocessing: Preprocessing,
     view: Literal["whole", "test"],
-    *,
-    workers: int | None = None,
-    strict: bool = False,
-    progress: bool = False,
-) -> Pictures:
+    runtime: Runtime,
+) -> Loaded:
     """Decode every photo once.
 
     Parameters
@@ -70,7 +45,7 @@ def load_pictures(
     Raises
     ------
     DataError
-        If `strict` and a photo cannot be decoded, or if none can.
+        If the runtime is strict and a photo cannot be decoded, or if none can.
     """
     start = time.perf_counter()
     side = preprocessing.crop if view == "test" else _stored_side(images, preprocessing)
@@ -94,13 +69,13 @@ def load_pictures(
         seen[index] = True
         return None
 
-    bar = tqdm(total=len(images), unit="image", desc="Decoding photos", disable=not progress)
-    with bar, _executor(workers) as executor:
+    bar = tqdm(total=len(images), unit="image", desc="Decoding photos", disable=not runtime.progress)
+    with bar, _executor(runtime.workers) as executor:
         for index, reason in enumerate(executor.map(load, range(len(images)))):
             bar.update()
             if reason is None:
                 continue
-            if strict:
+            if runtime.strict:
                 executor.shutdown(cancel_futures=True)
                 raise DataError(
                     f"{images.paths[index]} {reason}: remove or replace it, "
@@ -116,7 +91,7 @@ def load_pictures(
     if len(kept) < len(images):
         stored, aspects = stored[torch.from_numpy(kept)], aspects[torch.from_numpy(kept)]
     samples = Samples(stored, torch.from_numpy(images.labels[kept]), aspects)
-    return Pictures(samples, kept, tuple(skipped), time.perf_counter() - start)
+    return Loaded(samples, kept, tuple(skipped), time.perf_counter() - start)
 
 
 def at_side(samples: Samples, side: int) -> Samples:

@@ -1,15 +1,17 @@
 """Scratch: a network from random weights."""
 
-from pathlib import Path
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
 
 from lightprobe.backbones import PLAIN_CNNS, create_backbone
-from lightprobe.backprop.base import GradientClassifier, Learned, Split
+from lightprobe.backprop.base import GradientClassifier
+from lightprobe.backprop.batches import Split
 from lightprobe.backprop.end_to_end import train_end_to_end
 from lightprobe.backprop.recipe import Recipe
+from lightprobe.backprop.training import TrainingResult
 from lightprobe.errors import OptionError
 
 
+@dataclass(eq=False, repr=False)
 class Scratch(GradientClassifier):
     """A network trained from random weights on augmented photos.
 
@@ -36,77 +38,18 @@ class Scratch(GradientClassifier):
 
     method = "scratch"
 
-    def __init__(
-        self,
-        network: str | None = None,
-        *,
-        batch_norm: bool = True,
-        activation: str = "relu",
-        pooling: str = "max",
-        init: str = "kaiming",
-        image_size: int | None = None,
-        recipe: Recipe | str | Path | None = None,
-        validation_fraction: float = 0.15,
-        precision: str = "auto",
-        engine: str = "auto",
-        batch_size: int = 32,
-        workers: int | None = None,
-        max_megapixels: float | None = None,
-        device: str = "auto",
-        devices: int = 1,
-        num_nodes: int = 1,
-        strategy: str = "auto",
-        class_map: str | None = None,
-        classes: str | None = None,
-        group: str | None = None,
-        cache: bool = False,
-        strict: bool = False,
-        checkpoint: str | Path | None = None,
-        resume: bool = False,
-        watch_test: bool = False,
-        on_epoch: Any = None,
-        random_state: int = 0,
-        verbose: bool = False,
-    ) -> None:
-        self.network = network
-        self.batch_norm = batch_norm
-        self.activation = activation
-        self.pooling = pooling
-        self.init = init
-        self.image_size = image_size
-        self.recipe = recipe
-        self.validation_fraction = validation_fraction
-        self.precision = precision
-        self.engine = engine
-        self.batch_size = batch_size
-        self.workers = workers
-        self.max_megapixels = max_megapixels
-        self.device = device
-        self.devices = devices
-        self.num_nodes = num_nodes
-        self.strategy = strategy
-        self.class_map = class_map
-        self.classes = classes
-        self.group = group
-        self.cache = cache
-        self.strict = strict
-        self.checkpoint = checkpoint
-        self.resume = resume
-        self.watch_test = watch_test
-        self.on_epoch = on_epoch
-        self.random_state = random_state
-        self.verbose = verbose
+    network: str | None = None
+    _: KW_ONLY
+    batch_norm: bool = True
+    activation: str = "relu"
+    pooling: str = "max"
+    init: str = "kaiming"
 
-    def _learn(self, split: Split, recipe: Recipe) -> Learned:
+    def _learn(self, split: Split, recipe: Recipe) -> TrainingResult:
         network = self.network or recipe.network or PLAIN_CNNS[-1]
-        plain = {
-            "batch_norm": self.batch_norm,
-            "activation": self.activation,
-            "pooling": self.pooling,
-            "init": self.init,
-        }
-        if network not in PLAIN_CNNS and plain != _PLAIN_DEFAULTS:
-            changed = [name for name in plain if plain[name] != _PLAIN_DEFAULTS[name]]
+        plain = {name: getattr(self, name) for name in ("batch_norm", "activation", "pooling", "init")}
+        changed = [name for name, value in plain.items() if value != getattr(Scratch, name)]
+        if network not in PLAIN_CNNS and changed:
             raise OptionError(
                 f"{', '.join(changed)} cannot be chosen for {network}, only for {', '.join(PLAIN_CNNS)}."
             )
@@ -117,16 +60,5 @@ class Scratch(GradientClassifier):
             random_state=self.random_state,
             arguments=plain if network in PLAIN_CNNS else None,
         )
-        return train_end_to_end(
-            backbone,
-            split,
-            recipe,
-            unfreeze="all",
-            label="trained from scratch",
-            machine=self._machine(),
-            runtime=self.runtime,
-            **self._training_options(),
-        )
-
-
-_PLAIN_DEFAULTS = {"batch_norm": True, "activation": "relu", "pooling": "max", "init": "kaiming"}
+        label = "trained from scratch"
+        return train_end_to_end(backbone, split, recipe, self._setup(), unfreeze="all", label=label)

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from typing import Any, Final, Self
 
@@ -14,21 +14,18 @@ from scipy.special import softmax
 from lightprobe.backbones import Backbone, Tap
 from lightprobe.backprop.card import model_card
 from lightprobe.backprop.recipe import Recipe
+from lightprobe.backprop.training import Trained
 from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
 from lightprobe.photo_model import Answerer, Network, PhotoModel, most_probable, network_facts
 
 VERSIONS: Final = ("lightprobe", "lightning", "torch", "torchvision", "numpy", "scikit-learn")
-Row = dict[str, Any]
-# What of a model is a plain value on disk, by its own name.
-_PLAIN: Final = (
-    *("history", "best_epoch", "val_accuracy", "lr", "interrupted", "seconds"),
-    *("n_train", "n_validation", "watched_seconds"),
-)
+# What is noted of a training, as plain values on disk; photos that could not be read are of its run alone.
+_NOTED: Final = tuple(field.name for field in fields(Trained) if field.name != "skipped")
 
 
 @dataclass(frozen=True, eq=False)
-class TrainedModel(PhotoModel):
+class TrainedModel(PhotoModel, Trained):
     """p = softmax(W f(x) + b), where f is a network averaged over positions.
 
     Attributes
@@ -37,28 +34,12 @@ class TrainedModel(PhotoModel):
     recipe : Recipe
         What it was trained by.
     weight, bias : ndarray of float32, shapes (n_classes, n_features) and (n_classes,)
-    history : list of dict
-        One row an epoch.
-    best_epoch : int
-        Whose weights these are, counted from 1.
-    val_accuracy, lr : float
-    interrupted : bool
-    n_validation : int
-    watched_seconds : float
-        What looking at test photos took.
     """
 
     method: str
     recipe: Recipe
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
-    history: list[Row]
-    best_epoch: int
-    val_accuracy: float
-    lr: float
-    interrupted: bool
-    n_validation: int
-    watched_seconds: float
 
     @property
     def backbone(self) -> Backbone:
@@ -116,7 +97,7 @@ class TrainedModel(PhotoModel):
             "parameters": parameters,
             "recipe": self.recipe.to_config(),
             **network,
-            **{name: getattr(self, name) for name in _PLAIN},
+            **{name: getattr(self, name) for name in _NOTED},
         }
         return tensors, config, model_card(config)
 
@@ -141,5 +122,5 @@ class TrainedModel(PhotoModel):
             recipe=Recipe().with_settings(config["recipe"]),
             weight=weight,
             bias=bias,
-            **{name: config[name] for name in _PLAIN},
+            **{name: config[name] for name in _NOTED},
         )

@@ -4,104 +4,138 @@ import logging
 import signal
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lightprobe.backbones import resolve_device, resolve_precision
-from lightprobe.backprop.batches import Samples, plain_loader
+from lightprobe.backprop.batches import Data, Samples, plain_loader
 from lightprobe.backprop.recipe import Recipe
+from lightprobe.backprop.trainables import Trainable
 from lightprobe.errors import MissingExtraError, ModelFileError
+from lightprobe.images import Skipped
+from lightprobe.photo_model import Network
+from lightprobe.runtime import Runtime
 
 if TYPE_CHECKING:
-    from lightprobe.backprop.lit import Learner, Watch
+    from lightprobe.backprop.lit_module import History
 
 Row = dict[str, Any]
-CHECKPOINT = "last.ckpt"
-_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-# Learning rates tried by "auto", relative to the recipe's own scale.
+# From a recipe with a learning rate, and samples, to what is trained with them.
+T = TypeVar("T", bound=Trainable)
+Make = Callable[[Recipe, Samples], T]
+_PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+# Learning rates tried by "auto".
 TRIED_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Where a training runs.
+class Setup:
+    """Where a training runs, and what is kept of it.
 
     Parameters
     ----------
-    device, precision : str
-        As `create_runner` takes them; below fp32 the arithmetic is mixed.
+    runtime : Runtime
+        Its device and precision: below fp32 the arithmetic is mixed.
     devices, num_nodes : int
-        How many of them, on how many machines.
+        How many devices, on how many machines.
     strategy : str
         How they share the work, as Lightning names it.
-    """
-
-    device: str = "auto"
-    precision: str = "auto"
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What came of a training.
-
-    Attributes
-    ----------
-    rows : list of dict
-        One an epoch.
-    best_epoch : int
-        Counted from 1.
-    seconds : float
-        Training and validation.
-    watched_seconds : float
-        Looking at test photos, for the curves.
-    interrupted : bool
-        Whether Ctrl-C ended it.
-    """
-
-    rows: list[Row]
-    best_epoch: int
-    seconds: float
-    watched_seconds: float
-    interrupted: bool
-
-
-def train_network(
-    learner: "Learner",
-    recipe: Recipe,
-    validation: Samples,
-    *,
-    n_classes: int,
-    labels: Tensor,
-    machine: Machine,
-    random_state: int,
-    test: Samples | None = None,
-    checkpoint: Path | None = None,
-    resume: bool = False,
-    on_epoch: Callable[[Row], None] = lambda _row: None,
-    progress: bool = False,
-) -> Trained:
-    """Train a learner's network, which holds the weights of its best epoch when this returns.
-
-    Parameters
-    ----------
-    labels : Tensor of int64, shape (n,)
-        Of the training photos, for class weights.
-    checkpoint : Path, optional
+    checkpoint : path, optional
         A folder for the state after each epoch.
     resume : bool
         Go on from the state that lies there, if one does.
+    on_epoch : callable, optional
+        Gets each epoch's row.
+    """
+
+    runtime: Runtime
+    devices: int = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    checkpoint: str | Path | None = None
+    resume: bool = False
+    on_epoch: Callable[[Row], None] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What is noted of a training.
+
+    Attributes
+    ----------
+    history : list of dict
+        One row an epoch.
+    best_epoch : int
+        Whose weights were kept, counted from 1.
+    val_accuracy : float
+        In that epoch.
+    lr : float
+        Learning rate of the head.
+    interrupted : bool
+        Whether Ctrl-C ended it.
+    n_train, n_validation : int
+    seconds : dict of str to float
+        `features`, `search`, `fit`, and `to_99`: until validation first reached 99 % of its best.
+    watched_seconds : float
+        What looking at test photos took.
+    skipped : tuple of Skipped
+        Training and validation photos that could not be decoded.
+    """
+
+    history: list[Row]
+    best_epoch: int
+    val_accuracy: float
+    lr: float
+    interrupted: bool
+    n_train: int
+    n_validation: int
+    seconds: dict[str, float]
+    watched_seconds: float
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """A network up to its cut, a head W f + b on it, and what is noted of their training."""
+
+    network: Network
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    trained: Trained
+
+
+def train(
+    make: Make[T],
+    recipe: Recipe,
+    data: Data,
+    setup: Setup,
+    *,
+    tried_epochs: int,
+    tried_samples: int | None = None,
+) -> tuple[T, Trained]:
+    """Train, looking for a learning rate first where the recipe has none.
+
+    Parameters
+    ----------
+    tried_epochs, tried_samples : int
+        How long, and on how many samples, a learning rate is tried; on all without the latter.
+
+    Returns
+    -------
+    trainable : Trainable
+        Its network holds the weights of its best epoch.
+    trained : Trained
 
     Raises
     ------
@@ -110,82 +144,42 @@ def train_network(
     KeyboardInterrupt
         Ctrl-C before the first epoch was over.
     """
-    lit, lightning = _import()
-    trainer_precision, accelerator = _arithmetic(machine)
-    batch_size = max(recipe.batch_size, 64)  # of validation, which has no gradients to remember
-    file = None if checkpoint is None else checkpoint / CHECKPOINT
-    if checkpoint is not None:
-        checkpoint.mkdir(parents=True, exist_ok=True)
-    watch = lit.Watch(recipe, None if test is None else plain_loader(test, batch_size), file, on_epoch)
-    learner.network.to(memory_format=torch.channels_last)
-    module = lit.LitClassifier(
-        learner, recipe, random_state, _class_weights(recipe.class_weights, labels, n_classes)
+    start, seconds = time.perf_counter(), {"features": data.seconds, "search": 0.0}
+    if recipe.lr == "auto":
+        drawn = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(setup.runtime.seed))
+        few = data.train if tried_samples is None else data.train.select(drawn[:tried_samples])
+        lr = find_rate(make, recipe, replace(data, train=few, test=None), setup, tried_epochs)
+        recipe = replace(recipe, lr=lr)
+        seconds["search"] = time.perf_counter() - start
+    trainable = make(recipe, data.train)
+    history, best_epoch = _run(trainable, data, setup)
+    seconds |= {"fit": history.seconds, "to_99": seconds_to(history.rows, 0.99, data.seconds)}
+    return trainable, Trained(
+        history.rows,
+        best_epoch,
+        history.rows[best_epoch - 1]["val_accuracy"],
+        float(recipe.lr),
+        history.interrupted,
+        len(data.train),
+        len(data.validation),
+        seconds,
+        history.watched_seconds,
+        data.skipped,
     )
-    with _quiet(), tempfile.TemporaryDirectory() as root:
-        trainer = lightning.Trainer(
-            max_epochs=recipe.epochs,
-            accelerator=accelerator,
-            devices=_devices(machine),
-            num_nodes=machine.num_nodes,
-            strategy=machine.strategy,
-            precision=trainer_precision,
-            gradient_clip_val=recipe.clip,
-            callbacks=[watch, *([lit.Progress()] if progress else [])],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            reload_dataloaders_every_n_epochs=int(bool(recipe.sizes)),
-            default_root_dir=root,
-        )
-        resumed = str(file) if resume and file is not None and file.is_file() else None
-        with _stop_on_ctrl_c(watch), suppress(lit.Interrupted):
-            try:
-                trainer.fit(
-                    module,
-                    val_dataloaders=plain_loader(validation, batch_size),
-                    ckpt_path=resumed,
-                    weights_only=True,
-                )
-            except (RuntimeError, KeyError, EOFError, ValueError) as error:
-                if resumed is None or trainer.global_step:
-                    raise
-                raise ModelFileError(
-                    f"{resumed} cannot be resumed from ({str(error).splitlines()[0]}): give the same data "
-                    "and options as before, or leave --resume out."
-                ) from error
-    if not watch.best:
-        raise KeyboardInterrupt
-    learner.network.cpu().load_state_dict(watch.best)
-    learner.network.eval().requires_grad_(False)
-    return Trained(watch.rows, watch.best_epoch, watch.seconds, watch.watched_seconds, watch.interrupted)
 
 
-def find_rate(
-    make_learner: "Callable[[Recipe], Learner]", recipe: Recipe, validation: Samples, epochs: int, **how: Any
-) -> tuple[float, list[Row]]:
-    """Train briefly with each of a few learning rates; return the best on validation photos, and all rows.
-
-    Parameters
-    ----------
-    make_learner : callable
-        From a recipe to a fresh learner.
-    epochs : int
-        Of each trial.
-    how
-        As `train_network` takes it.
-    """
-    tried = []
+def find_rate(make: Make[T], recipe: Recipe, data: Data, setup: Setup, epochs: int) -> float:
+    """Train briefly with each of a few learning rates; return the best on validation photos."""
+    quiet = replace(setup.runtime, progress=False)
+    alone = Setup(quiet, setup.devices, setup.num_nodes, setup.strategy)
+    scores = {}
     for lr in TRIED_RATES:
         brief = replace(recipe, lr=lr, epochs=epochs, sizes=(), freeze_epochs=0, patience=None)
-        trained = train_network(make_learner(brief), brief, validation, **how)
-        if trained.interrupted:
+        history, _ = _run(make(brief, data.train), data, alone)
+        if history.interrupted:
             raise KeyboardInterrupt
-        last = trained.rows[trained.best_epoch - 1]
-        tried.append({"lr": lr, "val_accuracy": last["val_accuracy"], "val_loss": last["val_loss"]})
-    best = max(tried, key=lambda row: (row["val_accuracy"], -row["val_loss"]))
-    return best["lr"], tried
+        scores[lr] = max((row["val_accuracy"], -row["val_loss"]) for row in history.rows)
+    return max(scores, key=lambda lr: scores[lr])
 
 
 def seconds_to(rows: list[Row], share: float, before: float = 0.0) -> float:
@@ -194,39 +188,93 @@ def seconds_to(rows: list[Row], share: float, before: float = 0.0) -> float:
     return before + next(float(row["seconds"]) for row in rows if row["val_accuracy"] >= goal)
 
 
-def _import() -> tuple[Any, Any]:
+def _run(trainable: Trainable, data: Data, setup: Setup) -> tuple["History", int]:
+    """Run Lightning's trainer; return the epochs' rows, and which epoch's weights the network has now."""
     try:
         import lightning
+        from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
     except ImportError as error:
         raise MissingExtraError("lightning", "backprop", "Training by gradients") from error
-    from lightprobe.backprop import lit
+    from lightprobe.backprop import lit_module as lit
 
-    return lit, lightning
-
-
-def _arithmetic(machine: Machine) -> tuple[str, str]:
-    device = resolve_device(machine.device)
+    recipe, runtime = trainable.recipe, setup.runtime
+    device = resolve_device(runtime.device)
     # int8 is for looking only.
-    name = "auto" if machine.precision == "int8" else machine.precision
-    return _PRECISIONS[resolve_precision(name, device)], "gpu" if device.type == "cuda" else device.type
-
-
-def _devices(machine: Machine) -> int | list[int]:
-    """Name one GPU by its index, or count devices where several work together."""
-    device = resolve_device(machine.device)
-    return [device.index] if device.index is not None and machine.devices == 1 else machine.devices
+    precision = resolve_precision("auto" if runtime.precision == "int8" else runtime.precision, device)
+    trainable.network.to(memory_format=torch.channels_last)
+    weights = _class_weights(recipe.class_weights, data.train.labels, data.n_classes)
+    module = lit.LitClassifier(trainable, len(data.validation), runtime.seed, weights)
+    history = lit.History()
+    batch_size = max(recipe.batch_size, 64)  # of validation, which has no gradients to remember
+    watched = [samples for samples in (data.validation, data.test) if samples is not None]
+    with _quiet(), _folder(setup.checkpoint) as name:
+        folder = Path(name)
+        last, best = folder / "last.ckpt", lit.BestWeights(folder)
+        callbacks = [history, best]
+        if setup.checkpoint is not None:
+            callbacks.append(ModelCheckpoint(folder, last.stem, enable_version_counter=False))
+        if setup.on_epoch is not None:
+            callbacks.append(lit.Announcement(history, setup.on_epoch))
+        if recipe.patience is not None:
+            callbacks.append(EarlyStopping(lit.SCORE, mode="max", patience=recipe.patience))
+        if runtime.progress:
+            callbacks.append(lit.Progress())
+        trainer = lightning.Trainer(
+            max_epochs=recipe.epochs,
+            accelerator="gpu" if device.type == "cuda" else device.type,
+            # One GPU by its index, or a number of devices where several work together.
+            devices=[device.index] if device.index is not None and setup.devices == 1 else setup.devices,
+            num_nodes=setup.num_nodes,
+            strategy=setup.strategy,
+            precision=_PRECISIONS[precision],
+            gradient_clip_val=recipe.clip,
+            callbacks=callbacks,
+            logger=False,
+            enable_progress_bar=runtime.progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            reload_dataloaders_every_n_epochs=int(bool(recipe.sizes)),
+            default_root_dir=folder,
+        )
+        resumed = str(last) if setup.resume and last.is_file() else None
+        loaders = [plain_loader(samples, batch_size) for samples in watched]
+        with _stop_on_ctrl_c(history), suppress(lit.Interrupted):
+            try:
+                trainer.fit(module, val_dataloaders=loaders, ckpt_path=resumed, weights_only=True)
+            except SystemExit:  # Lightning's answer to a second Ctrl-C
+                raise KeyboardInterrupt from None
+            except Exception as error:
+                if resumed is None or history.started:
+                    raise
+                raise ModelFileError(
+                    f"{resumed} cannot be resumed from ({str(error).splitlines()[0]}): give the same data "
+                    "and options as before, or leave --resume out."
+                ) from error
+        if not history.rows:
+            raise KeyboardInterrupt
+        # On every machine: only the first has it on disk.
+        kept: Any = torch.load(best.best_model_path, weights_only=True) if trainer.is_global_zero else None
+        kept = trainer.strategy.broadcast(kept)
+    module.cpu().load_state_dict(kept["state_dict"])
+    trainable.network.eval().requires_grad_(False)
+    return history, kept["epoch"] + 1
 
 
 def _class_weights(weighting: str, labels: Tensor, n_classes: int) -> Tensor | None:
-    """Return n / (k n_c), as scikit-learn's `balanced` does."""
+    """Return n / (k n_c), as scikit-learn's `balanced` does; a class may be missing where a rate is tried."""
     if weighting == "none":
         return None
-    counts = np.bincount(labels.numpy(), minlength=n_classes)
-    return torch.from_numpy(len(labels) / (n_classes * np.maximum(counts, 1))).float()
+    counts = labels.bincount(minlength=n_classes).clamp(min=1).double()
+    return (len(labels) / (n_classes * counts)).float()
+
+
+def _folder(checkpoint: str | Path | None) -> AbstractContextManager[str | Path]:
+    """Where states and weights lie: a folder that stays, or one for this training alone."""
+    return tempfile.TemporaryDirectory() if checkpoint is None else nullcontext(checkpoint)
 
 
 @contextmanager
-def _stop_on_ctrl_c(watch: "Watch") -> Iterator[None]:
+def _stop_on_ctrl_c(history: "History") -> Iterator[None]:
     """End training at the first Ctrl-C with the best weights so far; the second one is Python's again."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -234,7 +282,7 @@ def _stop_on_ctrl_c(watch: "Watch") -> Iterator[None]:
     before = signal.getsignal(signal.SIGINT)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        watch.interrupted = True
+        history.interrupted = True
         signal.signal(signal.SIGINT, before)
 
     signal.signal(signal.SIGINT, stop)

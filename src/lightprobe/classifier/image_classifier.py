@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lightprobe.backbones import Pool
 from lightprobe.classifier.changes import Changes
@@ -16,19 +17,19 @@ from lightprobe.classifier.fitting import fit
 from lightprobe.classifier.settings import OneOrSeveral, Settings, plain
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums
 from lightprobe.classifier.updating import update
-from lightprobe.errors import ModelFileError
 from lightprobe.head import Novelty, OpticalRidge
 from lightprobe.images import open_unlabelled
+from lightprobe.learned import Learned
 from lightprobe.photo_model import (
     Explanation,
     PhotoClassifier,
     features_of,
     open_labelled,
-    read_model,
 )
 from lightprobe.selection import Candidate, Choice
 
 
+@dataclass(eq=False, repr=False)
 class ImageClassifier(PhotoClassifier[Fitted]):
     """Frozen network, encoding, optical or linear kernel, ridge: fitted by looking at every photo once.
 
@@ -147,62 +148,47 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     >>> clf.loo_accuracy_, clf.predict(["new.jpg"])  # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        backbone: str | Sequence[str] = "starter",
-        *,
-        weights: OneOrSeveral = None,
-        cut: str | None = None,
-        image_size: int | None = None,
-        pool: Pool | Literal["auto"] = "auto",
-        encode: str = "auto",
-        kernel: str = "auto",
-        components: str | int = "auto",
-        projection: str = "structured",
-        alpha: str | float = "auto",
-        class_weight: str | None = None,
-        precision: str = "auto",
-        engine: str = "auto",
-        batch_size: int = 32,
-        workers: int | None = None,
-        max_megapixels: float | None = None,
-        device: str = "auto",
-        class_map: str | None = None,
-        classes: str | None = None,
-        group: str | None = None,
-        max_memory: int | None = None,
-        keep: str = "features",
-        cache: bool = True,
-        strict: bool = False,
-        random_state: int = 0,
-        verbose: bool = False,
-    ) -> None:
-        self.backbone = backbone
-        self.weights = weights
-        self.cut = cut
-        self.image_size = image_size
-        self.pool = pool
-        self.encode = encode
-        self.kernel = kernel
-        self.components = components
-        self.projection = projection
-        self.alpha = alpha
-        self.class_weight = class_weight
-        self.precision = precision
-        self.engine = engine
-        self.batch_size = batch_size
-        self.workers = workers
-        self.max_megapixels = max_megapixels
-        self.device = device
-        self.class_map = class_map
-        self.classes = classes
-        self.group = group
-        self.max_memory = max_memory
-        self.keep = keep
-        self.cache = cache
-        self.strict = strict
-        self.random_state = random_state
-        self.verbose = verbose
+    backbone: str | Sequence[str] = "starter"
+    _: KW_ONLY
+    weights: OneOrSeveral = None
+    cut: str | None = None
+    image_size: int | None = None
+    pool: Pool | Literal["auto"] = "auto"
+    encode: str = "auto"
+    kernel: str = "auto"
+    components: str | int = "auto"
+    projection: str = "structured"
+    alpha: str | float = "auto"
+    class_weight: str | None = None
+    precision: str = "auto"
+    engine: str = "auto"
+    batch_size: int = 32
+    workers: int | None = None
+    max_megapixels: float | None = None
+    device: str = "auto"
+    class_map: str | None = None
+    classes: str | None = None
+    group: str | None = None
+    max_memory: int | None = None
+    keep: str = "features"
+    cache: bool = True
+    strict: bool = False
+    random_state: int = 0
+    verbose: bool = False
+
+    # Without annotations, as these are no parameters.
+    choice_ = Learned[Choice]("choice")
+    loo_accuracy_ = Learned[float]("head.loo_accuracy")
+    loo_scores_ = Learned[NDArray[np.float64]]("head.loo_scores")
+    optimism_ = Learned[float]("optimism")
+    cut_gain_ = Learned[float | None]("cut_gain")
+    n_groups_ = Learned[int | None]("n_groups")
+    n_cached_ = Learned[int]("n_cached")
+    novelty_ = Learned[Novelty]("novelty")
+    stale_ = Learned[bool]("stale")
+    _compared = Learned[tuple[Candidate, ...]]("candidates")
+    _names = Learned[tuple[str, ...]]("paths")
+    _record = Learned[TrainingRows | TrainingSums | None]("record")
 
     def fit(self, data: Any, y: Sequence[str] | None = None) -> Self:
         """Look at the training photos once, compare the candidates, and solve.
@@ -297,25 +283,6 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         answers = answer(features_of(model, open_unlabelled(data), self.runtime))
         return [prediction.why for prediction in answers if prediction.why is not None]
 
-    @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Self:
-        """Read a model that `save` wrote; nothing is unpickled.
-
-        Raises
-        ------
-        ModelFileError
-            If there is no model, or it is foreign, damaged, changed or of another format version.
-        """
-        tensors, config = read_model(Path(folder))
-        try:
-            model = cls(**config["parameters"])
-            model._fitted = Fitted.from_tensors(tensors, config, model.settings)
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelFileError(
-                f"{folder} is damaged or incomplete ({error}): train the model again."
-            ) from error
-        return model
-
     @property
     def settings(self) -> Settings:
         """What the parameters say is fitted."""
@@ -325,71 +292,32 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     @property
     def head_(self) -> OpticalRidge:
         """The head as an estimator over encoded features; its classes are indices."""
-        model = self._learned("head_")
+        model = self.fitted
         options = replace(model.settings.head_options(self.runtime), kernel=model.choice.kernel)
         return OpticalRidge.from_fitted(model.head, options)
 
     @property
-    def choice_(self) -> Choice:
-        """The winner."""
-        return self._learned("choice_").choice
-
-    @property
     def candidates_(self) -> list[Candidate]:
         """What leave-one-out compared, the winner first."""
-        return list(self._learned("candidates_").candidates)
-
-    @property
-    def loo_accuracy_(self) -> float:
-        """What to expect on new photos like these."""
-        return self._learned("loo_accuracy_").head.loo_accuracy
-
-    @property
-    def loo_scores_(self) -> NDArray[np.float64]:
-        """Score (n, n_classes) of each training photo by the model that never saw it."""
-        return self._learned("loo_scores_").head.loo_scores
-
-    @property
-    def optimism_(self) -> float:
-        """What `loo_accuracy_` owes to the choice among the candidates."""
-        return self._learned("optimism_").optimism
-
-    @property
-    def cut_gain_(self) -> float | None:
-        """With cut "auto", what the winner has over the best of the last layers."""
-        return self._learned("cut_gain_").cut_gain
-
-    @property
-    def n_groups_(self) -> int | None:
-        """Groups of training photos, where there are any."""
-        return self._learned("n_groups_").n_groups
-
-    @property
-    def novelty_(self) -> Novelty:
-        """What tells photos of other things than the training photos."""
-        return self._learned("novelty_").novelty
+        return list(self._compared)
 
     @property
     def paths_(self) -> list[str]:
         """Training photos, in the order of `loo_scores_`."""
-        return list(self._learned("paths_").paths)
+        return list(self._names)
 
     @property
     def kept_(self) -> TrainingRows | None:
         """What `update` needs of the training photos, in a model that keeps features."""
-        record = self._learned("kept_").record
-        return record if isinstance(record, TrainingRows) else None
+        return self._record if isinstance(self._record, TrainingRows) else None
 
     @property
     def sums_(self) -> TrainingSums | None:
         """The same for a model that keeps sums."""
-        record = self._learned("sums_").record
-        return record if isinstance(record, TrainingSums) else None
+        return self._record if isinstance(self._record, TrainingSums) else None
 
-    @property
-    def stale_(self) -> bool:
-        """Whether figures of leave-one-out are those of the last training."""
-        return self._learned("stale_").stale
+    def _restored(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> Fitted:
+        return Fitted.from_tensors(tensors, config, self.settings)
 
     def saved_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""

@@ -9,8 +9,7 @@ from lightprobe.cli.options import classifier, positive_int
 from lightprobe.errors import OptionError
 
 if TYPE_CHECKING:
-    from lightprobe.backprop import Recipe
-    from lightprobe.backprop.base import GradientClassifier
+    from lightprobe.backprop import GradientClassifier, Recipe
     from lightprobe.models import Model
 
 # Options that only some methods take: their names and what they are when they are not given.

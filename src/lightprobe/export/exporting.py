@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 
-from lightprobe.backbones.engines.conversion import import_openvino
-from lightprobe.backbones.engines.quantization import from_tensors
+from lightprobe.backbones import from_tensors, import_openvino
 from lightprobe.errors import OptionError
 from lightprobe.export.exported import ExportedClassifier
 from lightprobe.export.formats import FORMATS, INPUT, OUTPUT, pixels_of, to_openvino

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lightprobe.backbones.engines.conversion import compile_on_cpu, import_openvino
+from lightprobe.backbones import compile_on_cpu, import_openvino
 from lightprobe.errors import MissingExtraError, ModelFileError
 
 INPUT, OUTPUT, KEY = "pixels", "probabilities", "lightprobe"

@@ -5,7 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lightprobe._version import __version__
-from lightprobe.backbones.engines.protocol import TappedNetwork
+from lightprobe.backbones import TappedNetwork
 from lightprobe.backprop import TrainedModel
 from lightprobe.classifier import Fitted
 from lightprobe.export.heads import RidgeHead, SoftmaxHead

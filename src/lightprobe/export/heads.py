@@ -17,10 +17,14 @@ from lightprobe.backprop import TrainedModel
 from lightprobe.errors import OptionError
 from lightprobe.export.encode import Encode, as_cached
 from lightprobe.head import Exact, FittedHead, Linear, RandomFeatures
-from lightprobe.optics import OpticalFeatures
-from lightprobe.optics.dense import complex_gaussian
-from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
-from lightprobe.optics.structured import Layout, diagonal_bits
+from lightprobe.optics import (
+    Layout,
+    OpticalFeatures,
+    complex_gaussian,
+    diagonal_bits,
+    hadamard_matrix,
+    walsh_hadamard,
+)
 
 # What a file of one piece, as ONNX is, can hold: 2 GiB, less the network.
 MAX_BYTES = 3 * 2**29
@@ -41,7 +45,7 @@ class ExactOptical(nn.Module):
         _require_size(rows.nbytes, f"The training features of this model ({len(rows)} × {rows.shape[1]})")
         self.rows = nn.Buffer(rows)
         self.lengths = nn.Buffer(rows.double().square().sum(1))
-        self.coef = nn.Buffer(torch.from_numpy(decision.coef[mixed]))
+        self.coef = nn.Buffer(torch.from_numpy(decision.dual_coef[mixed]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Score a batch, without the intercept."""

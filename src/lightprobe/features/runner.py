@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from lightprobe.backbones import Backbone, Runner, Tap, create_runner
-from lightprobe.backbones.engines import CALIBRATION_PHOTOS, agreement
+from lightprobe.backbones import CALIBRATION_PHOTOS, Backbone, Runner, Tap, agreement, create_runner
 from lightprobe.features.sample import sample_pixels
 from lightprobe.images import ImageSet
 from lightprobe.runtime import Runtime

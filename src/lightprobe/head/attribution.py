@@ -49,7 +49,7 @@ class Attribution:
     def __init__(self, head: FittedHead, rows: NDArray[Any], labels: NDArray[np.integer]) -> None:
         self._decision, self._rows = head.decision, rows
         if isinstance(self._decision, Exact):
-            self._coef, self._means = both_classes(self._decision.coef), self._decision.kernel_means
+            self._coef, self._means = both_classes(self._decision.dual_coef), self._decision.kernel_means
         else:
             targets = np.where(labels[:, None] == np.arange(head.n_classes), 1.0, -1.0)
             residuals = targets - head.scores(rows)

@@ -30,7 +30,7 @@ class Exact:
     ----------
     rows : ndarray, shape (n, m)
         Encoded training features.
-    coef : ndarray, shape (n, c), or (n, 1) for two classes
+    dual_coef : ndarray, shape (n, c), or (n, 1) for two classes
     intercept : ndarray, shape (c,), or (1,)
     kernel_means : ndarray, shape (n,)
         Mean of the kernel between each training row and all of them.
@@ -39,7 +39,7 @@ class Exact:
     """
 
     rows: NDArray[Any]
-    coef: Floats
+    dual_coef: Floats
     intercept: Floats
     kernel_means: Floats
     device: str = "cpu"
@@ -69,11 +69,11 @@ class Exact:
 
     def of_kernel(self, kernel: Floats) -> Floats:
         """Scores of rows whose kernel (n, n_train) is known."""
-        return kernel @ self.coef + self.intercept
+        return kernel @ self.dual_coef + self.intercept
 
     def to_arrays(self) -> tuple[Arrays, None]:
         """Return the arrays that scoring needs, and no values beside them; bits are packed."""
-        arrays = {"intercept": self.intercept, "dual_coef": self.coef, "kernel_means": self.kernel_means}
+        arrays = {"intercept": self.intercept, "dual_coef": self.dual_coef, "kernel_means": self.kernel_means}
         return arrays | pack_rows("X_fit", self.rows), None
 
 

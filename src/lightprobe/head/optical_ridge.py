@@ -1,6 +1,6 @@
 """OpticalRidge: the classifier over features, from the kernel or the projection to probabilities."""
 
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,16 +9,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from lightprobe.errors import OptionError
-from lightprobe.head.decision import Exact, RandomFeatures
 from lightprobe.head.fit import fit_head
 from lightprobe.head.fitted_head import FittedHead
 from lightprobe.head.options import HeadOptions
+from lightprobe.learned import Learned
 from lightprobe.optics import Camera, OpticalFeatures
 from lightprobe.ridge import AlphaPoint, Calibration
 
 Floats = NDArray[np.float64]
-
-Form = TypeVar("Form", Exact, RandomFeatures)
 
 DTYPES = (np.float64, np.float32, np.float16, np.uint8)
 
@@ -65,6 +63,24 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     intercept_, loo_scores_, loo_accuracy_, class_weight_, alpha_, alpha_relative_, alpha_path_, calibration_,
     solver_, n_components_, plan_, cost_, seconds_
     """
+
+    X_fit_ = Learned[NDArray[Any]]("decision.rows")
+    dual_coef_ = Learned[Floats]("decision.dual_coef")
+    coef_ = Learned[Floats]("decision.coef")
+    features_ = Learned[OpticalFeatures]("decision.projection")
+    intercept_ = Learned[Floats]("decision.intercept")
+    n_components_ = Learned[int | None]("decision.n_components")
+    cost_ = Learned[int]("decision.cost")
+    loo_scores_ = Learned[Floats]("loo_scores")
+    loo_accuracy_ = Learned[float]("loo_accuracy")
+    class_weight_ = Learned[Floats]("class_weight")
+    alpha_ = Learned[float]("alpha")
+    alpha_relative_ = Learned[float]("alpha_relative")
+    alpha_path_ = Learned[tuple[AlphaPoint, ...]]("alpha_path")
+    calibration_ = Learned[Calibration]("calibration")
+    solver_ = Learned[str]("solver")
+    plan_ = Learned[str]("plan")
+    seconds_ = Learned[dict[str, float]]("seconds")
 
     def __init__(
         self,
@@ -120,7 +136,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         if isinstance(self.class_weight, dict):
             weight = _named_weights(self.class_weight, classes.tolist())
         fitted = fit_head(X, labels, len(classes), options, counts=counts, class_weight=weight, groups=groups)
-        self.classes_, self.fitted_ = classes, fitted
+        self.classes_, self._fitted = classes, fitted
         return self
 
     @classmethod
@@ -134,12 +150,18 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         head = cls(**{name: getattr(options, name) for name in cls().get_params(deep=False)})
         head.classes_ = np.arange(fitted.n_classes) if classes is None else classes
         head.n_features_in_ = fitted.decision.n_features
-        head.fitted_ = fitted
+        head._fitted = fitted
         return head
 
     def options(self) -> HeadOptions:
         """Return the parameters as one value."""
         return HeadOptions(**self.get_params(deep=False))
+
+    @property
+    def fitted_(self) -> FittedHead:
+        """Everything that was learned, as one value; NotFittedError before `fit`."""
+        check_is_fitted(self)
+        return self._fitted
 
     def decision_function(self, X: NDArray[Any]) -> Floats:
         """Scores (n, c), or (n,) for two classes: positive for the second."""
@@ -154,11 +176,11 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     def predict_proba(self, X: NDArray[Any]) -> Floats:
         """Probabilities (n, c), calibrated on the leave-one-out scores."""
         scores = self.class_scores(X)
-        return self.fitted_.calibration.probabilities(scores)
+        return self._fitted.calibration.probabilities(scores)
 
     def class_scores(self, X: NDArray[Any]) -> Floats:
         """Scores (n, c), one a class of two classes, too: there each other's negative."""
-        check_is_fitted(self)
+        fitted = self.fitted_
         X = validate_data(
             self,
             _bytes_for_bits(X),
@@ -167,117 +189,16 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
             ensure_all_finite=not _is_finite_half(X),
             reset=False,
         )
-        return self.fitted_.scores(_as_fitted(X, self.fitted_.decision.dtype))
-
-    @property
-    def X_fit_(self) -> NDArray[Any]:  # noqa: N802 - scikit-learn's name for kept training rows
-        """Training features, where the kernel is exact and optical."""
-        return self._of_form("X_fit_", Exact).rows
-
-    @property
-    def dual_coef_(self) -> Floats:
-        """Coefficients of the training rows, where the kernel is exact and optical."""
-        return self._of_form("dual_coef_", Exact).coef
-
-    @property
-    def coef_(self) -> Floats:
-        """Coefficients of the features."""
-        decision = self._part("coef_").decision
-        if isinstance(decision, Exact):
-            raise AttributeError("a head of the form Exact has no coef_")
-        return decision.coef
-
-    @property
-    def features_(self) -> OpticalFeatures:
-        """The random features."""
-        return self._of_form("features_", RandomFeatures).projection
-
-    @property
-    def intercept_(self) -> Floats:
-        """Intercepts (c,), or (1,) for two classes."""
-        return self._part("intercept_").decision.intercept
-
-    @property
-    def n_components_(self) -> int | None:
-        """Random features, or None."""
-        return self._part("n_components_").decision.n_components
-
-    @property
-    def cost_(self) -> int:
-        """Multiplications that predicting one row takes: what tells equals apart."""
-        return self._part("cost_").decision.cost
-
-    @property
-    def loo_scores_(self) -> Floats:
-        """Scores (n, c) of every training row by the fit that has not seen it."""
-        return self._part("loo_scores_").loo_scores
-
-    @property
-    def loo_accuracy_(self) -> float:
-        """Leave-one-out accuracy."""
-        return self._part("loo_accuracy_").loo_accuracy
-
-    @property
-    def class_weight_(self) -> Floats:
-        """What each class weighs (c,)."""
-        return self._part("class_weight_").class_weight
-
-    @property
-    def alpha_(self) -> float:
-        """The penalty."""
-        return self._part("alpha_").alpha
-
-    @property
-    def alpha_relative_(self) -> float:
-        """The penalty, relative to tr(Kc)/n."""
-        return self._part("alpha_relative_").alpha_relative
-
-    @property
-    def alpha_path_(self) -> tuple[AlphaPoint, ...]:
-        """Every penalty tried."""
-        return self._part("alpha_path_").alpha_path
-
-    @property
-    def calibration_(self) -> Calibration:
-        """From scores to probabilities."""
-        return self._part("calibration_").calibration
-
-    @property
-    def solver_(self) -> str:
-        """How the system was solved."""
-        return self._part("solver_").solver
-
-    @property
-    def plan_(self) -> str:
-        """What was chosen, and why."""
-        return self._part("plan_").plan
-
-    @property
-    def seconds_(self) -> dict[str, float]:
-        """Seconds a stage."""
-        return self._part("seconds_").seconds
+        return fitted.scores(_as_fitted(X, fitted.decision.dtype))
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "fitted_")
+        return "_fitted" in vars(self)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # |xR|² cannot tell x from −x, and the estimator checks' toy classes lie on both sides of zero.
         tags.classifier_tags.poor_score = self.kernel == "optical"
         return tags
-
-    def _part(self, name: str) -> FittedHead:
-        """Return the fitted head that attribute `name` is read from; AttributeError before `fit`."""
-        if "fitted_" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted")
-        return self.fitted_
-
-    def _of_form(self, name: str, form: type[Form]) -> Form:
-        """Return the decision function, if it is of the form that has attribute `name`."""
-        decision = self._part(name).decision
-        if not isinstance(decision, form):
-            raise AttributeError(f"a head of the form {type(decision).__name__} has no {name}")
-        return decision
 
 
 def _bytes_for_bits(X: Any) -> Any:

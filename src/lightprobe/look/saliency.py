@@ -49,7 +49,7 @@ def exact_saliency(model: PhotoModel, maps: Floats, which: int) -> Floats | None
     if isinstance(decision, Linear):
         weights = decision.coef / length
     elif isinstance(decision, Exact):
-        seen, coefficients = decision.rows.astype(float), decision.coef
+        seen, coefficients = decision.rows.astype(float), decision.dual_coef
         x = pooled / length
         weights = (coefficients * (seen @ x)[:, None]).T @ seen
         # The kernel's other part, |x_i|²|x|², is a quadratic form as well: a multiple of x.

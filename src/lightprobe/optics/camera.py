@@ -4,7 +4,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from lightprobe.errors import DataError, OptionError
 
@@ -59,7 +60,7 @@ class Camera:
         """The largest count."""
         return (1 << self.bits) - 1
 
-    def exposure_for(self, intensities: torch.Tensor) -> float:
+    def exposure_for(self, intensities: NDArray[np.floating]) -> float:
         """Return the counts per unit of intensity: as given, or as suits these intensities.
 
         Raises
@@ -69,8 +70,8 @@ class Camera:
         """
         if self.exposure != "auto":
             return float(self.exposure)
-        rank = max(1, round(self.quantile * intensities.numel()))
-        brightest = float(intensities.flatten().kthvalue(rank).values)
+        rank = max(1, round(self.quantile * intensities.size))
+        brightest = float(np.partition(intensities, rank - 1, axis=None)[rank - 1])
         if brightest <= 0:
             raise DataError(
                 "no light falls on the camera because the rows it was fitted on are all zero; "
@@ -78,9 +79,8 @@ class Camera:
             )
         return self.levels / brightest
 
-    def warn_if_saturated(self, counts: torch.Tensor, exposure: float) -> None:
-        """Count the pixels at full scale, and warn if they are more than `max_saturated` of all."""
-        saturated, total = int((counts == self.levels).sum()), counts.numel()
+    def warn_if_saturated(self, saturated: int, total: int, exposure: float) -> None:
+        """Warn if so many pixels at full scale are more than `max_saturated` of all."""
         if saturated > self.max_saturated * total:
             warnings.warn(
                 f"{saturated:,} of {total:,} pixels ({saturated / total:.1%}) are saturated at {self.levels} "

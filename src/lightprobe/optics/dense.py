@@ -13,9 +13,14 @@ import time
 import numpy as np
 import torch
 
-from lightprobe.optics.packed import unpack_bits
-
-__all__ = ["complex_gaussian", "dense_block_size", "dense_projection", "dense_work_bytes"]
+__all__ = [
+    "complex_gaussian",
+    "dense_block_size",
+    "dense_projection",
+    "dense_work_bytes",
+    "finished",
+    "prepared",
+]
 
 # SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators"), as signed int64.
 _GAMMA = 0x9E3779B97F4A7C15 - 2**64
@@ -78,6 +83,22 @@ def complex_gaussian(
         counter = torch.arange(offset + start, offset + stop, dtype=torch.int64, device=device)
         _polar(_hash64(counter, key), real[start:stop], imag[start:stop])
     return block
+
+
+def prepared(
+    X: torch.Tensor, packed_bits: int | None, device: torch.device, dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """Rows as numbers (n, m) on a device, those of packed bits unpacked, the highest bit of a byte first."""
+    X = X.to(device)
+    if packed_bits is not None:
+        shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
+        X = (X[:, :, None] >> shifts).bitwise_and_(1).flatten(1)[:, :packed_bits]
+    return X.to(dtype)
+
+
+def finished(features: torch.Tensor, levels: int | None) -> torch.Tensor:
+    """Intensities as they are, or as a camera of so many levels counts them, in the same memory."""
+    return features if levels is None else features.round_().clamp_(max=levels)
 
 
 def _synchronize(device: torch.device) -> None:
@@ -155,10 +176,9 @@ def dense_projection(
         generate_seconds += time.perf_counter() - started
         for start in range(0, n_samples, batch_size):
             rows = slice(start, start + batch_size)
-            batch = X[rows].to(device)
-            batch = (batch if packed_bits is None else unpack_bits(batch, packed_bits)).to(arithmetic)
+            batch = prepared(X[rows], packed_bits, device, arithmetic)
             real = (batch @ columns[0].T).float()
             imag = (batch @ columns[1].T).float()
             features = real.square_().addcmul_(imag, imag).mul_(scale)
-            out[rows, first:last] = features if levels is None else features.round_().clamp_(max=levels)
+            out[rows, first:last] = finished(features, levels)
     return out, generate_seconds

@@ -1,4 +1,4 @@
-"""Floats to bits, and the other ways to dress features for the kernel.
+"""Encodings: floats to bits, or to length one.
 
 - sign: b = 1[x > t].
 - float32: chosen bits of the IEEE 754 single format (sign, exponent from its highest bit, mantissa from its

@@ -7,10 +7,8 @@
 - Floats: float32 products (float64 if given so) over blocks of columns, summed in float64.
 """
 
-import importlib.util
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +18,6 @@ from lightprobe.errors import OptionError
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
-Counter = Callable[[Words, Words, NDArray[np.int32]], None]
 
 BLOCK_ROWS = 2048
 GRAM_ROWS = 512  # of a symmetric matrix at a time: of its lower half, only that of the blocks is computed
@@ -50,10 +47,8 @@ class Products:
     def __init__(self, Y: NDArray[Any], n_rows: int, device: str = "cpu") -> None:
         self._Y, self._device = Y, device
         self._are_bits = are_bits(Y)
-        self._count: Counter | None = None
-        if self._are_bits and device == "cpu" and n_rows * Y.size > COUNTING_WORK:
-            self._count = _compiled_counter()
-        self._words = None if self._count is None else _pack_words(Y)
+        counted = self._are_bits and device == "cpu" and n_rows * Y.size > COUNTING_WORK
+        self._words = _pack_words(Y) if counted else None
         # In the precision of the products, which every call would turn it to.
         halves = Y.dtype == np.float16 and Y.size <= PREPARED_ELEMENTS
         self._prepared = Y.astype(np.float32) if halves else Y
@@ -69,9 +64,9 @@ class Products:
         Y = self._Y[start:]
         _check(X, Y)
         bits = self._are_bits and are_bits(X)
-        if bits and self._count is not None and self._words is not None:
+        if bits and self._words is not None:
             skipped = start % TILE
-            return _counted(self._count, X, self._words[start - skipped :])[:, skipped : skipped + len(Y)]
+            return _counted(X, self._words[start - skipped :])[:, skipped : skipped + len(Y)]
         Y = self._prepared[start:]
         multiply = _multiply_floats if X.dtype != np.uint8 else _multiply_bits if bits else _multiply_bytes
         products = np.empty((len(X), len(Y)))
@@ -128,17 +123,6 @@ def _check(X: NDArray[Any], Y: NDArray[Any]) -> None:
         raise OptionError(f"Rows of shapes {X.shape} and {Y.shape} do not match; both need the same columns.")
 
 
-def _compiled_counter() -> Counter | None:
-    """Return the Numba loops, or None without Numba or a place where it can keep what it compiles."""
-    if importlib.util.find_spec("numba") is None:
-        return None
-    try:
-        from lightprobe.optics._popcount import count_shared
-    except RuntimeError:  # Numba's word for a cache folder that cannot be written
-        return None
-    return cast("Counter", count_shared)
-
-
 def _pack_words(bits: NDArray[np.uint8]) -> Words:
     """Pack rows of bits (n, m) into words (n, ⌈m/64⌉); zeros fill the last word and the last tile of rows."""
     n, m = bits.shape
@@ -147,15 +131,17 @@ def _pack_words(bits: NDArray[np.uint8]) -> Words:
     return packed.view(np.uint64)
 
 
-def _counted(count: Counter, X: NDArray[np.uint8], words: Words) -> Floats:
+def _counted(X: NDArray[np.uint8], words: Words) -> Floats:
     """Share the rows of X out to threads."""
+    from lightprobe.optics.compiled import count_shared
+
     left = _pack_words(X)
     counts = np.zeros((len(left), len(words)), dtype=np.int32)
     threads = torch.get_num_threads()
     share = TILE * -(-len(left) // (TILE * threads))
     strips = [slice(start, start + share) for start in range(0, len(left), share)]
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda rows: count(left[rows], words, counts[rows]), strips))
+        list(pool.map(lambda rows: count_shared(left[rows], words, counts[rows]), strips))
     return counts[: len(X)].astype(np.float64)
 
 

@@ -130,7 +130,7 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             sample = rows[::every]
             intensities = torch.empty((len(sample), min(self.n_components, _EXPOSURE_SAMPLE)))
             self._project(sample, intensities, scale=1.0)
-            self.exposure_ = self.camera.exposure_for(intensities)
+            self.exposure_ = self.camera.exposure_for(intensities.numpy())
         return self
 
     def transform(self, X: Any) -> Any:
@@ -158,7 +158,8 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         else:
             features = torch.empty(shape, dtype=torch.uint8, device=rows.device)
             self._project(rows, features, scale=self.exposure_, levels=self.camera.levels)
-            self.camera.warn_if_saturated(features, self.exposure_)
+            saturated = int((features == self.camera.levels).sum())
+            self.camera.warn_if_saturated(saturated, features.numel(), self.exposure_)
         return features if isinstance(X, torch.Tensor) else features.numpy()
 
     def _check_options(self) -> None:

@@ -19,8 +19,6 @@ Three rounds, not two: with two, a photo of two neighbouring bits gets its featu
 its kernel an error a third above a dense map's where k < N.
 """
 
-import importlib.util
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -28,22 +26,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lightprobe.optics.dense import finished, prepared
 from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
-from lightprobe.optics.packed import unpack_bits
 
-__all__ = [
-    "Layout",
-    "compiled_kernel",
-    "diagonal_bits",
-    "structured_projection",
-    "structured_work_bytes",
-]
+__all__ = ["Layout", "diagonal_bits", "structured_projection", "structured_work_bytes"]
 
 _SMALLEST_BLOCK = 4096  # the kernel's bias is of the order of one over this
 _CHUNK = 8  # photos a thread takes at a time
 _BYTES_PER_ENTRY = 32  # work space of the torch path: a few float32 planes of N entries
-_CPU_BATCH_BYTES = 8 << 20  # stays in cache
-_GPU_BATCH_BYTES = 4 << 30
+_BATCH_BYTES = 4 << 30
 
 
 class Layout(NamedTuple):
@@ -96,34 +87,7 @@ def _precondition(x: torch.Tensor, layout: Layout, bits: torch.Tensor) -> torch.
     return walsh_hadamard(moved.reshape(blocks) * _signs(bits, 1).view(n_blocks, size))
 
 
-def _project_torch(
-    x: torch.Tensor, layout: Layout, bits: torch.Tensor, scale: float, out: torch.Tensor
-) -> None:
-    """Fill out (n, k) with scale · |Rx|² for one batch x (n, m), float32, on one device."""
-    size, n_blocks, n_mixed, _ = layout
-    z = _precondition(x, layout, bits)[:, None]
-    for stack in range(_n_stacks(layout, out.shape[1])):
-        features = out[:, stack * n_mixed * size : (stack + 1) * n_mixed * size]
-        planes = torch.stack([_signs(bits, 2 + 2 * stack + plane) for plane in range(2)])
-        wanted = -(-features.shape[1] // size)
-        across = hadamard_matrix(n_mixed, device=x.device)[:wanted, :n_blocks]
-        y = walsh_hadamard(across @ (z * planes.view(2, n_blocks, size)))
-        features.copy_(y.square_().sum(1).flatten(1)[:, : features.shape[1]].mul_(scale))
-
-
-def compiled_kernel() -> Callable[..., None] | None:
-    """Return the Numba loops, or None without Numba or a place where it can keep what it compiles."""
-    if importlib.util.find_spec("numba") is None:
-        return None
-    try:
-        from lightprobe.optics._walsh import project
-    except RuntimeError:  # Numba's word for a cache folder that cannot be written
-        return None
-    return project
-
-
 def _project_compiled(
-    kernel: Callable[..., None],
     X: NDArray[Any],
     layout: Layout,
     bits: NDArray[np.uint8],
@@ -133,6 +97,8 @@ def _project_compiled(
     out: torch.Tensor,
 ) -> None:
     """Threads take a few photos at a time until none are left; each photo is one thread's work alone."""
+    from lightprobe.optics.compiled import project
+
     starts = iter(range(0, len(X), _CHUNK))
     target = out.numpy()
     direct = out.dtype == torch.float32 and levels is None
@@ -144,7 +110,7 @@ def _project_compiled(
             x = X[rows] if packed_bits is None else np.unpackbits(X[rows], axis=1, count=packed_bits)
             x = np.ascontiguousarray(x, dtype=np.uint8 if x.dtype in (np.uint8, np.bool_) else np.float32)
             features = target[rows] if scratch is None else scratch[: len(x)]
-            kernel(x, layout.size, layout.n_mixed, layout.segments, bits, np.float32(scale), features)
+            project(x, layout.size, layout.n_mixed, layout.segments, bits, np.float32(scale), features)
             if levels is not None:
                 np.minimum(np.rint(features, out=features), levels, out=features)
             if scratch is not None:
@@ -154,6 +120,31 @@ def _project_compiled(
     with ThreadPoolExecutor(n_threads) as pool:
         for done in [pool.submit(work) for _ in range(n_threads)]:
             done.result()
+
+
+def _project_on_device(
+    X: torch.Tensor,
+    layout: Layout,
+    bits: torch.Tensor,
+    packed_bits: int | None,
+    scale: float,
+    levels: int | None,
+    out: torch.Tensor,
+) -> None:
+    """Fill out (n, k) where `bits` are, as many photos at a time as leave room."""
+    size, n_blocks, n_mixed, _ = layout
+    batch_size = max(1, _BATCH_BYTES // (_BYTES_PER_ENTRY * n_mixed * size))
+    for start in range(0, len(X), batch_size):
+        rows = slice(start, start + batch_size)
+        z = _precondition(prepared(X[rows], packed_bits, bits.device), layout, bits)[:, None]
+        for stack in range(_n_stacks(layout, out.shape[1])):
+            features = out[rows, stack * n_mixed * size : (stack + 1) * n_mixed * size]
+            planes = torch.stack([_signs(bits, 2 + 2 * stack + plane) for plane in range(2)])
+            wanted = -(-features.shape[1] // size)
+            across = hadamard_matrix(n_mixed, device=bits.device)[:wanted, :n_blocks]
+            y = walsh_hadamard(across @ (z * planes.view(2, n_blocks, size)))
+            y = y.square_().sum(1).flatten(1)[:, : features.shape[1]].mul_(scale)
+            features.copy_(finished(y, levels))
 
 
 def structured_work_bytes(n_samples: int, n_features: int, n_components: int) -> int:
@@ -207,19 +198,9 @@ def structured_projection(
     bits = diagonal_bits(layout.n_blocks * layout.size, 2 + 2 * _n_stacks(layout, n_components), seed)
     scale = n_components**-0.5 if scale is None else scale
     scale /= 2.0 * layout.size**2  # H is not normalised, and |±1 ± i|² = 2
-    kernel = compiled_kernel() if device.type == X.device.type == "cpu" else None
-    if kernel is not None:
+    if device.type == X.device.type == "cpu":
         X = X.detach().float() if X.dtype == torch.bfloat16 else X.detach()
-        _project_compiled(kernel, X.numpy(), layout, bits, packed_bits, scale, levels, out)
-        return out
-    diagonals = torch.from_numpy(bits).to(device)
-    budget = _CPU_BATCH_BYTES if device.type == "cpu" else _GPU_BATCH_BYTES
-    batch_size = max(1, budget // (_BYTES_PER_ENTRY * layout.n_mixed * layout.size))
-    for start in range(0, len(X), batch_size):
-        rows = slice(start, start + batch_size)
-        batch = X[rows].to(device)
-        batch = (batch if packed_bits is None else unpack_bits(batch, packed_bits)).float()
-        features = torch.empty((len(batch), n_components), device=device)
-        _project_torch(batch, layout, diagonals, scale, features)
-        out[rows] = features if levels is None else features.round_().clamp_(max=levels)
+        _project_compiled(X.numpy(), layout, bits, packed_bits, scale, levels, out)
+    else:
+        _project_on_device(X, layout, torch.from_numpy(bits).to(device), packed_bits, scale, levels, out)
     return out

@@ -4,15 +4,18 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
+from torch import Tensor
 
-from lightprobe.images import open_unlabelled
-from lightprobe.photo_model.disk import write_model
+from lightprobe.errors import ModelFileError
+from lightprobe.images import Skipped, open_unlabelled
+from lightprobe.learned import Learned
+from lightprobe.photo_model.disk import read_model, write_model
 from lightprobe.photo_model.network import Network
 from lightprobe.photo_model.photo_model import (
     PhotoModel,
@@ -38,6 +41,13 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
     classes: str | None
     _fitted: Model
 
+    _class_names = Learned[tuple[str, ...]]("classes")
+    networks_ = Learned[tuple[Network, ...]]("networks")
+    network_ = Learned[Network]("network")
+    n_train_ = Learned[int]("n_train")
+    seconds_ = Learned[dict[str, float]]("seconds")
+    skipped_ = Learned[tuple[Skipped, ...]]("skipped")
+
     @property
     def fitted(self) -> Model:
         """The fitted model as one value; NotFittedError before `fit`."""
@@ -55,32 +65,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
     @property
     def classes_(self) -> NDArray[np.str_]:
         """Names of the classes, shape (n_classes,)."""
-        return np.array(self._learned("classes_").classes)
-
-    @property
-    def networks_(self) -> tuple[Network, ...]:
-        """The networks that look, each ending where it is tapped, and what runs them."""
-        return self._learned("networks_").networks
-
-    @property
-    def network_(self) -> Network:
-        """The only network; OptionError if there are several."""
-        return self._learned("network_").network
-
-    @property
-    def n_train_(self) -> int:
-        """Training photos."""
-        return self._learned("n_train_").n_train
-
-    @property
-    def seconds_(self) -> dict[str, float]:
-        """Seconds a stage of training."""
-        return self._learned("seconds_").seconds
-
-    @property
-    def skipped_(self) -> tuple[Any, ...]:
-        """Training photos that could not be decoded."""
-        return self._learned("skipped_").skipped
+        return np.array(self._class_names)
 
     def predict(self, data: Any) -> NDArray[np.str_]:
         """Most probable class of each photo, shape (n,); `data` and errors as for `predict_proba`."""
@@ -166,15 +151,32 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         write_model(path, *self.fitted.to_tensors(self.saved_parameters()))
         return path
 
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read a model that `save` wrote; nothing is unpickled.
+
+        Raises
+        ------
+        ModelFileError
+            If there is no model, or it is foreign, damaged, changed or of another format version.
+        """
+        tensors, config = read_model(Path(folder))
+        try:
+            model = cls(**config["parameters"])
+            model._fitted = model._restored(tensors, config)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"{folder} is damaged or incomplete ({error}): train the model again."
+            ) from error
+        return model
+
+    @abstractmethod
+    def _restored(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> Model:
+        """Build the fitted value again; KeyError, TypeError or ValueError where parts do not fit."""
+
     @abstractmethod
     def saved_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_fitted" in vars(self)
-
-    def _learned(self, name: str) -> Model:
-        """Return the value that attribute `name` is read from; AttributeError before `fit`."""
-        if "_fitted" not in vars(self):
-            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted")
-        return self._fitted

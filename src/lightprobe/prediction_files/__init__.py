@@ -1,4 +1,4 @@
-"""Predicting at length: any number of photos in, one row each out, in flat memory, resumable."""
+"""Batch prediction: any number of photos in, one row each out, in flat memory, resumable."""
 
 import lazy_loader
 

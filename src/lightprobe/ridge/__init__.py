@@ -1,41 +1,5 @@
 """The head: ridge regression in closed form, its leave-one-out scores, and probabilities from them."""
 
-from lightprobe.ridge.calibrate import (
-    Calibration,
-    calibration_error_limit,
-    expected_calibration_error,
-    fit_calibration,
-)
-from lightprobe.ridge.conditioning import DegenerateKernelError, IllConditionedError
-from lightprobe.ridge.device import double_device
-from lightprobe.ridge.dual import DualSystem
-from lightprobe.ridge.loo import group_members, identical_rows, joined_groups
-from lightprobe.ridge.plan import Plan, plan_fit, primal_bytes
-from lightprobe.ridge.search import AlphaPoint, RidgeFit
-from lightprobe.ridge.solve import SOLVERS, solve_dual, solve_primal, solve_sums
-from lightprobe.ridge.statistics import RidgeStatistics, Rows
+import lazy_loader
 
-__all__ = [
-    "SOLVERS",
-    "AlphaPoint",
-    "Calibration",
-    "DegenerateKernelError",
-    "DualSystem",
-    "IllConditionedError",
-    "Plan",
-    "RidgeFit",
-    "RidgeStatistics",
-    "Rows",
-    "calibration_error_limit",
-    "double_device",
-    "expected_calibration_error",
-    "fit_calibration",
-    "group_members",
-    "identical_rows",
-    "joined_groups",
-    "plan_fit",
-    "primal_bytes",
-    "solve_dual",
-    "solve_primal",
-    "solve_sums",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

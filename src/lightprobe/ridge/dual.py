@@ -9,13 +9,26 @@ cancels no digits at small α.
 """
 
 import numpy as np
-import torch
 
-from lightprobe.ridge.conditioning import factorise, refuse_degenerate
-from lightprobe.ridge.factor import Cholesky
+from lightprobe.errors import LightprobeError
+from lightprobe.ridge.cholesky import Cholesky
 from lightprobe.ridge.loo import Floats, Indices, left_out_residuals
 
 WEIGHTLESS = 1e-12  # stands for a weight of zero, as a share of the smallest other
+DEGENERATE = 1e-12  # below this share of the uncentred trace, the centred one is rounding
+
+
+class DegenerateKernelError(LightprobeError, ValueError):
+    """The centred kernel is zero to rounding: every row looks the same, so there is nothing to fit."""
+
+
+def refuse_degenerate(scale: float, total: float) -> None:
+    """Refuse a centred trace that is rounding beside the uncentred one."""
+    if not scale > DEGENERATE * total:
+        raise DegenerateKernelError(
+            f"The features are the same for every row (their spread is {scale:.3g} of {total:.3g}), "
+            "so there is nothing to fit; choose another encoding or layer."
+        )
 
 
 class DualSystem:
@@ -64,15 +77,15 @@ class DualSystem:
         IllConditionedError
             The penalty is too small for double precision.
         """
-        factorise(self._factor, self._diagonal + alpha / self._weights, alpha / self.scale)
+        self._factor.factorise(self._diagonal + alpha / self._weights, alpha / self.scale)
         self._factor.invert()
-        self._ones = self._times_inverse(np.ones((len(self._diagonal), 1)))[:, 0]
+        self._ones = self._factor.times_inverse(np.ones((len(self._diagonal), 1)))[:, 0]
         self._leverage = self._factor.inverse_diagonal() - self._ones**2 / self._ones.sum()
 
     def solve(self, Y: Floats) -> tuple[Floats, Floats]:
         """Coefficients (n, c) and intercepts (c,) for targets Y (n, c), at the penalty factored last."""
         intercept = self._ones @ Y / self._ones.sum()
-        coef = self._times_inverse(Y) - np.outer(self._ones, intercept)
+        coef = self._factor.times_inverse(np.asarray(Y, np.float64)) - np.outer(self._ones, intercept)
         return coef, intercept - self._means @ coef
 
     def left_out_scores(self, coef: Floats, Y: Floats, members: list[Indices]) -> Floats:
@@ -93,8 +106,3 @@ class DualSystem:
             return part
 
         return Y - left_out_residuals(coef, self._leverage, members, block)
-
-    def _times_inverse(self, Y: Floats) -> Floats:
-        own = torch.from_numpy(np.array(Y, dtype=np.float64, order="C"))
-        product: Floats = self._factor.times_inverse(own).cpu().numpy()
-        return product

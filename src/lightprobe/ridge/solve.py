@@ -12,28 +12,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lightprobe.errors import DataError
-from lightprobe.ridge.conditioning import (
-    DegenerateKernelError,
-    IllConditionedError,
-    factorise,
-    refuse_degenerate,
-)
-from lightprobe.ridge.dual import DualSystem
-from lightprobe.ridge.factor import Cholesky
-from lightprobe.ridge.loo import (
-    Batch,
-    Floats,
-    Indices,
-    group_members,
-    left_out_residuals,
-    unparted_batches,
-)
-from lightprobe.ridge.search import RidgeFit, Solution, choose_alpha
-from lightprobe.ridge.statistics import BLOCK_ROWS, RidgeStatistics, Rows
+from lightprobe.ridge.alpha_search import RidgeFit, Solution, choose_alpha
+from lightprobe.ridge.cholesky import Cholesky, IllConditionedError
+from lightprobe.ridge.dual import DegenerateKernelError, DualSystem, refuse_degenerate
+from lightprobe.ridge.loo import Batch, Floats, Indices, group_members, left_out_residuals, unparted_batches
+from lightprobe.ridge.sufficient_statistics import BLOCK_ROWS, RidgeStatistics, Rows
 
 WARM_ROWS = 1500  # from here on the dual guesses the penalty from a quarter of the rows
 SETTLED_ROWS = 4000  # from here on half of the rows settle it, at an eighth of the work
@@ -147,21 +133,19 @@ def solve_primal(
     searched = batches[: -(-SEARCH_ROWS // BLOCK_ROWS)]
 
     def fit(alpha: float) -> tuple[Floats, Floats]:
-        factorise(factor, diagonal + alpha, alpha / scale)
-        coef = factor.solve(torch.from_numpy(moment)).cpu().numpy()
+        factor.factorise(diagonal + alpha, alpha / scale)
+        coef = factor.solve(moment)
         return coef, target_mean - mean @ coef
 
     def left_out_scores(coef: Floats, batch: Batch) -> Floats:
         centred = np.asarray(X[batch.rows], dtype=np.float64) - mean
         residuals = Y[batch.rows] - centred @ coef - target_mean
-        Z = factor.half_solve(torch.from_numpy(centred.T))  # x G⁻¹ x′ is the inner product of two columns
+        leverage, shared = factor.inner_products(centred.T)
         own = w[batch.rows]
-        unexplained = 1 - own * (Z.square().sum(dim=0).cpu().numpy() + 1 / weight)
+        unexplained = 1 - own * (leverage + 1 / weight)
 
         def block(g: Indices) -> Floats:
-            columns = Z[:, torch.from_numpy(g)]
-            shared: Floats = (columns.T @ columns).cpu().numpy()
-            return np.eye(len(g)) - (shared + 1 / weight) * own[g]
+            return np.eye(len(g)) - (shared(g) + 1 / weight) * own[g]
 
         return Y[batch.rows] - left_out_residuals(residuals, unexplained, batch.members, block)
 
@@ -192,8 +176,8 @@ def solve_sums(statistics: RidgeStatistics, alpha_relative: float, *, device: st
     mean, target_mean, moment, scale = _centre(statistics, gram)
     factor = Cholesky(gram, device)
     alpha = alpha_relative * scale
-    factorise(factor, np.diagonal(gram) + alpha, alpha_relative)
-    coef = factor.solve(torch.from_numpy(moment)).cpu().numpy()
+    factor.factorise(np.diagonal(gram) + alpha, alpha_relative)
+    coef = factor.solve(moment)
     left_out = np.empty((0, moment.shape[1]))
     return RidgeFit(coef, target_mean - mean @ coef, left_out, alpha, alpha_relative, path=())
 

@@ -33,7 +33,7 @@ def test_a_precision_without_arithmetic_is_refused_with_those_that_have(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(devices, "_cpu_has_bf16", lambda: False)
-    with pytest.raises(OptionError, match="'bf16' is not to be had on cpu, whose arithmetic is fp32"):
+    with pytest.raises(OptionError, match="'bf16' is unavailable on cpu, whose arithmetic is fp32"):
         resolve_precision("bf16", CPU)
     with pytest.raises(OptionError, match="'fp8'"):
         resolve_precision("fp8", CPU)

@@ -18,6 +18,7 @@ from lightprobe.backbones.zoo import create_backbone
 from lightprobe.errors import BackboneError, OptionError
 
 MakePair = Callable[[str, int], tuple[Backbone, nn.Module]]
+MakeLight = Callable[[str, int, str], Backbone]
 SIZE = 48
 AVG, FLAT, EARLY = Tap("features.5"), Tap("features.5", "flatten"), Tap("features.3")
 
@@ -33,6 +34,17 @@ def squeezenet() -> Backbone:
     return create_backbone("squeezenet1_1", weights="random", image_size=SIZE, cut="features.5")
 
 
+@pytest.fixture(scope="module")
+def conversions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("conversions")
+
+
+@pytest.fixture
+def kept(conversions: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test of this file converted the next one finds: for those that are not about converting."""
+    monkeypatch.setenv("LIGHTPROBE_CACHE", str(conversions))
+
+
 @pytest.fixture
 def no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(backbone: Backbone, taps: object) -> None:
@@ -42,14 +54,16 @@ def no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "cut"), [("resnet18", "layer4"), ("vit_b_32", "encoder.layers.encoder_layer_1")]
+    ("name", "cut"), [("resnet18", "layer2"), ("vit_b_32", "encoder.layers.encoder_layer_0")]
 )
-def test_features_are_those_of_torch(make_pair: MakePair, pixels: Tensor, name: str, cut: str) -> None:
+def test_features_are_those_of_torch(
+    make_pair: MakePair, make_light: MakeLight, pixels: Tensor, name: str, cut: str
+) -> None:
     if name == "vit_b_32":
-        backbone = create_backbone(name, weights="random", image_size=64, cut=cut)
+        backbone = make_light(name, 64, cut)
         pixels = pixels.repeat(1, 1, 2, 2)[:, :, :64, :64]
     else:
-        backbone, _ = make_pair(name, SIZE)
+        backbone = make_pair(name, SIZE)[0].at(cut)
     taps = [Tap(cut, "flatten"), Tap(cut)]
     ours = create_runner(backbone, taps, engine="openvino", precision="fp32")(pixels)
     truth = create_runner(backbone, taps, engine="eager", precision="fp32", device="cpu")(pixels)
@@ -59,6 +73,7 @@ def test_features_are_those_of_torch(make_pair: MakePair, pixels: Tensor, name: 
         torch.testing.assert_close(ours[tap], truth[tap], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.usefixtures("kept")
 def test_several_layers_in_one_pass_at_any_batch_size(squeezenet: Backbone, pixels: Tensor) -> None:
     runner = create_runner(squeezenet, [FLAT, EARLY, AVG, EARLY], engine="openvino", precision="fp32")
     assert runner.taps == (FLAT, EARLY, AVG)
@@ -88,6 +103,7 @@ def test_a_network_is_converted_once_for_all_its_poolings(
     assert not calls
 
 
+@pytest.mark.usefixtures("kept")
 def test_other_weights_are_converted_anew(squeezenet: Backbone, pixels: Tensor) -> None:
     other = create_backbone(
         "squeezenet1_1", weights="random", image_size=SIZE, cut="features.5", random_state=1
@@ -147,6 +163,7 @@ def test_a_network_that_torch_cannot_export_is_refused_in_one_sentence(
         create_runner(squeezenet, [AVG], engine="openvino")
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_runner_says_what_it_is_and_weighs(squeezenet: Backbone) -> None:
     full = create_runner(squeezenet, [AVG], engine="openvino", precision="fp32")
     assert (full.engine, full.precision, full.device) == ("openvino", "fp32", torch.device("cpu"))
@@ -158,8 +175,8 @@ def test_a_runner_says_what_it_is_and_weighs(squeezenet: Backbone) -> None:
 
 @pytest.mark.skipif("bf16" not in devices.available_precisions(torch.device("cpu")), reason="needs bf16")
 def test_bf16_agrees_with_fp32_and_weighs_half(make_pair: MakePair, pixels: Tensor) -> None:
-    backbone, _ = make_pair("resnet18", SIZE)
-    tap = Tap("layer4", "flatten")
+    backbone = make_pair("resnet18", SIZE)[0].at("layer2")
+    tap = Tap("layer2", "flatten")
     half, full = (create_runner(backbone, [tap], engine="openvino", precision=p) for p in ("bf16", "fp32"))
     cosine = torch.cosine_similarity(half(pixels)[tap], full(pixels)[tap]).mean()
     assert 0.999 < cosine < 1 - 1e-9

@@ -35,6 +35,18 @@ def squeezenet() -> Backbone:
     return create_backbone("squeezenet1_1", weights="random", image_size=SIZE, cut="features.5")
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture
+def kept(models: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one test of this file calibrated the next one finds: for those that are not about calibrating."""
+    monkeypatch.setenv("LIGHTPROBE_CACHE", str(models))
+
+
+@pytest.mark.usefixtures("kept")
 def test_int8_agrees_with_fp32_at_a_quarter_of_the_weight(squeezenet: Backbone) -> None:
     runner = create_runner(squeezenet, [AVG, FLAT], precision="int8", device="cpu", calibration=photos(20, 0))
     full = create_runner(squeezenet, [AVG, FLAT], precision="fp32", device="cpu")
@@ -43,6 +55,7 @@ def test_int8_agrees_with_fp32_at_a_quarter_of_the_weight(squeezenet: Backbone) 
     assert 0.25 * full.weight_bytes < runner.weight_bytes < 0.27 * full.weight_bytes
 
 
+@pytest.mark.usefixtures("kept")
 def test_agreement_is_the_mean_cosine_of_the_tap_that_agrees_least(squeezenet: Backbone) -> None:
     runner = create_runner(squeezenet, [AVG, FLAT], precision="int8", device="cpu", calibration=photos(5, 0))
     pixels = photos(7, 1)
@@ -51,6 +64,7 @@ def test_agreement_is_the_mean_cosine_of_the_tap_that_agrees_least(squeezenet: B
     assert agreement(runner, squeezenet, pixels, batch_size=3) == pytest.approx(float(min(cosines)), abs=1e-6)
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_calibrated_network_can_be_taken_along(
     squeezenet: Backbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,8 +96,9 @@ def test_nothing_is_printed(squeezenet: Backbone, capfd: pytest.CaptureFixture[s
     assert capfd.readouterr().out == ""
 
 
+@pytest.mark.usefixtures("kept")
 def test_a_damaged_state_is_refused(squeezenet: Backbone) -> None:
-    state = create_runner(squeezenet, [AVG], precision="int8", device="cpu", calibration=photos(3, 0)).state
+    state = create_runner(squeezenet, [AVG], precision="int8", device="cpu", calibration=photos(5, 0)).state
     for broken in ({}, {**state, "xml": state["xml"][:100]}):
         with pytest.raises(WeightsError, match="int8 network is damaged"):
             create_runner(squeezenet, [AVG], precision="int8", device="cpu", calibration=broken)
@@ -116,5 +131,5 @@ def test_a_cpu_without_int8_arithmetic_says_what_it_has(
     squeezenet: Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lightprobe.backbones.engines.openvino.has_int8", lambda device: False)
-    with pytest.raises(OptionError, match=r"'int8' is not to be had on this cpu, whose arithmetic is .*fp32"):
+    with pytest.raises(OptionError, match=r"'int8' is unavailable on this cpu, whose arithmetic is .*fp32"):
         create_runner(squeezenet, [AVG], precision="int8", device="cpu", calibration=photos(3, 0))

@@ -4,14 +4,17 @@ import gc
 import sys
 
 import pytest
+import torch
 from tests.backbones.engines.test_quantization import SIZE, photos
 
 from lightprobe.backbones import Tap, create_backbone, create_runner
-from lightprobe.backbones.engines.signal_stack import _Stack, _swap, same_signal_stack, signal_stack
+from lightprobe.backbones.engines.conversion import _Stack, _swap, same_signal_stack, signal_stack
+from lightprobe.backbones.engines.devices import has_int8
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signal stacks are moved on Linux only")
 
 
+@pytest.mark.skipif(not has_int8(torch.device("cpu")), reason="needs a CPU with int8 arithmetic")
 def test_compiling_and_quantising_leave_the_signal_stack_where_it_was() -> None:
     squeezenet = create_backbone("squeezenet1_1", weights="random", image_size=SIZE, cut="features.5")
     before = signal_stack()

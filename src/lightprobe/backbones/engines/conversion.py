@@ -1,7 +1,9 @@
-"""Backbones as OpenVINO models."""
+"""Backbones as OpenVINO models, and OpenVINO itself: imported, compiling, without its side effects."""
 
+import ctypes
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import import_module
 from math import prod
 from types import ModuleType
@@ -12,7 +14,6 @@ import torch
 from lightprobe.backbones.architecture import one_line
 from lightprobe.backbones.backbone import Backbone
 from lightprobe.backbones.engines.protocol import TappedNetwork
-from lightprobe.backbones.engines.signal_stack import same_signal_stack
 from lightprobe.backbones.taps import Pool, Tap
 from lightprobe.errors import BackboneError
 
@@ -20,6 +21,44 @@ from lightprobe.errors import BackboneError
 def import_openvino() -> ModuleType:
     """Import OpenVINO, without its telemetry."""
     return import_without_telemetry("openvino")
+
+
+class _Stack(ctypes.Structure):
+    """`stack_t` of Linux."""
+
+    _fields_ = (("sp", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+@contextmanager
+def same_signal_stack() -> Iterator[None]:
+    """Give the thread the signal stack back that it had; nothing to do but on Linux.
+
+    OpenVINO's CPU plugin gives the thread that loads it a signal stack of its own. Several plugins that are
+    unloaded in another order than loaded (NNCF loads some) leave the thread with one that is gone, and the
+    next signal, such as Ctrl-C, is a segmentation fault: Python's handlers run there (OpenVINO 2026.4).
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    before = _swap(None)
+    try:
+        yield
+    finally:
+        _swap(before)
+
+
+def signal_stack() -> int | None:
+    """Address of the thread's alternate signal stack on Linux, None without one."""
+    address: int | None = _swap(None).sp
+    return address
+
+
+def _swap(new: _Stack | None) -> _Stack:
+    """Set a stack, or none, and return the one before."""
+    before = _Stack()
+    if ctypes.CDLL(None).sigaltstack(new and ctypes.byref(new), ctypes.byref(before)) != 0:
+        raise OSError("the signal stack cannot be set")
+    return before
 
 
 def compile_on_cpu(model: Any, options: Mapping[str, Any]) -> Any:
@@ -37,7 +76,7 @@ def import_without_telemetry(name: str) -> ModuleType:
     telemetry = "openvino_telemetry"
     if name in sys.modules or telemetry in sys.modules:
         return import_module(name)
-    sys.modules[telemetry] = None  # type: ignore[assignment]  # the import system's way to say: not to be had
+    sys.modules[telemetry] = None  # type: ignore[assignment]  # the import system's way to say: unavailable
     try:
         return import_module(name)
     finally:

@@ -25,7 +25,7 @@ def resolve_device(name: str) -> torch.device:
     there = available_devices()
     wanted = {"auto": there[0], "cuda": "cuda:0"}.get(name, name)
     if wanted not in there:
-        raise OptionError(f"Device {name!r} is not to be had here; there are auto, {', '.join(there)}.")
+        raise OptionError(f"Device {name!r} is unavailable here; there are auto, {', '.join(there)}.")
     return torch.device(wanted)
 
 
@@ -53,7 +53,7 @@ def resolve_precision(name: str, device: torch.device) -> str:
         return there[0]
     if name not in there:
         raise OptionError(
-            f"Precision {name!r} is not to be had on {device}, "
+            f"Precision {name!r} is unavailable on {device}, "
             f"whose arithmetic is {', '.join(there)}; auto takes the first."
         )
     return name

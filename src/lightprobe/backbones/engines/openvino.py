@@ -16,7 +16,7 @@ from lightprobe.backbones.engines.devices import (
     resolve_device,
     resolve_precision,
 )
-from lightprobe.backbones.engines.kept_models import is_kept, model_folder, read_or_make
+from lightprobe.backbones.engines.model_cache import is_kept, model_folder, read_or_make
 from lightprobe.backbones.engines.protocol import check_batch
 from lightprobe.backbones.engines.quantization import (
     calibration_digest,
@@ -112,7 +112,7 @@ def _calibrated(
     """Read, make or rebuild the quantised model of the layers tapped."""
     if not has_int8(device):
         raise OptionError(
-            f"Precision 'int8' is not to be had on this {device}, "
+            f"Precision 'int8' is unavailable on this {device}, "
             f"whose arithmetic is {', '.join(available_precisions(device))}."
         )
     if isinstance(calibration, Mapping):

@@ -23,8 +23,8 @@ from lightprobe.backbones.engines.conversion import (
     import_openvino,
     import_without_telemetry,
     keep_outputs,
+    same_signal_stack,
 )
-from lightprobe.backbones.engines.signal_stack import same_signal_stack
 from lightprobe.backbones.taps import Tap
 from lightprobe.errors import BackboneError, MissingExtraError, WeightsError
 

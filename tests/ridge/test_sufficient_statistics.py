@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lightprobe.ridge import RidgeStatistics, solve_primal
-from lightprobe.ridge import statistics as statistics_module
+from lightprobe.ridge import sufficient_statistics as statistics_module
 
 N, M, C = 60, 9, 3
 FIELDS = ("n_rows", "weight", "feature_sum", "target_sum", "gram", "moment")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lightprobe.ridge.conditioning import IllConditionedError
-from lightprobe.ridge.search import RidgeFit, Solution, choose_alpha
+from lightprobe.ridge.alpha_search import RidgeFit, Solution, choose_alpha
+from lightprobe.ridge.cholesky import IllConditionedError
 
 Y = np.where(np.arange(20)[:, None] % 2 == np.arange(2), 1.0, -1.0)
 

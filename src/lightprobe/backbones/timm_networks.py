@@ -1,21 +1,27 @@
-"""timm's networks as recipes: built without data, their cut points found by running them without data."""
+"""timm's networks, `timm:NAME`, with preprocessing and weights as timm publishes them.
 
+They are built without data, and their cut points are found by running them without data.
+"""
+
+import contextlib
 import copy
+import difflib
 import importlib
 import sys
 from functools import partial
-from math import isqrt
-from typing import Any, Final, cast
+from math import floor, isqrt
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from lightprobe.backbones.architecture import Architecture, WithoutData, one_line
+from lightprobe.backbones.architecture import Architecture, one_line
 from lightprobe.backbones.cutting import missing_data
 from lightprobe.backbones.families import Family
+from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut
 from lightprobe.backbones.weights import Readers
-from lightprobe.errors import BackboneError, MissingExtraError
+from lightprobe.errors import BackboneError, MissingExtraError, WeightsError
 
 PREFIX: Final = "timm:"
 _PLAIN: Final = Family(())
@@ -39,15 +45,21 @@ class TimmArchitecture(Architecture):
 
     def build(self, *, data: bool) -> nn.Module:
         """Build the whole network, as `Architecture` says."""
-        network = self._make(data=data)
-        if getattr(network, "dynamic_img_size", False):  # branches on the input's size, which is known here
-            network = self._make(data=data, dynamic_img_size=False)
+        network = super().build(data=data)
         if not data:
             _fill_tables(network, self)
         for module in network.modules():
             if getattr(module, "inplace", None) is True:
                 module.inplace = False  # type: ignore[assignment]  # else it overwrites the output of a cut
-        return network.eval().requires_grad_(False)
+        return network
+
+    def _make(self, *, data: bool) -> nn.Module:
+        del data
+        create, arguments = import_timm(self.builder).create_model, self._arguments()
+        network: nn.Module = create(self._name, **arguments)
+        if getattr(network, "dynamic_img_size", False):  # branches on the input's size, which is known here
+            network = create(self._name, **arguments, dynamic_img_size=False)
+        return network
 
     def find_cuts(self, network: nn.Module) -> tuple[Cut, ...]:
         """List the layers that timm names in its `feature_info`, and the last before pooling and classifier.
@@ -100,19 +112,6 @@ class TimmArchitecture(Architecture):
         resized = config is not None and config.fixed_input_size and config.input_size[-1] != self.image_size
         return {**({"img_size": self.image_size} if resized else {}), **self.arguments}
 
-    def _make(self, *, data: bool, **further: object) -> nn.Module:
-        timm = import_timm(self.builder)
-        try:
-            arguments = {**self._arguments(), **further}
-            if data:
-                network = timm.create_model(self._name, **arguments)
-            else:
-                with WithoutData():
-                    network = timm.create_model(self._name, **arguments)
-        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
-            raise BackboneError(self._unbuildable(error)) from error
-        return cast("nn.Module", network)
-
     def _watch(self, network: nn.Module) -> tuple[dict[str, Tensor], object]:
         """Run without arithmetic: every module's output, in the order of execution, and the features."""
         twin = copy.deepcopy(network).to("meta")
@@ -162,3 +161,99 @@ def _fill_tables(network: nn.Module, architecture: TimmArchitecture) -> None:
         for name in tables:
             owner, _, attribute = name.rpartition(".")
             setattr(network.get_submodule(owner), attribute, real.get_buffer(name))
+
+
+def timm_names() -> list[str]:
+    """List timm's architectures as `timm:NAME`; NAME may be followed by `.TAG`, a set of weights."""
+    return [PREFIX + name for name in import_timm(f"{PREFIX}NAME").list_models()]
+
+
+def published_facts(name: str) -> Any:
+    """Return timm's `pretrained_cfg` of a network: sizes, statistics, where weights are, licence.
+
+    Raises
+    ------
+    BackboneError
+        timm has no network or weights of that name.
+    """
+    timm = import_timm(name)
+    plain = name.removeprefix(PREFIX)
+    network, dot, _ = plain.partition(".")
+    known = timm.list_pretrained() if dot and timm.is_model(network) else timm.list_models()
+    if plain not in known and (dot or not timm.is_model(plain)):  # which knows names that have since changed
+        near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
+        hint = f"; near it are {', '.join(PREFIX + other for other in near)}" if near else ""
+        raise BackboneError(f"There is no backbone {name!r}{hint}: timm.list_models() lists timm's networks.")
+    facts = timm.get_pretrained_cfg(plain)
+    return facts if facts is not None else timm.models.PretrainedCfg()
+
+
+def preprocessing_of(name: str) -> Preprocessing:
+    """Return the preprocessing that the published weights were tested with, at their training size."""
+    facts = published_facts(name)
+    channels, crop, width = facts.input_size
+    if channels != 3 or crop != width:
+        raise BackboneError(
+            f"{name} takes {channels} × {crop} × {width} inputs; lightprobe shows square RGB."
+        )
+    return Preprocessing(
+        resize=max(crop, floor(crop / facts.crop_pct)),
+        crop=crop,
+        mean=tuple(facts.mean),
+        std=tuple(facts.std),
+        interpolation="bilinear" if facts.interpolation == "bilinear" else "bicubic",
+        fit="squash" if facts.crop_mode == "squash" else "crop",
+    )
+
+
+def weights_name(name: str) -> str:
+    """Name the weights that timm publishes for a network: NAME.TAG."""
+    facts = published_facts(name)
+    return ".".join(part for part in (facts.architecture, facts.tag) if part)
+
+
+def fetch_weights(architecture: TimmArchitecture) -> tuple[Readers, str]:
+    """Read published weights, from the caches (HF_HOME, TORCH_HOME) or downloaded into them; their name.
+
+    Raises
+    ------
+    WeightsError
+        There are none, or they are neither cached nor downloadable.
+    """
+    name = architecture.builder
+    facts = published_facts(name)
+    if not facts.has_weights:
+        raise WeightsError(f"timm publishes no weights for {name}: name a file with --weights.")
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # downloads are announced on stdout
+            state = architecture.pretrained_state(_hub_file(facts))
+    except BackboneError:
+        raise
+    except Exception as error:  # whatever the hub, the network or a damaged file make of it
+        where = f"{facts.hf_hub_id} from the Hugging Face hub" if facts.hf_hub_id else facts.url
+        raise WeightsError(
+            f"The weights of {name} are not on this machine and cannot be downloaded "
+            f"({one_line(error).partition('. ')[0]}): get {where} where there is a network, "
+            "and name the file with --weights."
+        ) from error
+    return {key: partial(state.__getitem__, key) for key in state}, weights_name(name)
+
+
+def _hub_file(facts: Any) -> str | None:
+    """Find or download the file of weights on the hub; None where timm must find them in its own way.
+
+    What is cached is taken as it is: timm would ask the hub for news, and offline wait a minute for them.
+    """
+    if not facts.hf_hub_id or facts.hf_hub_filename or facts.custom_load:
+        return None
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    wanted = {"repo_id": facts.hf_hub_id, "filename": "model.safetensors"}
+    try:
+        found: str = huggingface_hub.hf_hub_download(**wanted, local_files_only=True)
+    except LocalEntryNotFoundError:
+        # Fails at once without a network, where the download would try again for half a minute.
+        huggingface_hub.get_hf_file_metadata(huggingface_hub.hf_hub_url(**wanted))
+        found = huggingface_hub.hf_hub_download(**wanted)
+    return found

@@ -9,7 +9,9 @@ and subtracting them again, or merging parts in any order, gives the same number
 floating-point features it does so to rounding.
 """
 
-from dataclasses import dataclass
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,14 +58,8 @@ class RidgeStatistics:
     @classmethod
     def empty(cls, n_features: int, n_targets: int) -> "RidgeStatistics":
         """Start from no rows."""
-        return cls(
-            n_rows=0,
-            weight=0.0,
-            feature_sum=np.zeros(n_features),
-            target_sum=np.zeros(n_targets),
-            gram=np.zeros((n_features, n_features)),
-            moment=np.zeros((n_features, n_targets)),
-        )
+        gram, moment = np.zeros((n_features, n_features)), np.zeros((n_features, n_targets))
+        return cls(0, 0.0, np.zeros(n_features), np.zeros(n_targets), gram, moment)
 
     @classmethod
     def of(
@@ -96,24 +92,14 @@ class RidgeStatistics:
         return cls(n, float(w.sum()), feature_sum, w @ Y, gram.cpu().numpy(), moment)
 
     def __add__(self, other: "RidgeStatistics") -> "RidgeStatistics":
-        return RidgeStatistics(
-            self.n_rows + other.n_rows,
-            self.weight + other.weight,
-            self.feature_sum + other.feature_sum,
-            self.target_sum + other.target_sum,
-            self.gram + other.gram,
-            self.moment + other.moment,
-        )
+        return self._by_field(operator.add, other)
 
     def __sub__(self, other: "RidgeStatistics") -> "RidgeStatistics":
-        return RidgeStatistics(
-            self.n_rows - other.n_rows,
-            self.weight - other.weight,
-            self.feature_sum - other.feature_sum,
-            self.target_sum - other.target_sum,
-            self.gram - other.gram,
-            self.moment - other.moment,
-        )
+        return self._by_field(operator.sub, other)
+
+    def _by_field(self, operation: Callable[[Any, Any], Any], other: "RidgeStatistics") -> "RidgeStatistics":
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return RidgeStatistics(*(operation(own, theirs) for own, theirs in pairs))
 
 
 def _add_products(gram: torch.Tensor, block: torch.Tensor, weights: torch.Tensor | None) -> None:

@@ -6,11 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lightprobe.ridge.conditioning import IllConditionedError
-
-Floats = NDArray[np.float64]
+from lightprobe.ridge.cholesky import IllConditionedError
+from lightprobe.ridge.loo import Floats
 
 # Penalties are tried on half decades: step s stands for alpha_relative = 10^(s/2).
 FIRST_STEPS = (0, -2, -4)  # ties keep the earlier, so the larger
@@ -38,24 +36,17 @@ class Solution:
 
 
 @dataclass(frozen=True)
-class RidgeFit:
-    """The chosen fit.
+class RidgeFit(Solution):
+    """The chosen fit: a solution, whose scores of every row are by the fit that has not seen it or its group.
 
     Attributes
     ----------
-    coef : (n, c) dual or (m, c) primal coefficients
-    intercept : (c,)
-    loo_scores : (n, c)
-        Scores of every row by the fit that has not seen it (nor its group).
     alpha, alpha_relative : float
         The penalty; relative to the mean squared distance of the rows from their mean, tr(Kc)/n.
     path : tuple of AlphaPoint
         Every penalty tried, smallest first.
     """
 
-    coef: Floats
-    intercept: Floats
-    loo_scores: Floats
     alpha: float
     alpha_relative: float
     path: tuple[AlphaPoint, ...]
@@ -142,15 +133,8 @@ def choose_alpha(
             "the features are not finite or badly scaled."
         )
     point, solution = best
-    path = sorted((p for p in tried.values() if p is not None), key=lambda p: p.alpha_relative)
-    return RidgeFit(
-        coef=solution.coef,
-        intercept=solution.intercept,
-        loo_scores=solution.loo_scores,
-        alpha=point.alpha,
-        alpha_relative=point.alpha_relative,
-        path=tuple(path),
-    )
+    path = tuple(sorted((p for p in tried.values() if p is not None), key=lambda p: p.alpha_relative))
+    return RidgeFit(**vars(solution), alpha=point.alpha, alpha_relative=point.alpha_relative, path=path)
 
 
 def _relative(step: int) -> float:

@@ -1,0 +1,36 @@
+from .camera import Camera, SaturationWarning
+from .dense import complex_gaussian, dense_projection
+from .encode import ENCODERS, Float32Encoder, SignEncoder, float32_bits, l2_normalize, side_by_side, sign_bits
+from .hadamard import hadamard_matrix, walsh_hadamard
+from .kernel import KERNELS, OpticalAgainst, linear_kernel, optical_from_products, optical_kernel, sum_kernels
+from .planes import MixedBitPlanes
+from .project import OpticalFeatures, memory_needed
+from .structured import Layout, diagonal_bits, structured_projection
+
+__all__ = [
+    "ENCODERS",
+    "KERNELS",
+    "Camera",
+    "Float32Encoder",
+    "Layout",
+    "MixedBitPlanes",
+    "OpticalAgainst",
+    "OpticalFeatures",
+    "SaturationWarning",
+    "SignEncoder",
+    "complex_gaussian",
+    "dense_projection",
+    "diagonal_bits",
+    "float32_bits",
+    "hadamard_matrix",
+    "l2_normalize",
+    "linear_kernel",
+    "memory_needed",
+    "optical_from_products",
+    "optical_kernel",
+    "side_by_side",
+    "sign_bits",
+    "structured_projection",
+    "sum_kernels",
+    "walsh_hadamard",
+]

@@ -1,0 +1,34 @@
+from .alpha_search import AlphaPoint, RidgeFit
+from .calibrate import Calibration, calibration_error_limit, expected_calibration_error, fit_calibration
+from .cholesky import Cholesky, IllConditionedError, double_device
+from .dual import DegenerateKernelError, DualSystem
+from .loo import group_members, identical_rows, joined_groups
+from .plan import Plan, plan_fit, primal_bytes
+from .solve import SOLVERS, solve_dual, solve_primal, solve_sums
+from .sufficient_statistics import RidgeStatistics, Rows
+
+__all__ = [
+    "SOLVERS",
+    "AlphaPoint",
+    "Calibration",
+    "Cholesky",
+    "DegenerateKernelError",
+    "DualSystem",
+    "IllConditionedError",
+    "Plan",
+    "RidgeFit",
+    "RidgeStatistics",
+    "Rows",
+    "calibration_error_limit",
+    "double_device",
+    "expected_calibration_error",
+    "fit_calibration",
+    "group_members",
+    "identical_rows",
+    "joined_groups",
+    "plan_fit",
+    "primal_bytes",
+    "solve_dual",
+    "solve_primal",
+    "solve_sums",
+]
