@@ -11,10 +11,17 @@ import pytest
 from tests.toys import draw_toys
 
 
+@pytest.fixture(scope="module")
+def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For modules whose tests show the same photos to the same networks: `usefixtures` it."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the user's cache."""
-    folder = tmp_path / "own-cache"
+    shared = "module_cache" in request.fixturenames
+    folder: Path = request.getfixturevalue("module_cache") if shared else tmp_path / "own-cache"
     monkeypatch.setenv("LIGHTPROBE_CACHE", str(folder))
     return folder
 

@@ -8,7 +8,7 @@ from PIL import Image
 from tests.check.pictures import picture
 
 from lightprobe.check import alignment, duplicates
-from lightprobe.check.alignment import Match, hints, match, thumbnail
+from lightprobe.check.alignment import Match, coarse, hints, match
 from lightprobe.check.duplicates import LEAST_CORRELATION, LEAST_DETAIL
 
 FLIP = Image.Transpose.FLIP_LEFT_RIGHT
@@ -29,7 +29,7 @@ def grey(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def compare(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> Match:
-    (ways,) = hints(thumbnail(first)[None], thumbnail(second)[None])
+    (ways,) = hints(coarse(first)[None], coarse(second)[None])
     return match(first, second, ways)
 
 
@@ -65,7 +65,7 @@ def test_one_setting_with_two_things_in_it_is_not_one_picture() -> None:
 
 def test_blank_pictures_have_nothing_to_recognise() -> None:
     blank = np.full((60, 80), 200, np.uint8)
-    assert hints(thumbnail(blank)[None], thumbnail(blank)[None]) == [[]]
+    assert hints(coarse(blank)[None], coarse(blank)[None]) == [[]]
     assert compare(blank, grey(picture(1))).correlation < 0
 
 
@@ -75,9 +75,9 @@ def test_slivers_are_survived() -> None:
 
 
 def test_pairs_are_compared_together_as_they_are_alone() -> None:
-    first = np.stack([thumbnail(grey(picture(seed))) for seed in range(6)])
+    first = np.stack([coarse(grey(picture(seed))) for seed in range(6)])
     edited = [change(picture(seed)) for seed, (change, _, _) in enumerate(EDITS.values())]
-    second = np.stack([thumbnail(grey(image.resize((160, 120)))) for image in edited])
+    second = np.stack([coarse(grey(image.resize((160, 120)))) for image in edited])
     together = hints(first, second)
     assert sum(map(bool, together)) >= 5
     for i, ways in enumerate(together):
@@ -136,7 +136,7 @@ def test_copies_are_paired_in_order_and_what_only_has_its_setting_in_common_is_n
 ) -> None:
     tall, wide = grey(picture(3, (120, 160))), grey(picture(5))
     photos = [tall, in_one_setting(20), wide, tall.copy(), wide.copy(), in_one_setting(21)]
-    small = {i: thumbnail(photo) for i, photo in enumerate(photos)}
+    small = {i: coarse(photo) for i, photo in enumerate(photos)}
 
     def pairs() -> list[tuple[int, int]]:
         alike, rows = np.ones((len(photos), 4), np.float16), np.arange(len(photos))

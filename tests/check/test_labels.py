@@ -30,7 +30,7 @@ def test_flipped_labels_come_first_and_their_share_is_estimated(rate: float) -> 
     assert noise.rate == pytest.approx(rate, abs=0.05)
 
 
-@pytest.mark.parametrize(("n", "rate", "draws"), [(900, 0.15, 3), (900, 0.05, 6)])
+@pytest.mark.parametrize(("n", "rate", "draws"), [(600, 0.15, 3), (600, 0.05, 5)])
 def test_the_chance_that_a_label_is_wrong_is_calibrated(n: int, rate: float, draws: int) -> None:
     chances, truth = [], []
     for seed in range(draws):

@@ -1,14 +1,19 @@
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from tests.toys import draw_toys
 
 from lightprobe import ImageClassifier
 from lightprobe.backprop import LinearProbe, Recipe, Scratch
 from lightprobe.cli import main
+from lightprobe.csv_text import read_csv
 from lightprobe.errors import ModelFileError, OptionError
 from lightprobe.export import FORMATS, ExportedClassifier, export
 from lightprobe.export.encode import Encode, as_half
@@ -35,6 +40,9 @@ HEADS: list[dict[str, Any]] = [
 CPU: dict[str, Any] = {"precision": "fp32", "engine": "eager", "device": "cpu"}
 GRADIENTS = ("linear-probe", "cnn3")
 BRIEF = Recipe(epochs=2, batch_size=12, lr=0.05, scale=(1.0, 1.0), flip=False)
+
+
+pytestmark = pytest.mark.usefixtures("module_cache")
 
 
 def toy_classifier(**parameters: Any) -> ImageClassifier:
@@ -75,57 +83,81 @@ def test_the_graph_encodes_every_half_float_to_the_bit(encoding: str) -> None:
     np.testing.assert_allclose(ours, ENCODERS[encoding](rows), rtol=1e-3 if encoding == "l2" else 0)
 
 
+@dataclass(frozen=True)
+class Exported:
+    """A model in its folder, and the file that it was exported to."""
+
+    model: Path
+    file: Path
+    photos: Path
+    said: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, int], Exported]:
+    """Make a model of one of the heads, and export it, once a format."""
+
+    @cache
+    def made(form: str, head: int) -> Exported:
+        if form == "onnx":
+            pytest.importorskip("onnxscript", reason="the extra export is not installed")
+        folder = tmp_path_factory.mktemp(form)
+        photos = draw_toys(folder)
+        model = toy_classifier(**HEADS[head]).fit(photos).save(folder / "model")
+        out = folder / f"toys{FORMATS[form].suffix}"
+        said = export(ImageClassifier.load(model).fitted, form, out)
+        return Exported(model, out, photos / "test", said)
+
+    return made
+
+
 @pytest.mark.parametrize(
-    ("form", "how"),
+    ("form", "head"),
     [
-        ("openvino", HEADS[0]),
-        pytest.param("onnx", HEADS[0], marks=pytest.mark.slow),
-        *(pytest.param(form, how, marks=pytest.mark.slow) for form in FORMATS for how in HEADS[1:]),
+        ("openvino", 0),
+        pytest.param("onnx", 0, marks=pytest.mark.slow),
+        *(pytest.param(form, i, marks=pytest.mark.slow) for form in FORMATS for i in range(1, len(HEADS))),
     ],
 )
 def test_an_exported_file_answers_as_its_model(
-    toy_folder: Path, tmp_path: Path, form: str, how: dict[str, Any]
+    exported: Callable[[str, int], Exported], form: str, head: int
 ) -> None:
-    if form == "onnx":
-        pytest.importorskip("onnxscript", reason="the extra export is not installed")
-    model = toy_classifier(**how).fit(toy_folder)
-    photos, out = toy_folder / "test", tmp_path / f"toys{FORMATS[form].suffix}"
-    info = export(model.fitted, form, out, str(photos))
-    assert info["parity"]["n"] == 12
-    assert info["parity"]["top1_agreement"] == 1.0
-    assert info["parity"]["max_probability_difference"] < 2e-3
-    exported = ExportedClassifier.load(out)
-    assert exported.info_["parity"] == info["parity"]
-    assert exported.classes_.tolist() == model.classes_.tolist()
-    np.testing.assert_allclose(exported.predict_proba(photos), model.predict_proba(photos), atol=2e-3)
-    many = [str(photos)] * 4
-    assert len(list(exported.iter_predictions(many))) == 48, "batches of any size"
-    assert sorted(p.name for p in tmp_path.glob("*toys.*")) == sorted(
-        [out.name] + (["toys.bin"] if form == "openvino" else [])
+    made = exported(form, head)
+    model, photos = ImageClassifier.load(made.model), made.photos
+    assert made.said["parity"]["photos"] == "64 made-up pictures"
+    assert made.said["parity"]["n"] == 64
+    assert made.said["parity"]["max_probability_difference"] < 2e-3
+    ours = ExportedClassifier.load(made.file)
+    assert ours.info_["parity"] == made.said["parity"]
+    assert ours.classes_.tolist() == model.classes_.tolist()
+    np.testing.assert_allclose(ours.predict_proba(photos), model.predict_proba(photos), atol=2e-3)
+    many = list(ours.iter_predictions([str(photos)] * 4, top=2))
+    assert len(many) == 48, "batches of any size"
+    assert [answer.labels for answer in many[:12]] == [answer.labels for answer in many[36:]]
+    assert sorted(p.name for p in made.file.parent.glob("*toys.*")) == sorted(
+        [made.file.name] + (["toys.bin"] if form == "openvino" else [])
     )
 
 
 def test_predict_takes_an_exported_file(
-    toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    exported: Callable[[str, int], Exported], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = toy_classifier(**HEADS[0]).fit(toy_folder).save(tmp_path / "model")
-    out = tmp_path / "toys.xml"
-    assert main(["export", str(model), "--format", "openvino", "--out", str(out), "-q"]) == 0
-    assert "made-up pictures" in capsys.readouterr().out
+    made = exported("openvino", 0)
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"broken")
-    asked = [str(bad), str(toy_folder / "test")]
+    asked = [str(bad), str(made.photos)]
     answers = []
-    for name in (out, model):
+    for name in (made.file, made.model):
         assert main(["predict", str(name), *asked, "--json", "--top", "2", "-q"]) == 0
         answers.append(json.loads(capsys.readouterr().out)["predictions"])
     for ours, theirs in zip(*answers, strict=True):
-        assert (ours["path"], ours["label"], ours["error"]) == (
-            theirs["path"],
-            theirs["label"],
-            theirs["error"],
-        )
-    assert main(["predict", str(out), *asked, "--csv", str(tmp_path / "a.csv"), "-q"]) == 0
+        for what in ("path", "label", "error"):
+            assert ours[what] == theirs[what]
+    assert main(["predict", str(made.file), *asked, "--csv", str(tmp_path / "a.csv"), "-q"]) == 0
+    rows = read_csv(tmp_path / "a.csv")
+    assert [(row["path"], row["label"]) for row in rows] == [
+        (one["path"], one["label"] or "") for one in answers[0]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +179,8 @@ def test_a_model_trained_by_gradients_is_exported_from_the_command_line(
     asked = ["--format", form, "--out", str(out), "--photos", str(photos)]
     assert main(["export", str(model.save(tmp_path / "model")), *asked, "--json", "-q"]) == 0
     info = json.loads(capsys.readouterr().out)
-    assert (info["method"], info["parity"]["top1_agreement"]) == (model.method, 1.0)
+    assert (info["method"], info["parity"]["photos"]) == (model.method, str(photos))
+    assert (info["parity"]["n"], info["parity"]["top1_agreement"]) == (12, 1.0)
     np.testing.assert_allclose(
         ExportedClassifier.load(out).predict_proba(photos), model.predict_proba(photos), atol=2e-3
     )

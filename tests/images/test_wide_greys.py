@@ -12,8 +12,7 @@ from PIL import Image, TiffImagePlugin
 from tests.images.toy_photos import encoded, pixels
 
 from lightprobe.errors import UnsupportedImageError
-from lightprobe.images import decoding as decode_module
-from lightprobe.images.decoding import decode
+from lightprobe.images import decode, decoding
 
 RAMP = np.mgrid[:16, :96][1] / 95
 GREY = np.rint(RAMP * 255)[:, :, None].repeat(3, axis=2)
@@ -93,7 +92,7 @@ def test_a_transparent_grey_of_few_bits_is_white(depth: int) -> None:
 
 
 def test_scaling_is_said_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    monkeypatch.setattr(decode_module, "_said", False)
+    monkeypatch.setattr(decoding, "_said", False)
     values = Image.fromarray(np.rint(RAMP * 4095).astype(np.uint16))
     with caplog.at_level(logging.WARNING):
         for kind in ("TIFF", "PNG", "PNG"):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from PIL import Image
 from tests.toys import CLASSES, toy_image
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CPU: dict[str, Any] = {"image_size": 64, "device": "cpu", "engine": "eager", "precision": "fp32"}
+
+
+pytestmark = pytest.mark.usefixtures("module_cache")
 
 
 @pytest.fixture(scope="module")
@@ -123,8 +127,20 @@ def test_look_draws_a_model_of_either_kind_at_work(
     assert "needs a photo" in capsys.readouterr().err
 
 
-def test_a_page_of_photos_passes_over_damaged_ones(toy_folder: Path, tmp_path: Path) -> None:
-    (toy_folder / "train" / "disc" / "disc 3.png").write_bytes(b"")
+def test_a_page_of_photos_shows_eight_of_each_class_and_passes_over_damaged_ones(
+    toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(11):
+        (toy_folder / "train" / "disc" / f"disc {seed}.png").write_bytes(b"")
+    shown: list[NDArray[np.uint8]] = []
+    imshow = Axes.imshow
+
+    def watched(axes: Axes, picture: NDArray[np.uint8], **how: Any) -> Any:
+        shown.append(picture)
+        return imshow(axes, picture, **how)
+
+    monkeypatch.setattr(Axes, "imshow", watched)
     draw_data(open_images(toy_folder), tmp_path / "page.png")
-    assert size_of(tmp_path / "page.png")[0] > 1000
-    assert main(["look", str(toy_folder), "--out", str(tmp_path / "again.png"), "-q"]) == 0
+    assert [picture.shape for picture in shown] == [(160, 160, 3)] * (5 + 8 + 8), "5 of 16 discs are whole"
+    assert len({picture.tobytes() for picture in shown}) == len(shown), "none of them twice"
+    assert size_of(tmp_path / "page.png") == (1320, 495)

@@ -42,12 +42,28 @@ def trained(training_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return model.save(tmp_path_factory.mktemp("trained") / "model")
 
 
-@pytest.fixture
-def service(trained: Path, tmp_path: Path) -> Iterator[Service]:
-    folder = tmp_path / "model"
-    shutil.copytree(trained, folder)
+@pytest.fixture(scope="session")
+def loaded(trained: Path) -> ImageClassifier:
+    return ImageClassifier.load(trained)
+
+
+def serving(model: ImageClassifier, folder: Path) -> Service:
+    """A service over a model, which is a value: many may share it, whatever each is taught."""
     limits = Limits(files=40, file_bytes=20_000, pixels=10_000)
-    model = ImageClassifier.load(folder)
-    service = Service(model.fitted, folder, model.saved_parameters(), model.runtime, limits)
+    return Service(model.fitted, folder, model.saved_parameters(), model.runtime, limits)
+
+
+@pytest.fixture
+def service(trained: Path, loaded: ImageClassifier, tmp_path: Path) -> Iterator[Service]:
+    folder = Path(shutil.copytree(trained, tmp_path / "model"))
+    service = serving(loaded, folder)
+    yield service
+    service.close()
+
+
+@pytest.fixture(scope="module")
+def lasting(loaded: ImageClassifier, trained: Path) -> Iterator[Service]:
+    """A service for tests that only ask; it may not save."""
+    service = serving(loaded, trained / "nowhere")
     yield service
     service.close()

@@ -23,14 +23,25 @@ from tests.serve.servers import Server, photo
 from lightprobe.serve import Service, create_app
 
 
+@pytest.fixture(scope="module")
+def server(lasting: Service) -> Iterator[Server]:
+    """For tests that only ask."""
+    server = Server(create_app(lasting))
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def server(service: Service) -> Iterator[Server]:
+def teaching(service: Service) -> Iterator[Server]:
+    """For tests that change what is served."""
     server = Server(create_app(service, allow_teaching=True))
     yield server
     server.close()
 
 
-def test_photos_are_answered_as_the_model_answers_them(server: Server, tmp_path: Path) -> None:
+def test_photos_are_answered_as_the_model_answers_them(
+    server: Server, loaded: ImageClassifier, tmp_path: Path
+) -> None:
     names = [(f"{kind}.png", photo(kind, 300)) for kind in CLASSES]
     status, answer = server.ask("/predict?top=2", names)
     assert status == 200
@@ -39,7 +50,7 @@ def test_photos_are_answered_as_the_model_answers_them(server: Server, tmp_path:
     assert [row["label"] for row in rows] == list(CLASSES)
     for name, content in names:
         (tmp_path / name).write_bytes(content)
-    expected = load(tmp_path / "model").predict_proba([tmp_path / name for name, _ in names])
+    expected = loaded.predict_proba([tmp_path / name for name, _ in names])
     for row, probabilities in zip(rows, expected, strict=True):
         assert row["probability"] == pytest.approx(probabilities.max(), abs=1e-3)
         assert len(row["top"]) == 2
@@ -73,13 +84,15 @@ def test_what_cannot_be_answered_gets_a_status_and_a_sentence(
     assert server.ask("/healthz") == (200, {"status": "ok"})
 
 
-def test_an_answer_says_unknown_and_why_as_the_model_does(server: Server, tmp_path: Path) -> None:
+def test_an_answer_says_unknown_and_why_as_the_model_does(
+    server: Server, loaded: ImageClassifier, tmp_path: Path
+) -> None:
     names = [(f"{kind}.png", photo(kind, 300)) for kind in CLASSES]
     status, answer = server.ask("/predict?unknown=0.4&why=2&top=2", names)
     assert status == 200
     for name, content in names:
         (tmp_path / name).write_bytes(content)
-    model = load(tmp_path / "model")
+    model = loaded
     expected = list(model.iter_predictions([tmp_path / name for name, _ in names], unknown=0.4, why=2))
     for row, truth in zip(answer["predictions"], expected, strict=True):
         assert truth.why is not None
@@ -95,13 +108,16 @@ def test_an_answer_says_unknown_and_why_as_the_model_does(server: Server, tmp_pa
 
 @pytest.mark.parametrize("asked", ["unknown=1.5", "unknown=0", "why=21", "why=-1", "top=0"])
 def test_what_cannot_be_asked_for_is_refused(server: Server, asked: str) -> None:
-    assert server.ask(f"/predict?{asked}", [("a.png", photo("disc", 1))])[0] == 422
+    status, answer = server.ask(f"/predict?{asked}", [("a.png", photo("disc", 1))])
+    assert status == 422
+    assert answer["detail"][0]["loc"] == ["query", asked.partition("=")[0]]
 
 
-def test_a_model_that_keeps_nothing_says_that_it_cannot_say_why(trained: Path, tmp_path: Path) -> None:
-    model = ImageClassifier.load(trained)
-    forgetful = replace(model.fitted, record=None)
-    service = Service(forgetful, tmp_path / "model", model.saved_parameters(), model.runtime)
+def test_a_model_that_keeps_nothing_says_that_it_cannot_say_why(
+    loaded: ImageClassifier, tmp_path: Path
+) -> None:
+    forgetful = replace(loaded.fitted, record=None)
+    service = Service(forgetful, tmp_path / "model", loaded.saved_parameters(), loaded.runtime)
     server = Server(create_app(service))
     try:
         status, answer = server.ask("/predict?why=2", [("a.png", photo("disc", 1))])
@@ -128,28 +144,28 @@ def test_a_broken_file_among_good_ones_keeps_its_place(server: Server) -> None:
 
 
 def test_what_is_taught_is_known_to_the_next_answer_and_saved_when_asked(
-    server: Server, service: Service, tmp_path: Path
+    teaching: Server, tmp_path: Path
 ) -> None:
     odd = [photo("stripes", seed) for seed in range(500, 503)]
     for place, content in enumerate(odd):
-        status, facts = server.ask("/teach", [(f"{place}.png", content)], label="zebra")
+        status, facts = teaching.ask("/teach", [(f"{place}.png", content)], label="zebra")
         assert status == 200
     assert facts["classes"] == ["disc", "noise", "stripes", "zebra"]
     assert facts["n_train"] == 39
-    status, facts = server.ask("/teach", [("0.png", odd[0])], label="stripes")
+    status, facts = teaching.ask("/teach", [("0.png", odd[0])], label="stripes")
     assert (status, facts["n_train"]) == (200, 39), "a photo that is known is corrected, not added"
-    assert server.ask("/model")[1]["classes"] == facts["classes"]
+    assert teaching.ask("/model")[1]["classes"] == facts["classes"]
     assert load(tmp_path / "model").n_train_ == 36
-    assert server.ask("/save", [])[0] == 200
+    assert teaching.ask("/save", [])[0] == 200
     assert load(tmp_path / "model").n_train_ == 39
     for content, label in ((b"broken", "zebra"), (odd[0], "  ")):
-        status, answer = server.ask("/teach", [("x.png", content)], label=label)
+        status, answer = teaching.ask("/teach", [("x.png", content)], label=label)
         assert status == 422
         assert answer["detail"]
 
 
 def test_answers_do_not_wait_for_teaching_however_many_teach(
-    server: Server, service: Service, monkeypatch: pytest.MonkeyPatch
+    teaching: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     release, busy = threading.Event(), threading.Event()
 
@@ -161,27 +177,23 @@ def test_answers_do_not_wait_for_teaching_however_many_teach(
     monkeypatch.setattr("lightprobe.serve.service.update", slow)
     with ThreadPoolExecutor(60) as teachers:
         taught = [
-            teachers.submit(server.ask, "/teach", [("x.png", photo("disc", seed))], label="disc")
+            teachers.submit(teaching.ask, "/teach", [("x.png", photo("disc", seed))], label="disc")
             for seed in range(200, 260)
         ]
         assert busy.wait(30)
         time.sleep(0.3)  # for all of them to have arrived: more than a server has threads
-        assert server.ask("/predict", [("a.png", photo("disc", 8))])[0] == 200
+        assert teaching.ask("/predict", [("a.png", photo("disc", 8))])[0] == 200
         assert not any(one.done() for one in taught)
         release.set()
         assert {one.result()[0] for one in taught} == {200}
 
 
-def test_teaching_has_to_be_allowed_and_other_pages_are_not_answered(service: Service) -> None:
-    server = Server(create_app(service))
-    try:
-        assert server.ask("/teach", [("x.png", b"")], label="disc")[0] == 404
-        assert server.ask("/save", [])[0] == 404
-        files = [("a.png", photo("disc", 8))]
-        assert server.ask("/predict", files, {"Origin": "https://elsewhere.example"})[0] == 403
-        assert server.ask("/predict", files, {"Origin": server.address})[0] == 200
-    finally:
-        server.close()
+def test_teaching_has_to_be_allowed_and_other_pages_are_not_answered(server: Server) -> None:
+    assert server.ask("/teach", [("x.png", b"")], label="disc")[0] == 404
+    assert server.ask("/save", [])[0] == 404
+    files = [("a.png", photo("disc", 8))]
+    assert server.ask("/predict", files, {"Origin": "https://elsewhere.example"})[0] == 403
+    assert server.ask("/predict", files, {"Origin": server.address})[0] == 200
 
 
 def test_the_documentation_loads_nothing_from_another_machine(server: Server) -> None:

@@ -1,7 +1,7 @@
 """A classifier trained by gradients: one value, its answers, and its form on disk."""
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from typing import Any, Final, Self
@@ -17,7 +17,7 @@ from lightprobe.backprop.recipe import Recipe
 from lightprobe.backprop.training import Trained
 from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
-from lightprobe.photo_model import Answerer, Network, PhotoModel, Prediction, network_facts
+from lightprobe.photo_model import Answerer, Network, PhotoModel, most_probable, network_facts
 
 VERSIONS: Final = ("lightprobe", "lightning", "torch", "torchvision", "numpy", "scikit-learn")
 # What is noted of a training, as plain values on disk; photos that could not be read are of its run alone.
@@ -64,14 +64,7 @@ class TrainedModel(PhotoModel, Trained):
                 "Only the closed form can say unknown or why, and this model was trained by gradients: "
                 "train with --method optical for that."
             )
-        classes = np.array(self.classes)
-
-        def answer(features: NDArray[np.float16]) -> Iterator[Prediction]:
-            for row in self.probabilities(features):
-                order = np.argsort(-row, kind="stable")[:top]
-                yield Prediction("", tuple(classes[order].tolist()), tuple(row[order].tolist()))
-
-        return answer
+        return lambda features: most_probable(self.probabilities(features), self.classes, top)
 
     def facts(self) -> dict[str, Any]:
         """Describe it in JSON values, for a run's row."""

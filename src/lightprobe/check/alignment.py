@@ -61,7 +61,7 @@ class Hint:
     mirrored: bool
 
 
-def thumbnail(picture: Grey) -> Grey:
+def coarse(picture: Grey) -> Grey:
     """Shrink a picture (h, w) to what `hints` needs: 48 pixels on its longer side."""
     height, width = _scaled(picture.shape, COARSE_SIDE / max(picture.shape))
     image = Image.fromarray(np.ascontiguousarray(picture))
@@ -80,10 +80,10 @@ def hints(first: Grey, second: Grey) -> list[list[Hint]]:
     told = (first.std(axis=(1, 2)) >= FLAT) & (second.std(axis=(1, 2)) >= FLAT)
     for second_is_whole in (False, True):
         whole, part = (second, first) if second_is_whole else (first, second)
-        for mirrored, coarse in _search(whole, part, COARSE_SIDE, COARSE_SCALES, (False, True)):
-            worth = told & (coarse.correlation >= WORTH_REFINING)
-            for scale in np.unique(coarse.scale[worth]):
-                rows = np.flatnonzero(worth & (coarse.scale == scale))
+        for mirrored, found_at in _search(whole, part, COARSE_SIDE, COARSE_SCALES, (False, True)):
+            worth = told & (found_at.correlation >= WORTH_REFINING)
+            for scale in np.unique(found_at.scale[worth]):
+                rows = np.flatnonzero(worth & (found_at.scale == scale))
                 near = np.unique(np.minimum(scale * np.linspace(0.955, 1.045, 7), 1.0))
                 ((_, fine),) = _search(whole[rows], part[rows], COARSE_SIDE, near, (mirrored,))
                 for place, row in enumerate(rows):

@@ -40,20 +40,11 @@ def balance_findings(
     found = []
     for label, name in enumerate(classes):
         if counts[label] < SMALL:
-            found.append(
-                Finding(
-                    name,
-                    "small-class",
-                    f"{counts[label]} photos",
-                    f"take at least {SMALL}",
-                    "",
-                    float(SMALL - counts[label]),
-                )
-            )
+            evidence, suggestion = f"{counts[label]} photos", f"take at least {SMALL}"
+            severity = float(SMALL - counts[label])
+            found.append(Finding(name, "small-class", evidence, suggestion, severity=severity))
         elif groups is not None and len(np.unique(groups[labels == label])) == 1:
-            evidence = (
-                f"all {counts[label]} photos are of one group, so it cannot be judged by leaving groups out"
-            )
+            evidence = f"all {counts[label]} photos are of one group, which leaving groups out cannot judge"
             found.append(Finding(name, "small-class", evidence, "add photos of another group"))
     present = counts[counts > 0]
     ratio = float(counts.max() / present.min())
@@ -61,16 +52,8 @@ def balance_findings(
         rare = classes[int(np.where(counts > 0, counts, counts.max()).argmin())]
         largest = f"{classes[int(counts.argmax())]} has {counts.max()}"
         evidence = f"{present.min()} photos; {largest}, {ratio:.0f} times as many"
-        found.append(
-            Finding(
-                rare,
-                "imbalance",
-                evidence,
-                "add photos, or train with --class-weight balanced",
-                "",
-                ratio,
-            )
-        )
+        suggestion = "add photos, or train with --class-weight balanced"
+        found.append(Finding(rare, "imbalance", evidence, suggestion, severity=ratio))
     return found
 
 

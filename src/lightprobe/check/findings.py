@@ -4,18 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-# The worst first.
-KINDS: Final = (
-    "conflicting-label",
-    "leak",
-    "unreadable",
-    "suspicious-label",
-    "duplicate",
-    "near-duplicate",
-    "odd",
-    "small-class",
-    "imbalance",
-)
+# The worst first, each with the heading of its findings.
+KINDS: Final = {
+    "conflicting-label": "The same photo under two labels",
+    "leak": "Test photos that stand in training",
+    "unreadable": "Files that cannot be read",
+    "suspicious-label": "Labels that look wrong",
+    "duplicate": "The same photo twice",
+    "near-duplicate": "The same picture, stored anew, rescaled, cropped or mirrored",
+    "odd": "Odd files",
+    "small-class": "Classes too small to judge",
+    "imbalance": "Classes out of balance",
+}
 
 
 @dataclass(frozen=True)
@@ -48,4 +48,4 @@ class Finding:
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Order findings by kind, then by severity, then as they came."""
-    return sorted(findings, key=lambda finding: (KINDS.index(finding.kind), -finding.severity))
+    return sorted(findings, key=lambda finding: (list(KINDS).index(finding.kind), -finding.severity))

@@ -1,6 +1,6 @@
 """The whole check: files, copies, labels, groups and classes, from one look at pixels and features."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -8,18 +8,17 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from lightprobe.backbones import Tap, create_backbone
 from lightprobe.check.balance import Confusable, balance_findings, confusable_classes
-from lightprobe.check.duplicates import clusters, exact_pairs, near_pairs, pair_findings
+from lightprobe.check.duplicates import Pair, clusters, exact_pairs, near_pairs, pair_findings
 from lightprobe.check.findings import KINDS, Finding, worst_first
 from lightprobe.check.groups import GroupFigures, group_figures, guess_groups
 from lightprobe.check.labels import judge_labels, label_findings
-from lightprobe.check.scan import Seen, read_grey, scan
+from lightprobe.check.scan import Seen, look, read_grey, same_in_full
 from lightprobe.errors import DataError
 from lightprobe.features import compile_for, extract
-from lightprobe.images import ImageSet
+from lightprobe.images import ImageSet, Skipped
 from lightprobe.optics import ENCODERS
 from lightprobe.ridge import DegenerateKernelError, IllConditionedError, double_device
 from lightprobe.runtime import Runtime
@@ -86,28 +85,20 @@ def check(
     DataError
         If no photo can be decoded, or if `strict` and one cannot.
     """
-    quiet = not runtime.progress
-    seen = list(
-        tqdm(
-            scan(images, runtime.workers),
-            total=len(images),
-            unit="image",
-            desc="Reading",
-            disable=quiet,
-        )
-    )
-    findings = _file_findings(seen, images)
     network = create_backbone(
         backbone, weights=weights, cut=cut, image_size=image_size, random_state=runtime.seed
     )
     tap = Tap(network.cut, "avg")
     compiled, _ = compile_for(images, network, [tap], runtime)
-    features = extract(images, compiled, runtime)
-    thumbnails = {s.index: s.thumbnail for s in seen if not s.unreadable}
-    read = np.isin(features.kept, list(thumbnails))
-    X, rows = features.matrices[tap][read], features.kept[read]
-    pairs = exact_pairs({s.index: s.pixels for s in seen if not s.unreadable})
-    pairs += near_pairs(X, rows, thumbnails, partial(read_grey, images), pairs, progress=not quiet)
+    seen: dict[int, Seen] = {}
+
+    def inspect(index: int, content: bytes | NDArray[np.uint8], pixels: NDArray[np.uint8]) -> None:
+        seen[index] = look(images.paths[index], content, pixels)
+
+    features = extract(images, compiled, runtime, inspect)
+    X, rows = features.matrices[tap], features.kept
+    findings = _file_findings(seen, images, features.skipped)
+    pairs = _pairs(images, X, rows, seen, progress=runtime.progress)
     findings += pair_findings(pairs, images)
     kept = images.select(rows)
     findings += balance_findings(kept.labels, kept.classes, kept.groups)
@@ -119,26 +110,37 @@ def check(
     return replace(judged, findings=worst_first(findings + judged.findings), n=len(images))
 
 
-def _file_findings(seen: Sequence[Seen], images: ImageSet) -> list[Finding]:
+def _file_findings(seen: Mapping[int, Seen], images: ImageSet, skipped: Sequence[Skipped]) -> list[Finding]:
     found = [
-        Finding(skipped.path, "unreadable", skipped.reason, "remove or replace it")
-        for skipped in images.skipped
-        if skipped.fault
+        Finding(one.path, "unreadable", one.reason, one.remedy)
+        for one in (*images.skipped, *skipped)
+        if one.fault
     ]
-    for one in seen:
-        path = images.paths[one.index]
-        if one.unreadable:
-            found.append(Finding(path, "unreadable", one.unreadable, one.remedy))
-        found += [Finding(path, "odd", evidence, todo) for evidence, todo in one.oddities]
+    for index in sorted(seen):
+        found += [Finding(images.paths[index], "odd", *oddity) for oddity in seen[index].oddities]
     return found
 
 
-def _judge(
+def _pairs(
     images: ImageSet,
-    X: NDArray[Any],
-    copies: NDArray[np.intp],
-    runtime: Runtime,
-) -> Check:
+    X: NDArray[np.float16],
+    rows: NDArray[np.int64],
+    seen: Mapping[int, Seen],
+    *,
+    progress: bool,
+) -> list[Pair]:
+    """Find photos that are the same picture; copies in another format are compared at full scale."""
+    small = {index: one.coarse for index, one in seen.items()}
+    pairs = exact_pairs({index: seen[index].pixels for index in sorted(seen)})
+    for pair in near_pairs(X, rows, small, partial(read_grey, images), pairs, progress=progress):
+        first, second = (seen[i] for i in (pair.first, pair.second))
+        alike = first.size == second.size and first.reduced != second.reduced
+        same = alike and same_in_full(images, pair.first, pair.second)
+        pairs.append(replace(pair, match=None) if same else pair)
+    return pairs
+
+
+def _judge(images: ImageSet, X: NDArray[Any], copies: NDArray[np.intp], runtime: Runtime) -> Check:
     """Say what leave-one-out makes of labels, groups and classes; copies are left out together."""
     present, y = np.unique(images.labels, return_inverse=True)
     if len(present) < 2:

@@ -1,24 +1,19 @@
-"""One look at every file, without a network: can it be read, what is odd, which pixels are the same."""
+"""What each file is, told as its features are made: what is odd about it, which pixels are the same."""
 
 import hashlib
 import io
-import os
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from lightprobe.check.alignment import FINE_SIDE, thumbnail
-from lightprobe.errors import ImageError, ImageTooLargeError
+from lightprobe.check.alignment import FINE_SIDE, coarse
+from lightprobe.errors import ImageError
 from lightprobe.images import ImageSet, decode, read_jpeg_structure, sniff
 
-AHEAD = 4  # photos a worker that may wait, decoded, for their turn
 EXTREME_ASPECT = 4.0
 TINY_SIDE = 32
 BLANK_SPREAD = 3.0  # standard deviation of the grey values, of 255
@@ -40,92 +35,67 @@ SUFFIXES = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What one file is.
+    """What one photo is.
 
     Attributes
     ----------
-    index : int
-        The photo in its image set.
-    unreadable : str
-        Why it cannot be decoded; empty if it can.
-    remedy : str
-        What to do about that.
+    size : (int, int)
+        Width and height in full, upright.
+    reduced : bool
+        Whether it was decoded at a smaller scale.
     oddities : tuple of (str, str)
         What is odd about it, and what to do.
     pixels : bytes
-        Digest of its pixels, upright and in RGB: equal for equal pictures, however they are stored.
-    thumbnail : ndarray of uint8
+        Digest of its pixels, upright and in RGB: equal for equal pictures at one scale.
+    coarse : ndarray of uint8
         Its grey values, small.
     """
 
-    index: int
-    unreadable: str = ""
-    remedy: str = ImageError.remedy
-    oddities: tuple[tuple[str, str], ...] = ()
-    pixels: bytes = b""
-    thumbnail: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((1, 1), np.uint8), repr=False)
+    size: tuple[int, int]
+    reduced: bool
+    oddities: tuple[tuple[str, str], ...]
+    pixels: bytes
+    coarse: NDArray[np.uint8] = field(repr=False)
 
 
-def scan(images: ImageSet, workers: int | None = None) -> Iterator[Seen]:
-    """Look at every file, in order, a few decoded photos in memory at a time."""
-    workers = workers or max(1, (os.cpu_count() or 2) // 2)
-    waiting: deque[Future[Seen]] = deque()
-    executor = ThreadPoolExecutor(workers, "lightprobe-check", torch.set_num_threads, (1,))
-    try:
-        for index in range(len(images)):
-            waiting.append(executor.submit(_look, images, index))
-            if len(waiting) > AHEAD * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _look(images: ImageSet, index: int) -> Seen:
-    try:
-        content = images.read(index)
-        pixels, odd = _decoded(content, images.max_pixels)
-    except ImageError as error:
-        return Seen(index, unreadable=error.reason, remedy=error.remedy)
-    except OSError as error:
-        return Seen(index, unreadable=f"cannot be read: {error.strerror or error}")
-    digest = hashlib.blake2b(f"{pixels.shape}".encode(), digest_size=16)
-    digest.update(pixels.data)
-    odd += _odd_pixels(pixels)
+def look(path: str, content: bytes | NDArray[np.uint8], pixels: NDArray[np.uint8]) -> Seen:
+    """Say what a photo is, from its name, its content and its pixels (h, w, 3) at the scale of training."""
+    size = width, height = pixels.shape[1], pixels.shape[0]
+    odd = list(_odd_pixels(pixels))
     if isinstance(content, bytes):
-        odd += _odd_file(content, images.paths[index])
-    small = thumbnail(_grey(pixels))
-    return Seen(index, oddities=tuple(odd), pixels=digest.digest(), thumbnail=small)
+        kind = sniff(content)
+        if kind == "JPEG":
+            size = _full_size(content, pixels)
+        odd += _odd_file(content, kind, path)
+    digest = hashlib.blake2b(f"{size} {pixels.shape}".encode(), digest_size=16)
+    digest.update(pixels.data)
+    odd += _odd_size(*size)
+    return Seen(size, size != (width, height), tuple(odd), digest.digest(), coarse(_grey(pixels)))
 
 
-def _decoded(
-    content: bytes | NDArray[np.uint8], max_pixels: int
-) -> tuple[NDArray[np.uint8], list[tuple[str, str]]]:
-    """Decode in full, or, where memory has no room for that, at the reduced scale that training takes."""
-    try:
-        return decode(content, max_pixels=max_pixels), []
-    except ImageTooLargeError as error:
-        small = decode(content, max_pixels=max_pixels, at_least=FINE_SIDE)
-        return small, [
-            (f"looked at in part of its detail: {error.reason}", "nothing: training looks so, too")
-        ]
-
-
-def _odd_pixels(pixels: NDArray[np.uint8]) -> Iterator[tuple[str, str]]:
+def _full_size(content: bytes, pixels: NDArray[np.uint8]) -> tuple[int, int]:
+    """Return (width, height) of a JPEG by its header, upright as its pixels are."""
+    jpeg = read_jpeg_structure(content)
     height, width, _ = pixels.shape
+    turned = (jpeg.width > jpeg.height) != (width > height)
+    return (jpeg.height, jpeg.width) if turned else (jpeg.width, jpeg.height)
+
+
+def _odd_size(width: int, height: int) -> Iterator[tuple[str, str]]:
     size = f"{width} × {height} pixels"
     if min(height, width) < TINY_SIDE:
         yield f"tiny: {size}", "replace it by a larger version"
     if max(height, width) > EXTREME_ASPECT * min(height, width):
         yield f"extreme aspect: {size}", "crop it: the network sees a square"
+
+
+def _odd_pixels(pixels: NDArray[np.uint8]) -> Iterator[tuple[str, str]]:
     spread = float(pixels.mean(axis=2).std())
     if spread < BLANK_SPREAD:
         yield f"blank: its grey values spread by {spread:.1f} of 255", "remove it"
 
 
-def _odd_file(content: bytes, path: str) -> Iterator[tuple[str, str]]:
-    kind = sniff(content)
+def _odd_file(content: bytes, kind: str, path: str) -> Iterator[tuple[str, str]]:
     suffix = PurePosixPath(path).suffix.lower()
     if suffix and suffix not in SUFFIXES[kind]:
         yield f"a {kind} file that is called {suffix}", f"rename it to {SUFFIXES[kind][0]}"
@@ -164,6 +134,15 @@ def _odd_header(content: bytes) -> Iterator[tuple[str, str]]:
 def read_grey(images: ImageSet, index: int) -> NDArray[np.uint8]:
     """Decode a photo to grey values (h, w), uint8; ImageError if it cannot be."""
     return _grey(decode(images.read(index), max_pixels=images.max_pixels, at_least=FINE_SIDE))
+
+
+def same_in_full(images: ImageSet, first: int, second: int) -> bool:
+    """Tell whether two photos have the same pixels at full scale; not if there is no room for one of them."""
+    try:
+        one, other = (decode(images.read(i), max_pixels=images.max_pixels) for i in (first, second))
+    except (ImageError, OSError):
+        return False
+    return np.array_equal(one, other)
 
 
 def _grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

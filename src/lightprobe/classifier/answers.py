@@ -1,6 +1,7 @@
 """From encoded features to answers: classes, novelty, and the training photos that argued."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from lightprobe.classifier.training_record import TrainingRows
 from lightprobe.head import Attribution, FittedHead, Novelty, Scored, Scorer, is_unknown
-from lightprobe.photo_model import Argument, Explanation, Prediction
+from lightprobe.photo_model import Argument, Explanation, Prediction, most_probable
 
 Floats = NDArray[np.float64]
 
@@ -61,7 +62,7 @@ class EncodedAnswerer:
 
     def __init__(self, head: FittedHead, classes: tuple[str, ...], novelty: Novelty) -> None:
         self._scorer, self._calibration = Scorer(head, novelty), head.calibration
-        self._classes = np.array(classes)
+        self._classes = classes
 
     def __call__(
         self,
@@ -86,12 +87,9 @@ class EncodedAnswerer:
         """
         scored = self._scorer(encoded)
         probabilities = self._calibration.probabilities(scored.scores)
-        order = np.argsort(-probabilities, axis=1, kind="stable")
         reasons: list[Explanation] | list[None] = [None] * len(encoded)
         if explainer is not None:
-            reasons = explainer(encoded, order[:, 0], why, scored)
-        for row, best, new, reason in zip(
-            probabilities, order[:, :top], scored.novelty.tolist(), reasons, strict=True
-        ):
-            labels, chances = tuple(self._classes[best].tolist()), tuple(row[best].tolist())
-            yield Prediction("", labels, chances, novelty=new, unknown=is_unknown(new, unknown), why=reason)
+            reasons = explainer(encoded, probabilities.argmax(axis=1), why, scored)
+        answers = most_probable(probabilities, self._classes, top)
+        for answer, new, reason in zip(answers, scored.novelty.tolist(), reasons, strict=True):
+            yield replace(answer, novelty=new, unknown=is_unknown(new, unknown), why=reason)

@@ -2,19 +2,22 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lightprobe.backbones import Preprocessing
 from lightprobe.errors import DataError, ModelFileError, OptionError
 from lightprobe.export.formats import FORMATS, Info, Run, format_of
-from lightprobe.features import Prepared, prepared
+from lightprobe.features import prepared
 from lightprobe.images import ImageSet, open_unlabelled
-from lightprobe.photo_model import Prediction
+from lightprobe.photo_model import Prediction, most_probable
 
 BATCH = 32
 
@@ -91,12 +94,15 @@ class ExportedClassifier:
                 "An exported file gives probabilities only: ask the model it came from to say unknown or why."
             )
         images = open_unlabelled(data).limited(self.max_megapixels)
-        with tqdm(total=len(images), unit="image", desc="Predicting", disable=not self.verbose) as bar:
-            for photos in _in_batches(images, self.preprocessing, self.workers):
-                yield from self._answers(images, photos, top)
-                bar.update(len(photos))
+        rows = zip(images.paths, self.iter_probabilities(images), strict=True)
+        quiet = not self.verbose
+        for path, row in tqdm(rows, "Predicting", len(images), unit="image", disable=quiet):
+            if isinstance(row, str):
+                yield Prediction(path, error=row)
+            else:
+                yield replace(next(most_probable(row[None], self.classes_.tolist(), top)), path=path)
 
-    def predict_proba(self, data: Any) -> "np.typing.NDArray[np.float64]":
+    def predict_proba(self, data: Any) -> NDArray[np.float64]:
         """Probabilities, shape (n, n_classes).
 
         Raises
@@ -106,38 +112,17 @@ class ExportedClassifier:
         """
         images = open_unlabelled(data).limited(self.max_megapixels)
         rows = []
-        for photos in _in_batches(images, self.preprocessing, self.workers):
-            for photo in photos:
-                if photo.pixels is None:
-                    raise DataError(f"{images.paths[photo.index]} {photo.reason}: remove or replace it.")
-            rows.append(self._probabilities(photos))
-        return np.concatenate(rows)
+        for path, row in zip(images.paths, self.iter_probabilities(images), strict=True):
+            if isinstance(row, str):
+                raise DataError(f"{path} {row}: remove or replace it.")
+            rows.append(row)
+        return np.stack(rows)
 
-    def _probabilities(self, photos: list[Prepared]) -> "np.typing.NDArray[np.float64]":
-        pixels = torch.stack([photo.pixels for photo in photos if photo.pixels is not None])
-        return np.asarray(self._run(pixels.numpy()), dtype=np.float64)
-
-    def _answers(self, images: ImageSet, photos: list[Prepared], top: int) -> Iterator[Prediction]:
-        good = [photo for photo in photos if photo.pixels is not None]
-        rows = iter(self._probabilities(good)) if good else iter(())
-        for photo in photos:
-            path = images.paths[photo.index]
-            if photo.pixels is None:
-                yield Prediction(path, error=photo.reason)
-                continue
-            row = next(rows)
-            order = np.argsort(-row, kind="stable")[:top]
-            yield Prediction(path, tuple(self.classes_[order].tolist()), tuple(row[order].tolist()))
-
-
-def _in_batches(
-    images: ImageSet, preprocessing: Preprocessing, workers: int | None
-) -> Iterator[list[Prepared]]:
-    batch: list[Prepared] = []
-    for photo in prepared(images, preprocessing, ahead=2 * BATCH, workers=workers):
-        batch.append(photo)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+    def iter_probabilities(self, images: ImageSet) -> Iterator[NDArray[np.float64] | str]:
+        """Yield the probabilities (n_classes,) of each photo, or why there are none, in their order."""
+        photos = prepared(images, self.preprocessing, ahead=2 * BATCH, workers=self.workers)
+        while batch := list(islice(photos, BATCH)):
+            good = [photo.pixels for photo in batch if photo.pixels is not None]
+            rows = iter(np.asarray(self._run(torch.stack(good).numpy()), np.float64) if good else ())
+            for photo in batch:
+                yield photo.reason if photo.pixels is None else next(rows)

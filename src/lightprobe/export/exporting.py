@@ -5,12 +5,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from lightprobe.backbones import from_tensors, import_openvino
 from lightprobe.errors import OptionError
 from lightprobe.export.exported import ExportedClassifier
-from lightprobe.export.formats import FORMATS, pixels_of
-from lightprobe.export.graph import Graph, Model, described
+from lightprobe.export.formats import FORMATS, INPUT, OUTPUT, pixels_of, to_openvino
+from lightprobe.export.graph import Graph, Model, described, head_of
 from lightprobe.export.parity import measure, synthetic_photos
-from lightprobe.export.quantized import quantized_graph
 from lightprobe.images import open_unlabelled
 
 
@@ -56,7 +58,7 @@ def export(model: Model, form: str, out: Path, photos: str | None = None) -> dic
     partial = out.with_name(f".{uuid.uuid4().hex}{target.suffix}")
     try:
         if quantized:
-            converted = quantized_graph(model)
+            converted = _quantized_graph(model)
         else:
             converted = target.convert(Graph(model), pixels_of(preprocessing.crop))
         target.save(converted, info, partial)
@@ -71,3 +73,22 @@ def export(model: Model, form: str, out: Path, photos: str | None = None) -> dic
             part.unlink()
     written = [part for part in (out, out.with_suffix(".bin")) if part == out or form == "openvino"]
     return {**info, "file": str(out), "file_bytes": sum(part.stat().st_size for part in written)}
+
+
+def _quantized_graph(model: Model) -> Any:
+    """Join an int8 network as it was calibrated, which is OpenVINO's already, and the head.
+
+    Returns
+    -------
+    openvino.Model
+        From pixels (n, 3, s, s), uint8, to probabilities (n, c), float32.
+    """
+    (tap,) = model.tap_set.taps
+    network = from_tensors(model.network.engine_state, [tap])
+    n_features = model.network.backbone.feature_sizes([tap])[tap]
+    head = to_openvino(head_of(model).eval().requires_grad_(False), torch.zeros(2, n_features))
+    head.inputs[0].replace(network.outputs[0].get_node().input_value(0))
+    joined = import_openvino().Model(head.get_results(), network.get_parameters(), "lightprobe")
+    joined.inputs[0].set_names({INPUT})
+    joined.outputs[0].set_names({OUTPUT})
+    return joined

@@ -43,12 +43,9 @@ class ExactOptical(nn.Module):
         mixed = np.random.default_rng(0).permutation(len(decision.rows))
         rows = torch.from_numpy(decision.rows[mixed])
         _require_size(rows.nbytes, f"The training features of this model ({len(rows)} × {rows.shape[1]})")
-        self.rows: Tensor
-        self.register_buffer("rows", rows)
-        self.lengths: Tensor
-        self.register_buffer("lengths", rows.double().square().sum(1))
-        self.coef: Tensor
-        self.register_buffer("coef", torch.from_numpy(decision.dual_coef[mixed]))
+        self.rows = nn.Buffer(rows)
+        self.lengths = nn.Buffer(rows.double().square().sum(1))
+        self.coef = nn.Buffer(torch.from_numpy(decision.dual_coef[mixed]))
 
     def forward(self, x: Tensor) -> Tensor:
         """Score a batch, without the intercept."""
@@ -62,8 +59,7 @@ class LinearMap(nn.Module):
 
     def __init__(self, decision: Linear | RandomFeatures) -> None:
         super().__init__()
-        self.coef: Tensor
-        self.register_buffer("coef", torch.from_numpy(decision.coef.T.copy()))
+        self.coef = nn.Buffer(torch.from_numpy(decision.coef.T.copy()))
 
     def forward(self, x: Tensor) -> Tensor:
         """Score a batch, without the intercept."""
@@ -82,15 +78,12 @@ class Structured(nn.Module):
         n_diagonals = 2 + 2 * self.stacks
         bits = torch.from_numpy(diagonal_bits(self.length, n_diagonals, features.seed_).copy())
         signs = [(bits[d // 8] >> d % 8) & 1 for d in range(n_diagonals)]
-        self.signs: Tensor
-        self.register_buffer("signs", torch.stack(signs).float() * 2 - 1)
+        self.signs = nn.Buffer(torch.stack(signs).float() * 2 - 1)
         across = hadamard_matrix(layout.n_mixed)[:, : layout.n_blocks]
-        self.across: Tensor
-        self.register_buffer("across", across)
+        self.across = nn.Buffer(across)
         segment = torch.arange(layout.segments)
         source = (torch.arange(layout.n_blocks)[:, None] - segment) % layout.n_blocks
-        self.source: Tensor
-        self.register_buffer("source", (source * layout.segments + segment).flatten())
+        self.source = nn.Buffer((source * layout.segments + segment).flatten())
 
     def forward(self, x: Tensor) -> Tensor:
         """Project a batch (n, m) to (n, k)."""
@@ -120,8 +113,7 @@ class Dense(nn.Module):
         k, m = int(features.n_components), features.n_features_in_
         _require_size(8 * k * m, f"The random matrix of this model ({m} × {k})")
         self.k = k
-        self.matrix: Tensor
-        self.register_buffer("matrix", complex_gaussian(m, 0, k, features.seed_))
+        self.matrix = nn.Buffer(complex_gaussian(m, 0, k, features.seed_))
 
     def forward(self, x: Tensor) -> Tensor:
         """Project a batch (n, m) to (n, k)."""
@@ -135,18 +127,18 @@ class RidgeHead(nn.Module):
 
     def __init__(self, encoding: str, head: FittedHead) -> None:
         super().__init__()
-        parts: list[nn.Module] = [Encode(encoding)]
         decision = head.decision
-        if isinstance(decision, Exact):
-            parts.append(ExactOptical(decision))
-        else:
-            if isinstance(decision, RandomFeatures):
-                structured = decision.projection.projection == "structured"
-                parts.append((Structured if structured else Dense)(decision.projection))
-            parts.append(LinearMap(decision))
+        parts: list[nn.Module] = [Encode(encoding)]
+        match decision:
+            case Exact():
+                parts.append(ExactOptical(decision))
+            case RandomFeatures(projection=random):
+                project = Structured if random.projection == "structured" else Dense
+                parts += [project(random), LinearMap(decision)]
+            case Linear():
+                parts.append(LinearMap(decision))
         self.scores = nn.Sequential(*parts)
-        self.intercept: Tensor
-        self.register_buffer("intercept", torch.from_numpy(decision.intercept))
+        self.intercept = nn.Buffer(torch.from_numpy(decision.intercept))
         self.scale = head.calibration.scale
 
     def forward(self, features: Tensor) -> Tensor:
@@ -162,10 +154,8 @@ class SoftmaxHead(nn.Module):
 
     def __init__(self, model: TrainedModel) -> None:
         super().__init__()
-        self.weight: Tensor
-        self.register_buffer("weight", torch.from_numpy(model.weight))
-        self.bias: Tensor
-        self.register_buffer("bias", torch.from_numpy(model.bias))
+        self.weight = nn.Buffer(torch.from_numpy(model.weight))
+        self.bias = nn.Buffer(torch.from_numpy(model.bias))
 
     def forward(self, features: Tensor) -> Tensor:
         """Answer a batch."""

@@ -9,7 +9,7 @@ from lightprobe.errors import DataError
 from lightprobe.export.exported import ExportedClassifier
 from lightprobe.export.graph import Model
 from lightprobe.images import ImageSet, open_unlabelled
-from lightprobe.photo_model import Prediction, features_of
+from lightprobe.photo_model import features_of
 from lightprobe.runtime import Runtime
 
 SYNTHETIC = 64
@@ -39,22 +39,16 @@ class Parity:
 
 def measure(original: Model, exported: ExportedClassifier, images: ImageSet, photos: str) -> Parity:
     """Ask both about the photos, of which those that cannot be decoded are left out."""
-    answers = list(exported.iter_predictions(images, top=len(exported.classes_)))
-    good = np.array([not answer.error for answer in answers])
+    rows = list(exported.iter_probabilities(images))
+    good = np.array([not isinstance(row, str) for row in rows])
     if not good.any():
         raise DataError(
             f"None of the photos in {photos} can be decoded, so parity cannot be measured: give others."
         )
-    ours = np.array([_by_class(answer, exported.classes_) for answer in answers if not answer.error])
+    ours = np.stack([row for row in rows if not isinstance(row, str)])
     theirs = original.probabilities(features_of(original, images.select(good), Runtime()))
     same = ours.argmax(axis=1) == theirs.argmax(axis=1)
     return Parity(len(ours), photos, float(same.mean()), float(np.abs(ours - theirs).max()))
-
-
-def _by_class(answer: Prediction, classes: "np.typing.NDArray[np.str_]") -> list[float]:
-    """Bring an answer that names all classes, the best first, into their own order."""
-    probability = dict(zip(answer.labels, answer.probabilities, strict=True))
-    return [probability[name] for name in classes]
 
 
 def synthetic_photos(side: int, seed: int = 0) -> ImageSet:

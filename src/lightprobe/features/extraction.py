@@ -14,7 +14,7 @@ from lightprobe.backbones import Tap
 from lightprobe.errors import DataError
 from lightprobe.features.cache import DIGEST_BYTES, FeatureCache, FeatureStore, as_table
 from lightprobe.features.runner import BackboneRunner
-from lightprobe.features.streaming import Key, stream
+from lightprobe.features.streaming import Inspector, Key, stream
 from lightprobe.images import ImageSet, Skipped
 from lightprobe.runtime import Runtime
 
@@ -49,7 +49,9 @@ class Features(Generic[Key]):
     digests: NDArray[np.uint8]
 
 
-def extract(images: ImageSet, compiled: BackboneRunner, runtime: Runtime) -> Features[Tap]:
+def extract(
+    images: ImageSet, compiled: BackboneRunner, runtime: Runtime, inspect: Inspector | None = None
+) -> Features[Tap]:
     """Look at every photo once and return what the network sees.
 
     Parameters
@@ -61,6 +63,8 @@ def extract(images: ImageSet, compiled: BackboneRunner, runtime: Runtime) -> Fea
     runtime : Runtime
         Batch size, decoding threads, whether rows are looked up and kept in the cache, whether to stop at
         the first photo that cannot be decoded, and whether to draw a bar.
+    inspect : callable, optional
+        Is told of every photo; see `stream`.
 
     Raises
     ------
@@ -76,17 +80,17 @@ def extract(images: ImageSet, compiled: BackboneRunner, runtime: Runtime) -> Fea
     digests = np.zeros((len(images), DIGEST_BYTES), np.uint8)
     skipped: list[Skipped] = []
     seconds, n_cached = 0.0, 0
-    chunks = stream(images, compiled, runtime, stores=stores, digests=True)
+    chunks = stream(images, compiled, runtime, stores=stores, digests=True, inspect=inspect)
     with tqdm(total=len(images), unit="image", desc="Looking at photos", disable=not runtime.progress) as bar:
         for chunk in chunks:
-            for index, reason in chunk.failed.items():
+            for index, error in chunk.failed.items():
                 if runtime.strict:
                     chunks.close()
                     raise DataError(
-                        f"{images.paths[index]} {reason}: remove or replace it, "
+                        f"{images.paths[index]} {error.reason}: remove or replace it, "
                         "or leave --strict out to skip such files."
                     )
-                skipped.append(Skipped(images.paths[index], reason))
+                skipped.append(Skipped(images.paths[index], error.reason, remedy=error.remedy))
             if chunk.digests:
                 digests[chunk.indices] = as_table(chunk.digests)
             for tap, rows in chunk.features.items():

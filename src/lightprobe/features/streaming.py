@@ -1,11 +1,8 @@
 """Photos through a compiled network, batch by batch: decoding threads beside inference."""
 
 import logging
-import os
 import time
-from collections import deque
-from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -17,12 +14,14 @@ from lightprobe.backbones import Preprocessing, Runner, Tap, pixel_planes
 from lightprobe.errors import ImageError
 from lightprobe.features.cache import FeatureStore, image_digest
 from lightprobe.features.runner import BackboneRunner
-from lightprobe.images import ImageSet, decode
+from lightprobe.images import ImageSet, decode, decode_ahead, default_workers
 from lightprobe.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
 Key = TypeVar("Key")
+# Is told a photo's index, its content and its pixels as they were decoded; called in the decoding threads.
+Inspector = Callable[[int, bytes | NDArray[np.uint8], NDArray[np.uint8]], None]
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
 # A shard of the cache is written every so many batches: what a killed run loses.
@@ -39,8 +38,8 @@ class Chunk(Generic[Key]):
         Which photos of the image set these are.
     features : dict of Tap, or TapSet, to ndarray of float16, shape (n, n_features)
         What the network returned for them.
-    failed : dict of int to str
-        Photos that cannot be decoded, with the reason.
+    failed : dict of int to ImageError
+        Photos that cannot be decoded.
     seconds : float
         What these photos cost; for rows from the cache, what they cost when they were computed.
     cached : bool
@@ -51,7 +50,7 @@ class Chunk(Generic[Key]):
 
     indices: NDArray[np.int64]
     features: dict[Key, NDArray[np.float16]]
-    failed: dict[int, str]
+    failed: dict[int, ImageError]
     seconds: float
     cached: bool
     digests: tuple[bytes, ...] = ()
@@ -59,12 +58,12 @@ class Chunk(Generic[Key]):
 
 @dataclass(frozen=True)
 class _Looked:
-    """One photo after a worker has had it: pixels to run, a row in the cache, or the reason for neither."""
+    """One photo after a worker has had it: pixels to run, a row in the cache, or why neither."""
 
     index: int
     digest: bytes = b""
     pixels: torch.Tensor | None = None
-    reason: str | None = None
+    error: ImageError | None = None
 
 
 def stream(
@@ -74,6 +73,7 @@ def stream(
     *,
     stores: Mapping[Tap, FeatureStore] | None = None,
     digests: bool = False,
+    inspect: Inspector | None = None,
 ) -> Generator[Chunk[Tap]]:
     """Yield the features of all photos in chunks, in no promised order.
 
@@ -92,8 +92,11 @@ def stream(
         Where rows are looked up and kept.
     digests : bool
         Whether chunks carry digests of the photos' bytes.
+    inspect : callable, optional
+        Is told of every photo that is decoded, which then are all, those too whose rows are in the cache.
     """
-    chunks = _stream(images.limited(runtime.max_megapixels), compiled, runtime, stores or {}, digests)
+    images = images.limited(runtime.max_megapixels)
+    chunks = _stream(images, compiled, runtime, stores or {}, digests, inspect)
     torch_threads = torch.get_num_threads()
     try:
         while True:
@@ -117,13 +120,15 @@ def _stream(
     runtime: Runtime,
     stores: Mapping[Tap, FeatureStore],
     digests: bool,
+    inspect: Inspector | None,
 ) -> Generator[Chunk[Tap]]:
     preprocessing, workers = compiled.backbone.preprocessing, runtime.workers or default_workers()
     batch = _Batch(compiled.runner, min(runtime.batch_size, max(1, len(images))), preprocessing.crop, stores)
     try:
-        for looked in _look(images, preprocessing, batch.size * 2 + workers, workers, stores, digests):
-            if looked.reason is not None:
-                yield Chunk(np.empty(0, np.int64), {}, {looked.index: looked.reason}, 0.0, cached=False)
+        ahead = batch.size * 2 + workers
+        for looked in _look(images, preprocessing, ahead, workers, stores, digests, inspect):
+            if looked.error is not None:
+                yield Chunk(np.empty(0, np.int64), {}, {looked.index: looked.error}, 0.0, cached=False)
             elif looked.pixels is None:
                 rows = {tap: store.row(looked.digest)[None] for tap, store in stores.items()}
                 seconds = max(store.seconds(looked.digest) for store in stores.values())
@@ -197,38 +202,25 @@ def _look(
     images: ImageSet,
     preprocessing: Preprocessing,
     ahead: int,
-    workers: int,
+    workers: int | None,
     stores: Mapping[Tap, FeatureStore],
     digests: bool,
+    inspect: Inspector | None = None,
 ) -> Iterator[_Looked]:
-    """Read and decode in threads, at most `ahead` photos before the one that is asked for."""
+    """Read, and decode what is not in the cache, at most `ahead` photos before the one that is asked for."""
 
-    def look(index: int) -> _Looked:
-        try:
-            content = images.read(index)
-            digest = image_digest(content) if stores or digests else b""
-            if stores and all(digest in store for store in stores.values()):
-                return _Looked(index, digest)
-            pixels = decode(content, max_pixels=images.max_pixels, at_least=preprocessing.resize)
-            return _Looked(index, digest, preprocessing.prepare(pixel_planes(pixels)))
-        except ImageError as error:
-            return _Looked(index, reason=error.reason)
-        except OSError as error:
-            return _Looked(index, reason=f"cannot be read: {error.strerror or error}")
+    def look(index: int, content: bytes | NDArray[np.uint8]) -> _Looked:
+        digest = image_digest(content) if stores or digests else b""
+        known = bool(stores) and all(digest in store for store in stores.values())
+        if known and inspect is None:
+            return _Looked(index, digest)
+        pixels = decode(content, max_pixels=images.max_pixels, at_least=preprocessing.resize)
+        if inspect is not None:
+            inspect(index, content, pixels)
+        return _Looked(index, digest, None if known else preprocessing.prepare(pixel_planes(pixels)))
 
-    waiting: deque[Future[_Looked]] = deque()
-    executor = ThreadPoolExecutor(
-        workers, "lightprobe-decode", initializer=torch.set_num_threads, initargs=(1,)
-    )
-    try:
-        for index in range(len(images)):
-            waiting.append(executor.submit(look, index))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    for index, looked in decode_ahead(images, look, ahead=ahead, workers=workers):
+        yield _Looked(index, error=looked) if isinstance(looked, ImageError) else looked
 
 
 @dataclass(frozen=True)
@@ -259,13 +251,8 @@ def prepared(
     Prepared
         In the order of the photos.
     """
-    for looked in _look(images, preprocessing, ahead, workers or default_workers(), {}, digests=False):
-        yield Prepared(looked.index, looked.pixels, looked.reason or "")
-
-
-def default_workers() -> int:
-    """Count the decoding threads where no number is given: half the cores."""
-    return max(1, (os.cpu_count() or 2) // 2)
+    for looked in _look(images, preprocessing, ahead, workers, {}, digests=False):
+        yield Prepared(looked.index, looked.pixels, looked.error.reason if looked.error else "")
 
 
 def as_float16(values: torch.Tensor) -> NDArray[np.float16]:

@@ -1,4 +1,5 @@
 from .classmap import ClassMap, as_class_map, parse_class_map
+from .decode_ahead import decode_ahead, default_workers
 from .decoding import decode, sniff
 from .files import ZipSource, read_file
 from .imageset import (
@@ -17,6 +18,7 @@ from .named import NAMED_DATASETS, NamedDataset
 from .sources import open_images
 from .splits import holdout_mask, sample_mask
 from .tables import read_table
+from .thumbnail import data_address, thumbnail
 from .unlabelled import open_listed, open_unlabelled
 
 __all__ = [
@@ -31,7 +33,10 @@ __all__ = [
     "as_class_map",
     "class_name",
     "count_skipped",
+    "data_address",
     "decode",
+    "decode_ahead",
+    "default_workers",
     "holdout_mask",
     "natural_key",
     "open_images",
@@ -45,4 +50,5 @@ __all__ = [
     "require_every_class",
     "sample_mask",
     "sniff",
+    "thumbnail",
 ]

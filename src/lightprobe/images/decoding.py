@@ -55,10 +55,7 @@ _HEIF_BRANDS = frozenset(
 
 
 def decode(
-    data: bytes | NDArray[np.uint8],
-    *,
-    max_pixels: int = DEFAULT_MAX_PIXELS,
-    at_least: int | None = None,
+    data: bytes | NDArray[np.uint8], *, max_pixels: int = DEFAULT_MAX_PIXELS, at_least: int | None = None
 ) -> NDArray[np.uint8]:
     """Return an image, upright and over white, as (h, w, 3) uint8.
 

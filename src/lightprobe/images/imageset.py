@@ -12,7 +12,7 @@ from typing import Final, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.errors import DataError, OptionError
+from lightprobe.errors import DataError, ImageError, OptionError
 
 # A quarter of a gigabyte once decoded; Pillow draws its own line at the same place.
 DEFAULT_MAX_PIXELS: Final = 89_478_485
@@ -85,12 +85,15 @@ class Skipped:
         How many files it stands for.
     fault : bool
         Whether somebody should look at it: not at documents that lie beside photos.
+    remedy : str
+        What to do about it.
     """
 
     path: str
     reason: str
     count: int = 1
     fault: bool = True
+    remedy: str = ImageError.remedy
 
 
 def count_skipped(skipped: Iterable[Skipped]) -> int:

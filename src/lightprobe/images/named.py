@@ -43,6 +43,7 @@ class NamedDataset:
     what: str
 
 
+# fmt: off
 NAMED_DATASETS: dict[str, NamedDataset] = {
     entry.name: entry
     for entry in (
@@ -56,38 +57,18 @@ NAMED_DATASETS: dict[str, NamedDataset] = {
         NamedDataset("flowers102", "Flowers102", _TRAIN_VAL_TEST, 102, 8189, "345 MB", "flowers"),
         NamedDataset("food101", "Food101", _TRAIN_TEST, 101, 101000, "5.0 GB", "dishes"),
         NamedDataset("gtsrb", "GTSRB", _TRAIN_TEST, 43, 39270, "280 MB", "traffic signs"),
-        NamedDataset(
-            "imagenette",
-            "Imagenette",
-            _TRAIN_VAL_TEST[:2],
-            10,
-            13394,
-            "1.6 GB",
-            "ten easy classes of ImageNet",
-        ),
+        NamedDataset("imagenette", "Imagenette", _TRAIN_VAL_TEST[:2], 10, 13394, "1.6 GB",
+                     "ten easy classes of ImageNet"),
         NamedDataset("mnist", "MNIST", _FLAG, 10, 70000, "12 MB", "handwritten digits, grey 28×28"),
-        NamedDataset(
-            "oxfordiiitpet",
-            "OxfordIIITPet",
-            (("train", {"split": "trainval"}), _TRAIN_TEST[1]),
-            37,
-            7349,
-            "811 MB",
-            "breeds of cats and dogs",
-        ),
-        NamedDataset(
-            "stanfordcars",
-            "StanfordCars",
-            _TRAIN_TEST,
-            196,
-            16185,
-            "no download",
-            "cars; bring your own copy",
-        ),
+        NamedDataset("oxfordiiitpet", "OxfordIIITPet", (("train", {"split": "trainval"}), _TRAIN_TEST[1]),
+                     37, 7349, "811 MB", "breeds of cats and dogs"),
+        NamedDataset("stanfordcars", "StanfordCars", _TRAIN_TEST, 196, 16185, "no download",
+                     "cars; bring your own copy"),
         NamedDataset("stl10", "STL10", _TRAIN_TEST, 10, 13000, "2.6 GB", "animals and vehicles, 96×96"),
         NamedDataset("svhn", "SVHN", _TRAIN_TEST, 10, 99289, "246 MB", "house numbers, 32×32"),
     )
 }
+# fmt: on
 
 
 def find_named(name: str) -> NamedDataset | None:

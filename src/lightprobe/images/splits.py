@@ -7,11 +7,7 @@ from lightprobe.errors import DataError, OptionError
 
 
 def holdout_mask(
-    labels: ArrayLike,
-    fraction: float,
-    *,
-    groups: ArrayLike | None = None,
-    random_state: int = 0,
+    labels: ArrayLike, fraction: float, *, groups: ArrayLike | None = None, random_state: int = 0
 ) -> NDArray[np.bool_]:
     """Return a mask (n,) that is True for the images to hold out.
 

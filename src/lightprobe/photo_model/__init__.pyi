@@ -12,7 +12,7 @@ from .photo_model import (
     look,
     open_labelled,
 )
-from .predictions import Argument, Explanation, Prediction, Tested, as_record
+from .predictions import Argument, Explanation, Prediction, Tested, as_record, most_probable
 
 __all__ = [
     "CONFIG",
@@ -33,6 +33,7 @@ __all__ = [
     "look",
     "model_bytes",
     "model_digest",
+    "most_probable",
     "named",
     "network_facts",
     "open_labelled",

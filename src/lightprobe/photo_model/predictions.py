@@ -112,6 +112,16 @@ class Tested:
     seconds: float
 
 
+def most_probable(
+    probabilities: NDArray[np.float64], classes: Sequence[str], top: int
+) -> Iterator[Prediction]:
+    """Name the `top` most probable classes of each row (n, n_classes); paths are left empty."""
+    names = np.array(classes)
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    for row, best in zip(probabilities, order, strict=True):
+        yield Prediction("", tuple(names[best].tolist()), tuple(row[best].tolist()))
+
+
 def as_record(answer: Prediction) -> dict[str, Any]:
     """Return an answer as JSON values."""
     top = [{"label": c, "probability": p} for c, p in zip(answer.labels, answer.probabilities, strict=True)]
@@ -145,8 +155,8 @@ def in_order(
     ready: dict[int, Prediction] = {}
     position = 0
     for chunk in chunks:
-        for index, reason in chunk.failed.items():
-            ready[index] = Prediction(paths[index], error=reason)
+        for index, error in chunk.failed.items():
+            ready[index] = Prediction(paths[index], error=error.reason)
         if chunk.features:
             for index, prediction in zip(chunk.indices.tolist(), answer(chunk), strict=True):
                 ready[index] = replace(prediction, path=paths[index])

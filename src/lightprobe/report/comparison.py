@@ -3,17 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lightprobe.report.drawing import (
-    SERIES,
-    as_svg,
-    error_bars,
-    log_axis,
-    new_figure,
-    page_figure,
-    percent_axis,
-)
+from lightprobe.html_text import ABSENT, percent
+from lightprobe.report import drawing
 from lightprobe.report.page import Drawing, Page, Section, Table
-from lightprobe.report.words import ABSENT, count, megabytes, percent, points, seconds
+from lightprobe.report.words import count, interval, megabytes, points, seconds
 
 Row = Mapping[str, Any]
 
@@ -63,24 +56,24 @@ def _search(row: Row) -> str:
     return f" ({seconds(row['search_seconds'])} of looking for a learning rate not counted)."
 
 
-@page_figure("accuracy against seconds")
+@drawing.page_figure("accuracy against seconds")
 def _drawing(rows: Sequence[Row]) -> Drawing:
-    figure, (axes,) = new_figure()
+    figure, (axes,) = drawing.new_figure()
     said = []
     for row in sorted(rows, key=_total):
-        colour = SERIES[0] if row["method"] == "optical" else SERIES[1]
+        colour = drawing.SERIES[0] if row["method"] == "optical" else drawing.SERIES[1]
         low, high = row.get("test_accuracy_ci95") or (_accuracy(row), _accuracy(row))
-        error_bars(axes, [_total(row)], [_accuracy(row)], [low], [high], colour)
+        drawing.error_bars(axes, [_total(row)], [_accuracy(row)], [low], [high], colour)
         axes.annotate(
             _label(row, rows), (_total(row), _accuracy(row)), xytext=(8, 0), textcoords="offset points",
             color=colour, va="center", annotation_clip=False,
         )  # fmt: skip
         said.append(f"{_label(row, rows)} {percent(_accuracy(row))} in {seconds(_total(row))}")
-    log_axis(axes)
-    percent_axis(axes)
+    drawing.log_axis(axes)
+    drawing.percent_axis(axes)
     axes.margins(x=0.25)
     axes.set(xlabel="seconds", ylabel="accuracy")
-    return as_svg(figure, f"Accuracy against seconds: {'; '.join(said)}.", "Bars are 95 % intervals.")
+    return drawing.as_svg(figure, f"Accuracy against seconds: {'; '.join(said)}.", "Bars are 95 % intervals.")
 
 
 def _table(rows: Sequence[Row]) -> Table:
@@ -88,7 +81,7 @@ def _table(rows: Sequence[Row]) -> Table:
         "run": lambda row: _label(row, rows),
         "left out": lambda row: percent(row.get("loo_accuracy")),
         "test": lambda row: percent(row.get("test_accuracy")),
-        "95 % interval": lambda row: _interval(row.get("test_accuracy_ci95")),
+        "95 % interval": lambda row: interval(row.get("test_accuracy_ci95")),
         "seconds": lambda row: seconds(_total(row)),
         "to 99 % of its best": lambda row: seconds(row.get("seconds_to_99")),
         "images/s": lambda row: f"{row['images_per_second']:,.0f}" if "images_per_second" in row else ABSENT,
@@ -101,10 +94,6 @@ def _table(rows: Sequence[Row]) -> Table:
     told = {name: column for name, column in cells.items() if set(column) != {ABSENT}}
     lines = [list(row) for row in zip(*told.values(), strict=True)]
     return Table("Every run, the most accurate first", list(told), lines, emphasised=0)
-
-
-def _interval(ends: Sequence[float] | None) -> str:
-    return ABSENT if ends is None else f"{100 * ends[0]:.1f} to {percent(ends[1])}"
 
 
 def _label(row: Row, rows: Sequence[Row]) -> str:

@@ -7,7 +7,7 @@ dark theme, and several figures can stand in one page.
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import Any
 
@@ -133,14 +133,9 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], gap: f
         wanted = max(height, last + gap)
         last = wanted
         axes.annotate(
-            name,
-            (x, y),
-            xytext=(7, wanted - height),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            annotation_clip=False,
-        )
+            name, (x, y), xytext=(7, wanted - height), textcoords="offset points", va="center",
+            color=colour, annotation_clip=False,
+        )  # fmt: skip
 
 
 def bars(axes: Axes, names: Sequence[str], values: Sequence[float], texts: Sequence[str]) -> None:
@@ -163,3 +158,11 @@ def error_bars(axes: Axes, x: Any, y: Any, low: Any, high: Any, colour: str, **s
     y, low, high = np.asarray(y), np.asarray(low), np.asarray(high)
     reach = np.maximum((y - low, high - y), 0)
     axes.errorbar(x, y, yerr=reach, color=colour, capsize=0, elinewidth=1.4, marker="o", **style)
+
+
+def spread(axes: Axes, values: Mapping[Any, Sequence[float]], colour: str, **style: Any) -> list[float]:
+    """Draw the mean of the values at each x, with a bar from the least to the largest; return the means."""
+    means = [float(np.mean(some)) for some in values.values()]
+    low, high = ([f(some) for some in values.values()] for f in (min, max))
+    error_bars(axes, list(values), means, low, high, colour, **style)
+    return means

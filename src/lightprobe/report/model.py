@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lightprobe.html_text import ABSENT, percent
 from lightprobe.report import quality
 from lightprobe.report.drawing import as_svg, bars, new_figure, page_figure
 from lightprobe.report.page import Drawing, Page, Section, Table, Tile
-from lightprobe.report.words import ABSENT, count, left_out, megabytes, percent, seconds
+from lightprobe.report.words import count, interval, left_out, megabytes, seconds
 from lightprobe.runs import LEFT_OUT, TEST, Answer, Artifacts, balanced_accuracy, wilson_interval
 
 Row = Mapping[str, Any]
@@ -67,8 +68,7 @@ def _tiles(row: Row) -> list[Tile]:
     if row.get("loo_accuracy") is not None:
         tiles.append(Tile(percent(row["loo_accuracy"]), f"{left_out(row)}, what to expect"))
     if row.get("test_accuracy") is not None:
-        low, high = row["test_accuracy_ci95"]
-        span = f"{100 * low:.1f} to {percent(high)}"
+        span = interval(row["test_accuracy_ci95"])
         tiles.append(Tile(percent(row["test_accuracy"]), f"on {row['n_test']:,} test photos ({span})"))
     tiles.append(Tile(seconds(row["seconds"]["total"]), "from files to a tested model"))
     tiles.append(Tile(megabytes(row.get("model_bytes")), "model on disk"))
@@ -99,18 +99,10 @@ def _how_good(row: Row, by_split: Mapping[str, Sequence[Answer]]) -> Section:
     sentences, rows = [], []
     for split, answers in by_split.items():
         n, right = len(answers), sum(a.right for a in answers)
-        low, high = wilson_interval(right, n)
+        span = interval(wilson_interval(right, n))
         matrix = quality.confusion(answers, sorted({a.label for a in answers} | {a.answer for a in answers}))
-        rows.append(
-            [
-                _name(split),
-                f"{n:,}",
-                f"{n - right:,}",
-                percent(right / n),
-                f"{100 * low:.1f} to {percent(high)}",
-                percent(balanced_accuracy(matrix)),
-            ]
-        )
+        balanced = percent(balanced_accuracy(matrix))
+        rows.append([_name(split), f"{n:,}", f"{n - right:,}", percent(right / n), span, balanced])
     if row.get("loo_accuracy") is not None:
         unit = f"one of {row['n_groups']} groups" if row.get("n_groups") else "one"
         sentences.append(
@@ -177,17 +169,11 @@ def _stages(stages: Mapping[str, float]) -> Drawing:
 
 def _tried(row: Row) -> Section:
     candidates = row["candidates"]
-    rows = [
-        [
-            c["cut"],
-            c["pool"],
-            c["encode"],
-            c["kernel"],
-            c["dropped"] or percent(c["loo_accuracy"], 2),
-            ABSENT if c["alpha_relative"] is None else f"{c['alpha_relative']:.1e}",
-        ]
-        for c in candidates
-    ]
+    rows = []
+    for c in candidates:
+        alpha = ABSENT if c["alpha_relative"] is None else f"{c['alpha_relative']:.1e}"
+        what = [c[key] for key in ("cut", "pool", "encode", "kernel")]
+        rows.append([*what, c["dropped"] or percent(c["loo_accuracy"], 2), alpha])
     sentence = (
         f"{count(len(candidates), 'way')} to use the same look at the photos "
         f"{'was' if len(candidates) == 1 else 'were'} compared by {left_out(row)}; the first was taken. "

@@ -1,6 +1,5 @@
 """Answers become what a page shows of them: confusion, classes, calibration, photos. Pure functions."""
 
-import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,18 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.report.drawing import (
-    INK,
-    LINE,
-    SERIES,
-    as_svg,
-    error_bars,
-    new_figure,
-    page_figure,
-    percent_axis,
-)
+from lightprobe.html_text import ABSENT, percent
+from lightprobe.images import data_address
+from lightprobe.report import drawing
 from lightprobe.report.page import Drawing, Gallery, Photo, Table
-from lightprobe.report.words import ABSENT, count, percent
+from lightprobe.report.words import count
 from lightprobe.runs import (
     Answer,
     confusion_matrix,
@@ -97,29 +89,31 @@ def class_table(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str
     )
 
 
-@page_figure("calibration")
+@drawing.page_figure("calibration")
 def calibration_drawing(kinds: Mapping[str, Sequence[Answer]]) -> Drawing:
     """Draw how often answers are right against how sure the model was of them."""
-    figure, (axes,) = new_figure(5.6, 4.4)
-    axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.5)
+    figure, (axes,) = drawing.new_figure(5.6, 4.4)
+    axes.plot([0, 1], [0, 1], color=drawing.LINE, linewidth=1.5)
     drawn = {name: points for name, answers in kinds.items() if (points := calibration_points(answers))}
-    for colour, (name, points) in zip(SERIES, drawn.items(), strict=False):
+    for colour, (name, points) in zip(drawing.SERIES, drawn.items(), strict=False):
         x, y, low, high = (np.array(column) for column in zip(*points, strict=True))
-        error_bars(axes, x, y, low, high, colour, linestyle="-", label=name)
-        first = colour == SERIES[0]
+        drawing.error_bars(axes, x, y, low, high, colour, linestyle="-", label=name)
+        first = colour == drawing.SERIES[0]
         axes.annotate(
             name, (x[0], low[0] if first else high[0]), xytext=(0, -9 if first else 9), color=colour,
             textcoords="offset points", ha="center", va="center",
         )  # fmt: skip
-    axes.annotate("as sure as right", (0.04, 0.04), xytext=(10, -2), textcoords="offset points", color=INK)
+    axes.annotate(
+        "as sure as right", (0.04, 0.04), xytext=(10, -2), textcoords="offset points", color=drawing.INK
+    )
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="how sure the model was", ylabel="how often it was right")
-    percent_axis(axes, "x")
-    percent_axis(axes)
+    drawing.percent_axis(axes, "x")
+    drawing.percent_axis(axes)
     said = "; ".join(
         f"{name}: " + ", ".join(f"{percent(x, 0)} sure, {percent(y, 0)} right" for x, y, _, _ in points)
         for name, points in drawn.items()
     )
-    return as_svg(figure, f"How often answers are right against how sure the model was. {said}.",
+    return drawing.as_svg(figure, f"How often answers are right against how sure the model was. {said}.",
                   "Bars are 95 % intervals (Wilson); a point stands for a tenth of the scale.")  # fmt: skip
 
 
@@ -156,13 +150,12 @@ def _photos(run: Path, answers: Sequence[Answer]) -> list[Photo]:
     for answer in answers:
         path = thumbnail_path(run, answer.path)
         if path.is_file():
-            source = "data:image/jpeg;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
-            photos.append(Photo(source, _verdict(answer), answer.path))
+            photos.append(Photo(data_address(path.read_bytes()), _verdict(answer), answer.path))
     return photos
 
 
 def _verdict(answer: Answer) -> str:
-    sure = percent(min(answer.probability, 0.999), 0 if answer.probability < 0.99 else 1)
+    sure = percent(min(answer.probability, 0.9999), 0 if answer.probability < 0.99 else 1)
     if answer.right:
         return f"✓ {answer.answer}, {sure} (or {answer.second}, {percent(answer.second_probability, 0)})"
     return f"✗ is {answer.label}, called {answer.answer}, {sure}"

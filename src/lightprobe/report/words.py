@@ -1,24 +1,19 @@
 """Numbers as people read them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-ABSENT = "–"
-NBSP = "\N{NO-BREAK SPACE}"
+from lightprobe import html_text
+from lightprobe.html_text import ABSENT, percent
 
 
 def legible(value: Any) -> Any:
     """Return JSON values with names that are no text in UTF-8 as their escapes: figures draw only text."""
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return html_text.legible(value)
     if isinstance(value, Mapping):
         return {key: legible(one) for key, one in value.items()}
     return [legible(one) for one in value] if isinstance(value, list) else value
-
-
-def percent(share: float | None, digits: int = 1) -> str:
-    """Write a share: 0.914 becomes 91.4 %; no line breaks before the sign."""
-    return ABSENT if share is None else f"{100 * share:.{digits}f}{NBSP}%"
 
 
 def points(difference: float) -> str:
@@ -38,6 +33,11 @@ def seconds(value: float | None) -> str:
 def megabytes(value: float | None) -> str:
     """Write bytes in MB (10⁶ bytes)."""
     return ABSENT if value is None else f"{value / 1e6:,.3g} MB" if value < 1e9 else f"{value / 1e6:,.0f} MB"
+
+
+def interval(ends: Sequence[float] | None) -> str:
+    """Write an interval of shares: 63.0 to 90.0 %."""
+    return ABSENT if ends is None else f"{100 * ends[0]:.1f} to {percent(ends[1])}"
 
 
 def count(number: int, singular: str, plural: str = "") -> str:

@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from lightprobe.errors import DataError
+from lightprobe.html_text import write_page
 from lightprobe.report.comparison import comparison_page, comparison_section
 from lightprobe.report.model import model_page
 from lightprobe.report.page import Page
-from lightprobe.report.render import write_page
 from lightprobe.report.studies import study_page, study_sections
 from lightprobe.report.words import legible
 from lightprobe.runs import read_artifacts, read_rows
@@ -29,7 +29,7 @@ def write_report(run: Path) -> Path:
         If there is no row to report on.
     """
     path = run / REPORT
-    write_page(page_of(run), path)
+    write_page(path, "report", page=page_of(run))
     return path
 
 

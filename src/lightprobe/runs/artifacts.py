@@ -11,21 +11,21 @@ import json
 import platform
 import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lightprobe.csv_text import read_csv, write_csv
 from lightprobe.errors import DataError, ImageError
-from lightprobe.images import ImageSet, decode
+from lightprobe.images import ImageSet, thumbnail
 from lightprobe.json_text import to_json
+from lightprobe.photo_model import most_probable
 
 ARTIFACTS, ANSWERS, THUMBNAILS, FACTS = "artifacts", "answers.csv", "thumbnails", "run.json"
 LEFT_OUT, TEST = "left-out", "test"
@@ -107,23 +107,13 @@ def answers_of(
     classes: Sequence[str],
 ) -> list[Answer]:
     """Write probabilities (n, n_classes) out as one answer a photo."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :2]
-    top = np.take_along_axis(probabilities, order, axis=1)
-    return [
-        Answer(
-            split,
-            path,
-            classes[label],
-            classes[first],
-            round(float(p_first), 6),
-            classes[second],
-            round(float(p_second), 6),
-            round(float(row[label]), 6),
-        )
-        for path, label, (first, second), (p_first, p_second), row in zip(
-            paths, labels, order, top, probabilities, strict=True
-        )
-    ]
+    answers = []
+    said = most_probable(probabilities, classes, 2)
+    for path, label, row, answer in zip(paths, labels, probabilities, said, strict=True):
+        (first, second), chances = answer.labels, (*answer.probabilities, row[label])
+        p_first, p_second, p_label = (round(float(chance), 6) for chance in chances)
+        answers.append(Answer(split, path, classes[label], first, p_first, second, p_second, p_label))
+    return answers
 
 
 def surest_mistakes(answers: Iterable[Answer], n: int = SHOWN) -> list[Answer]:
@@ -173,7 +163,10 @@ def keep(
     positions = {path: index for index, path in enumerate(images.paths)}
     for answer in _shown(answers):
         if answer.path in positions:
-            _write_thumbnail(images, positions[answer.path], thumbnail_path(run, answer.path))
+            with suppress(ImageError):  # a photo that is gone by now has none
+                content = images.read(positions[answer.path])
+                small = thumbnail(content, SIDE, max_pixels=images.max_pixels, quality=QUALITY)
+                thumbnail_path(run, answer.path).write_bytes(small)
 
 
 def read_artifacts(run: Path) -> Artifacts | None:
@@ -210,16 +203,3 @@ def _shown(answers: Sequence[Answer]) -> list[Answer]:
         for pick in (surest_mistakes, least_sure)
         for answer in pick([a for a in answers if a.split == split])
     ]
-
-
-def _write_thumbnail(images: ImageSet, index: int, path: Path) -> None:
-    """Write a small picture; a photo that is gone by now has none."""
-    try:
-        pixels = decode(images.read(index), max_pixels=images.max_pixels, at_least=SIDE)
-    except ImageError:
-        return
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((SIDE, SIDE))
-    buffer = BytesIO()
-    picture.save(buffer, "JPEG", quality=QUALITY)
-    path.write_bytes(buffer.getvalue())

@@ -1,10 +1,9 @@
 from .actions import PageActions
 from .album import Album, originals
 from .api import create_app
-from .limits import Limits
 from .page import add_page
 from .server import serve
-from .service import Service
+from .service import Limits, Service
 
 __all__ = [
     "Album",

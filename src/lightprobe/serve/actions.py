@@ -1,4 +1,4 @@
-"""What the page does: one photo asked about or taught, many answered into a table, the model saved."""
+"""What the page does: a photo is classified or taught, many become a table, the model is saved."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from lightprobe.csv_text import encoded
 from lightprobe.errors import DataError, ImageError
+from lightprobe.html_text import percent
 from lightprobe.images import Source, ZipSource, class_name, read_file
 from lightprobe.photo_model import Argument, Prediction
 from lightprobe.prediction_files import CsvForm
@@ -118,7 +119,7 @@ class PageActions:
         after = self._service.teach(photo.name, content, label)
         self._album.add(content)
         new = "" if label in before["classes"] else ", a new class"
-        right, was_right = (html.percent(facts["loo_accuracy"]) for facts in (after, before))
+        right, was_right = (percent(facts["loo_accuracy"]) for facts in (after, before))
         return (
             f"Learnt: this is {label}{new}. {after['n_train']:,} training photos of {len(after['classes'])} "
             f"classes, right on {right} of new photos ({was_right} before). "

@@ -1,18 +1,14 @@
-"""Small pictures of training photos, where the originals are still to be had."""
+"""Small pictures of training photos, where the originals are still there."""
 
 import json
 import logging
-from base64 import b64encode
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import Final
 
-from PIL import Image
-
 from lightprobe.errors import ImageError, LightprobeError
 from lightprobe.features import image_digest
-from lightprobe.images import ImageSet, decode, open_images
+from lightprobe.images import ImageSet, data_address, open_images, thumbnail
 from lightprobe.paths import cache_folder
 
 logger = logging.getLogger(__name__)
@@ -43,7 +39,7 @@ class Album:
 
     def add(self, content: bytes) -> None:
         """Remember a photo that was taught and lies nowhere: its small picture, while the server runs."""
-        self._taught[image_digest(content)] = small_picture(content)
+        self._taught[image_digest(content)] = _small(content)
 
     def _find(self, name: str, digest: bytes) -> str | None:
         if self._photos is None or name not in self._places:
@@ -51,19 +47,14 @@ class Album:
         try:
             content = self._photos.read(self._places[name])
             if isinstance(content, bytes) and image_digest(content) == digest:
-                return small_picture(content)
+                return _small(content)
         except ImageError:
             return None
         return None
 
 
-def small_picture(content: bytes) -> str:
-    """Make a data: address of a photo; ImageError if it cannot be decoded."""
-    picture = Image.fromarray(decode(content, at_least=SIDE))
-    picture.thumbnail((SIDE, SIDE))
-    file = BytesIO()
-    picture.save(file, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{b64encode(file.getvalue()).decode()}"
+def _small(content: bytes) -> str:
+    return data_address(thumbnail(content, SIDE))
 
 
 def originals(model: Path, data: str | None) -> ImageSet | None:

@@ -8,11 +8,11 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Annotated, Any
 
 from lightprobe.errors import LightprobeError, MissingExtraError
+from lightprobe.html_text import render
 from lightprobe.json_text import to_json
 from lightprobe.photo_model import as_record
 from lightprobe.serve.current_model import MOST_REASONS
@@ -26,13 +26,6 @@ except ImportError:
 
 from lightprobe.serve.guard import Guard
 
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>lightprobe</title>
-<style>body{{font:16px/1.5 system-ui;max-width:48em;margin:2em auto;padding:0 1em}}
-pre{{background:#eee;padding:1em}}</style>
-<h1>lightprobe</h1><p>{classes}</p>
-{entries}
-<p><a href="openapi.json">openapi.json</a></p></html>"""
-
 
 def create_app(service: Service, *, allow_teaching: bool = False, report: Path | None = None) -> FastAPI:
     """Make the application that an ASGI server runs.
@@ -43,7 +36,7 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
     allow_teaching : bool
         Whether POST /teach and POST /save are there.
     report : Path, optional
-        A run's report, to be had at /report if it is there.
+        A run's report, served at /report if it is there.
     """
     app = FastAPI(title="lightprobe", docs_url=None, redoc_url=None)
     app.add_middleware(Guard, limit=service.limits.body_bytes)
@@ -104,7 +97,7 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
-        return HTMLResponse(_page(app, service).encode("utf-8", "backslashreplace"))
+        return HTMLResponse(_page(app, service))
 
     return app
 
@@ -116,10 +109,9 @@ def _json(value: Mapping[str, Any], status: int = 200) -> Response:
 
 def _page(app: FastAPI, service: Service) -> str:
     """List what can be asked, from the application's own description of itself."""
-    entries = "".join(
-        f"<h2>{method.upper()} {escape(path)}</h2><p>{escape(operation['summary'])}</p>"
+    entries = [
+        {"method": method.upper(), "path": path, "summary": operation["summary"]}
         for path, methods in app.openapi()["paths"].items()
         for method, operation in methods.items()
-    )
-    example = "<pre>curl -F files=@one.jpg -F files=@two.jpg 'http://127.0.0.1:7860/predict?top=2'</pre>"
-    return PAGE.format(classes=escape(", ".join(service.facts["classes"])), entries=entries + example)
+    ]
+    return render("api", classes=service.facts["classes"], entries=entries)

@@ -21,7 +21,7 @@ from lightprobe.errors import LightprobeError, MissingExtraError
 from lightprobe.images import IMAGE_SUFFIXES
 from lightprobe.serve import html
 from lightprobe.serve.actions import TOP, PageActions
-from lightprobe.serve.limits import Limits
+from lightprobe.serve.service import Limits
 
 HOUR: Final = 3600
 VISITORS: Final = 32  # of whom none waits for another one's answer to begin

@@ -27,7 +27,7 @@ def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -
     Raises
     ------
     OptionError
-        If the address is unavailable.
+        If the address cannot be listened on.
     """
     try:
         import uvicorn

@@ -27,9 +27,35 @@ from lightprobe.images import ImageSet, decode
 from lightprobe.photo_model import Prediction, network_facts, write_model
 from lightprobe.runtime import Runtime
 from lightprobe.serve.current_model import Answered, Answering
-from lightprobe.serve.limits import Limits
 
 BATCH = 32
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for, so that none can take the server down.
+
+    Attributes
+    ----------
+    files : int
+        Photos.
+    file_bytes : int
+        Of one photo.
+    pixels : int
+        Of one photo, once it is decoded; told by its header.
+    all_bytes : int
+        Of a whole request, its photos together.
+    """
+
+    files: int = 200
+    file_bytes: int = 20 * 2**20
+    pixels: int = 50_000_000
+    all_bytes: int = 2**30
+
+    @property
+    def body_bytes(self) -> int:
+        """Of a whole request: its photos, and as much as their names and seams can take."""
+        return min(self.all_bytes, self.files * self.file_bytes) + self.files * 2**12
 
 
 @dataclass(frozen=True)
@@ -71,12 +97,7 @@ class Service:
         self._thread.start()
 
     def predict(
-        self,
-        photos: Sequence[tuple[str, bytes]],
-        top: int = 1,
-        *,
-        unknown: float | None = None,
-        why: int = 0,
+        self, photos: Sequence[tuple[str, bytes]], top: int = 1, *, unknown: float | None = None, why: int = 0
     ) -> list[Prediction]:
         """Answer photos, given by name and bytes; one that cannot be decoded gets its error.
 

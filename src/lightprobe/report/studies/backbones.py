@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from lightprobe.html_text import ABSENT, percent
 from lightprobe.report.drawing import INK, SERIES, as_svg, new_figure, page_figure, percent_axis
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name
-from lightprobe.report.words import ABSENT, megabytes, percent, points, seconds
+from lightprobe.report.words import megabytes, points, seconds
 
 Z95 = 1.96
 

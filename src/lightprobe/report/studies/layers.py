@@ -1,17 +1,11 @@
 """Layers: accuracy and training time against the size of the model."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from lightprobe.report.drawing import (
-    MUTED,
-    SERIES,
-    as_svg,
-    label_ends,
-    log_axis,
-    new_figure,
-    page_figure,
-    percent_axis,
-)
+from matplotlib.axes import Axes
+
+from lightprobe.html_text import percent
+from lightprobe.report import drawing
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import (
     Row,
@@ -23,7 +17,7 @@ from lightprobe.report.studies.rows import (
     mean,
     scored,
 )
-from lightprobe.report.words import megabytes, percent, points, seconds
+from lightprobe.report.words import megabytes, points, seconds
 
 
 def section(rows: Sequence[Row]) -> Section:
@@ -91,45 +85,46 @@ def _methods(rows: Sequence[Row]) -> list[str]:
     return said
 
 
-@page_figure("accuracy against the size of the model")
+def _lines(axes: Axes, rows: Sequence[Row], value: Callable[[Row], float]) -> dict[str, list[float]]:
+    """Draw a value against the size of the model, a line an arm, named at its end; return the values."""
+    ends, values = [], {}
+    for colour, (name, of_arm) in zip(drawing.SERIES, grouped(rows, arm).items(), strict=False):
+        line = sorted(of_arm, key=lambda row: int(row["parameters"]))
+        sizes, values[name] = [row["model_bytes"] / 1e6 for row in line], list(map(value, line))
+        axes.plot(sizes, values[name], color=colour, marker="o")
+        ends.append((sizes[-1], values[name][-1], name, colour))
+    drawing.log_axis(axes)
+    axes.set_xlim(right=axes.get_xlim()[1] * 1.6)
+    drawing.label_ends(axes, ends)
+    return values
+
+
+@drawing.page_figure("accuracy against the size of the model")
 def _accuracy_drawing(rows: Sequence[Row]) -> Drawing:
-    figure, (axes,) = new_figure()
-    ends, said = [], []
-    for colour, (name, of_arm) in zip(SERIES, grouped(rows, arm).items(), strict=False):
-        line = sorted(of_arm, key=lambda row: int(row["parameters"]))
-        sizes = [row["model_bytes"] / 1e6 for row in line]
-        axes.plot(sizes, [accuracy(row) for row in line], color=colour, marker="o")
-        ends.append((sizes[-1], accuracy(line[-1]), name, colour))
-        said.append(f"{name} from {percent(accuracy(line[0]))} to {percent(accuracy(line[-1]))}")
-    log_axis(axes)
-    percent_axis(axes)
+    figure, (axes,) = drawing.new_figure()
+    drawing.percent_axis(axes)
     axes.set(xlabel="size of the model, MB (network and head, fp32)", ylabel=accuracy_name(rows))
-    axes.set_xlim(right=axes.get_xlim()[1] * 1.6)
-    label_ends(axes, ends)
-    return as_svg(figure, f"Accuracy against the size of the model, a point a layer: {'; '.join(said)}.")
+    lines = _lines(axes, rows, accuracy)
+    said = "; ".join(f"{name} from {percent(of[0])} to {percent(of[-1])}" for name, of in lines.items())
+    return drawing.as_svg(figure, f"Accuracy against the size of the model, a point a layer: {said}.")
 
 
-@page_figure("seconds against the size of the model")
+@drawing.page_figure("seconds against the size of the model")
 def _time_drawing(rows: Sequence[Row]) -> Drawing:
-    figure, (axes,) = new_figure(6.0, 3.0)
-    ends = []
-    for colour, (name, of_arm) in zip(SERIES, grouped(rows, arm).items(), strict=False):
-        line = sorted(of_arm, key=lambda row: int(row["parameters"]))
-        sizes = [row["model_bytes"] / 1e6 for row in line]
-        axes.plot(sizes, [row["seconds"]["total"] for row in line], color=colour, marker="o")
-        ends.append((sizes[-1], line[-1]["seconds"]["total"], name, colour))
-    log_axis(axes)
+    figure, (axes,) = drawing.new_figure(6.0, 3.0)
+    times = [row["seconds"]["total"] for row in rows]
     axes.set(xlabel="size of the model, MB", ylabel="seconds of training")
+    axes.set_ylim(0, 1.05 * max(times))
     if any(row["method"] != "optical" for row in rows):
-        log_axis(axes, "y")
-    else:
-        axes.set_ylim(bottom=0)
-    axes.set_xlim(right=axes.get_xlim()[1] * 1.6)
-    label_ends(axes, ends)
-    axes.tick_params(colors=MUTED)
-    low, high = (f(row["seconds"]["total"] for row in rows) for f in (min, max))
-    return as_svg(figure, f"Training takes {seconds(low)} to {seconds(high)}, by size of the model.",
-                  "Decoding, the network up to the layer (timed by itself), and the fit.")  # fmt: skip
+        axes.set_ylim(min(times) / 1.5, 1.5 * max(times))
+        drawing.log_axis(axes, "y")
+    _lines(axes, rows, lambda row: float(row["seconds"]["total"]))
+    axes.tick_params(colors=drawing.MUTED)
+    return drawing.as_svg(
+        figure,
+        f"Training takes {seconds(min(times))} to {seconds(max(times))}, by size of the model.",
+        "Decoding, the network up to the layer (timed by itself), and the fit.",
+    )
 
 
 def _table(rows: Sequence[Row], small: Row | None) -> Table:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from lightprobe.html_text import ABSENT, percent
 from lightprobe.report.drawing import as_svg, bars, new_figure, page_figure
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, scored
-from lightprobe.report.words import ABSENT, megabytes, percent, points, seconds
+from lightprobe.report.words import interval, megabytes, points, seconds
 
 
 def section(rows: Sequence[Row]) -> Section:
@@ -21,10 +22,9 @@ def section(rows: Sequence[Row]) -> Section:
     sentences = [
         f"Against fp32 ({percent(accuracy(base))}): {'; '.join(others)}." if others else "Only fp32 ran."
     ]
-    interval = base.get("test_accuracy_ci95")
-    if interval:
+    if base.get("test_accuracy_ci95"):
         sentences.append(
-            f"The 95 % interval of fp32's accuracy is {100 * interval[0]:.1f} to {percent(interval[1])}: "
+            f"The 95 % interval of fp32's accuracy is {interval(base['test_accuracy_ci95'])}: "
             "smaller differences need more test photos to be told from chance."
         )
     return Section("Precision of the network", sentences, [_table(rows)], figures=[_drawing(usable)])
@@ -49,7 +49,7 @@ def _table(rows: Sequence[Row]) -> Table:
     cells = []
     for row in rows:
         if row.get("dropped"):
-            cells.append([row["configuration"]["precision"], *[ABSENT] * 5, "not to be had here"])
+            cells.append([row["configuration"]["precision"], *[ABSENT] * 5, "not available here"])
             continue
         spent = [seconds(row["seconds"][stage]) for stage in ("features", "total")]
         agreement = ABSENT if row["agreement"] is None else f"{row['agreement']:.4f}"

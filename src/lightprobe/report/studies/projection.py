@@ -2,21 +2,11 @@
 
 from collections.abc import Sequence
 
-from lightprobe.report.drawing import (
-    INK,
-    MUTED,
-    SERIES,
-    as_svg,
-    error_bars,
-    label_ends,
-    log_axis,
-    new_figure,
-    page_figure,
-    percent_axis,
-)  # fmt: skip
+from lightprobe.html_text import percent
+from lightprobe.report import drawing
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, grouped, mean
-from lightprobe.report.words import megabytes, percent, points, seconds
+from lightprobe.report.words import megabytes, points, seconds
 
 CLOSE = 0.005  # of accuracy: half a point
 
@@ -76,64 +66,56 @@ def _differences(kinds: dict[str, list[Row]]) -> list[str]:
     return sentences
 
 
-@page_figure("accuracy against random features")
+@drawing.page_figure("accuracy against random features")
 def _accuracy_drawing(kinds: dict[str, list[Row]], exact: Row | None, m: int) -> Drawing:
-    figure, (axes,) = new_figure(6.4, 4.2)
+    figure, (axes,) = drawing.new_figure(6.4, 4.2)
     ends, said = [], []
-    for colour, (kind, of_kind) in zip(SERIES, kinds.items(), strict=False):
+    for colour, (kind, of_kind) in zip(drawing.SERIES, kinds.items(), strict=False):
         by_k = sorted(grouped(of_kind, _k).items())
         numbers = [k for k, _ in by_k]
-        scores = [[accuracy(row) for row in of_k] for _, of_k in by_k]
-        style = "--" if "camera" in kind else "-"
-        centre = [mean(score) for score in scores]
-        error_bars(
-            axes, numbers, centre, [min(s) for s in scores], [max(s) for s in scores], colour, ls=style
-        )
+        scores = {k: list(map(accuracy, of_k)) for k, of_k in by_k}
+        centre = drawing.spread(axes, scores, colour, ls="--" if "camera" in kind else "-")
         ends.append((numbers[-1], centre[-1], kind, colour))
         said.append(
             f"{kind}: {percent(centre[0])} with {numbers[0]:,}, {percent(centre[-1])} with {numbers[-1]:,}"
         )
     if exact is not None:
-        axes.axhline(accuracy(exact), color=INK, linewidth=1.2)
+        axes.axhline(accuracy(exact), color=drawing.INK, linewidth=1.2)
         axes.annotate(
             "exact limit", (0.01, accuracy(exact)), xycoords=("axes fraction", "data"), xytext=(0, 6),
-            textcoords="offset points", color=INK,
+            textcoords="offset points", color=drawing.INK,
         )  # fmt: skip
-    axes.axvline(m, color=MUTED, linewidth=1, linestyle=":")
-    log_axis(axes)
-    percent_axis(axes)
+    axes.axvline(m, color=drawing.MUTED, linewidth=1, linestyle=":")
+    drawing.log_axis(axes)
+    drawing.percent_axis(axes)
     axes.annotate(
-        "k = m",
-        (m, 0.02),
-        xycoords=("data", "axes fraction"),
-        xytext=(5, 0),
-        textcoords="offset points",
-        color=MUTED,
-    )
+        "k = m", (m, 0.02), xycoords=("data", "axes fraction"), xytext=(5, 0),
+        textcoords="offset points", color=drawing.MUTED,
+    )  # fmt: skip
     first = next(iter(kinds.values()))
     axes.set(xlabel="random features k", ylabel=accuracy_name(first))
     axes.set_xlim(right=axes.get_xlim()[1] * 9)
-    label_ends(axes, ends)
-    return as_svg(figure, f"Accuracy against the number of random features. {'; '.join(said)}.",
+    drawing.label_ends(axes, ends)
+    return drawing.as_svg(figure, f"Accuracy against the number of random features. {'; '.join(said)}.",
                   "Bars span the seeds of R.")  # fmt: skip
 
 
-@page_figure("seconds against random features")
+@drawing.page_figure("seconds against random features")
 def _time_drawing(kinds: dict[str, list[Row]]) -> Drawing:
-    figure, (axes,) = new_figure(6.4, 3.2)
+    figure, (axes,) = drawing.new_figure(6.4, 3.2)
     ends = []
-    for colour, (kind, of_kind) in zip(SERIES, kinds.items(), strict=False):
+    for colour, (kind, of_kind) in zip(drawing.SERIES, kinds.items(), strict=False):
         by_k = sorted(grouped(of_kind, _k).items())
         times = [mean(_head_seconds(row) for row in of_k) for _, of_k in by_k]
         axes.plot([k for k, _ in by_k], times, color=colour, marker="o", ls="--" if "camera" in kind else "-")
         ends.append((by_k[-1][0], times[-1], kind, colour))
-    log_axis(axes)
-    log_axis(axes, "y")
+    drawing.log_axis(axes)
+    drawing.log_axis(axes, "y")
     axes.set(xlabel="random features k", ylabel="seconds without looking")
     axes.set_xlim(right=axes.get_xlim()[1] * 9)
-    label_ends(axes, ends)
+    drawing.label_ends(axes, ends)
     said = "; ".join(f"{kind} {seconds(time)} with {k:,}" for k, time, kind, _ in ends)
-    return as_svg(figure, f"Seconds of making, projecting and fitting: {said}.",
+    return drawing.as_svg(figure, f"Seconds of making, projecting and fitting: {said}.",
                   "Making R, projecting and fitting.")  # fmt: skip
 
 
@@ -150,17 +132,12 @@ def _table(rows: Sequence[Row]) -> Table:
             mean(row["seconds"]["fit"] for row in same),
         ]
         tests = [row["test_accuracy"] for row in same if row["test_accuracy"] is not None]
-        cells.append(
-            [
-                str(k) if isinstance(k, str) else f"{k:,}",
-                kind,
-                percent(mean(row["loo_accuracy"] for row in same)),
-                percent(mean(tests) if tests else None),
-                *map(seconds, times),
-                megabytes(same[0]["solve_bytes"]),
-                megabytes(same[0]["matrix_bytes"]) if same[0].get("matrix_bytes") else "none",
-            ]
-        )
+        left_out = percent(mean(row["loo_accuracy"] for row in same))
+        scores = [left_out, percent(mean(tests) if tests else None)]
+        matrix = megabytes(same[0]["matrix_bytes"]) if same[0].get("matrix_bytes") else "none"
+        number = str(k) if isinstance(k, str) else f"{k:,}"
+        solved = megabytes(same[0]["solve_bytes"])
+        cells.append([number, kind, *scores, *map(seconds, times), solved, matrix])
     return Table(
         "Means over the seeds; memory by count: what is solved, and R if it were stored", columns, cells
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from lightprobe.html_text import percent
 from lightprobe.report.drawing import MUTED, SERIES, as_svg, new_figure, page_figure, percent_axis
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.rows import Row, accuracy, accuracy_name, grouped, scored
-from lightprobe.report.words import percent, seconds
+from lightprobe.report.words import seconds
 
 
 def section(rows: Sequence[Row]) -> Section:

@@ -4,17 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lightprobe.report.drawing import (
-    MUTED,
-    SERIES,
-    as_svg,
-    error_bars,
-    label_ends,
-    log_axis,
-    new_figure,
-    page_figure,
-    percent_axis,
-)  # fmt: skip
+from lightprobe.html_text import percent
+from lightprobe.report import drawing
 from lightprobe.report.page import Drawing, Section, Table
 from lightprobe.report.studies.curve import Curve, fit_curve
 from lightprobe.report.studies.rows import (
@@ -27,7 +18,7 @@ from lightprobe.report.studies.rows import (
     grouped,
     mean,
 )
-from lightprobe.report.words import count, percent, points
+from lightprobe.report.words import count, interval, points
 
 AHEAD = 4  # times the photos there are, that the curve is drawn to
 
@@ -103,8 +94,7 @@ def _methods(rows: Sequence[Row], others: Mapping[str, Sequence[Row]]) -> list[s
     said = []
     for method, same in others.items():
         pairs = grouped(
-            [(ours[_drawn(row)], row) for row in same if _drawn(row) in ours],
-            lambda pair: given(pair[0]),
+            [(ours[_drawn(row)], row) for row in same if _drawn(row) in ours], lambda pair: given(pair[0])
         )
         gains = ", ".join(
             f"{points(mean(accuracy(a) - accuracy(b) for a, b in of_n))} with {n:,} photos"
@@ -127,51 +117,40 @@ def _drawn(row: Row) -> str:
     return str([configuration.get(key) for key in ("share", "views", "draw")])
 
 
-@page_figure("accuracy against the number of photos")
+@drawing.page_figure("accuracy against the number of photos")
 def _drawing(rows: Sequence[Row], curve: Curve | None, beside: Mapping[str, Sequence[Row]]) -> Drawing:
-    figure, (axes,) = new_figure(6.2, 4.2)
+    figure, (axes,) = drawing.new_figure(6.2, 4.2)
     by_n = _by_n(rows)
     numbers = list(by_n)
     ends, said = [], []
     tested = rows[0]["test_accuracy"] is not None
     lines = [("left out", "loo_accuracy"), *([("test", "test_accuracy")] if tested else [])]
-    for colour, (name, key) in zip((SERIES[0], SERIES[1]), lines, strict=False):
-        scores = [[row[key] for row in same] for same in by_n.values()]
-        centre = [mean(score) for score in scores]
-        error_bars(
-            axes, numbers, centre, [min(s) for s in scores], [max(s) for s in scores], colour,
-            ls="" if curve is not None and key == lines[-1][1] else "-",
-        )  # fmt: skip
+    for colour, (name, key) in zip((drawing.SERIES[0], drawing.SERIES[1]), lines, strict=False):
+        scores = {n: [row[key] for row in same] for n, same in by_n.items()}
+        style = "" if curve is not None and key == lines[-1][1] else "-"
+        centre = drawing.spread(axes, scores, colour, ls=style)
         ends.append((numbers[-1], centre[-1], name, colour))
         said.append(f"{name} from {percent(centre[0])} to {percent(centre[-1])}")
-    for colour, (method, same) in zip(SERIES[len(lines) :], beside.items(), strict=False):
+    for colour, (method, same) in zip(drawing.SERIES[len(lines) :], beside.items(), strict=False):
         scores_of = {n: list(map(accuracy, of_n)) for n, of_n in _by_n(same).items()}
-        centre = [mean(score) for score in scores_of.values()]
-        lows, highs = ([f(score) for score in scores_of.values()] for f in (min, max))
-        error_bars(axes, list(scores_of), centre, lows, highs, colour, ls="-")
+        centre = drawing.spread(axes, scores_of, colour, ls="-")
         ends.append((numbers[-1], centre[-1], f"{method}, test", colour))
         said.append(f"{method} on test photos from {percent(centre[0])} to {percent(centre[-1])}")
     if curve is not None:
-        colour = SERIES[len(lines) - 1]
+        colour = drawing.SERIES[len(lines) - 1]
         along = np.geomspace(numbers[0], AHEAD * numbers[-1], 80)
         low, high = curve.band(along)
         beyond = along >= numbers[-1]
         axes.plot(along[~beyond], 1 - curve.error(along[~beyond]), color=colour)
         axes.plot(along[beyond], 1 - curve.error(along[beyond]), color=colour, linestyle=":")
         axes.fill_between(along, 1 - high, 1 - low, color=colour, alpha=0.16, linewidth=0)
-        axes.axvline(numbers[-1], color=MUTED, linewidth=1, linestyle=":")
-    log_axis(
-        axes,
-        ticks=[
-            n
-            for n in (10, 30, 100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5)
-            if numbers[0] / 2 < n < 5 * numbers[-1]
-        ],
-    )
-    percent_axis(axes)
+        axes.axvline(numbers[-1], color=drawing.MUTED, linewidth=1, linestyle=":")
+    ticks = (10, 30, 100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5)
+    drawing.log_axis(axes, ticks=[n for n in ticks if numbers[0] / 2 < n < 5 * numbers[-1]])
+    drawing.percent_axis(axes)
     axes.set(xlabel="training photos", ylabel="accuracy")
-    label_ends(axes, ends)
-    return as_svg(
+    drawing.label_ends(axes, ends)
+    return drawing.as_svg(
         figure,
         f"Accuracy against {numbers[0]:,.0f} to {numbers[-1]:,.0f} training photos: {'; '.join(said)}.",
         "Bars span the draws. The curve is fitted, its band a 95 % interval; dotted where no photos are.",
@@ -193,25 +172,16 @@ def _views_of(rows: Sequence[Row]) -> dict[int, list[Row]]:
     return grouped(rows, lambda row: row["configuration"]["views"])
 
 
-@page_figure("accuracy by photos of each thing")
+@drawing.page_figure("accuracy by photos of each thing")
 def _views_drawing(rows: Sequence[Row]) -> Drawing:
-    figure, (axes,) = new_figure(5.6, 3.6)
-    by_views = sorted(_views_of(rows).items())
-    scores = [[accuracy(row) for row in same] for _, same in by_views]
-    numbers = [n for n, _ in by_views]
-    error_bars(
-        axes,
-        numbers,
-        [mean(s) for s in scores],
-        [min(s) for s in scores],
-        [max(s) for s in scores],
-        SERIES[0],
-    )
-    axes.set_xticks(numbers)
-    percent_axis(axes)
+    figure, (axes,) = drawing.new_figure(5.6, 3.6)
+    scores = {n: list(map(accuracy, same)) for n, same in sorted(_views_of(rows).items())}
+    centre = drawing.spread(axes, scores, drawing.SERIES[0])
+    axes.set_xticks(list(scores))
+    drawing.percent_axis(axes)
     axes.set(xlabel="photos of each thing", ylabel=accuracy_name(rows))
-    said = ", ".join(f"{n}: {percent(mean(s))}" for n, s in zip(numbers, scores, strict=True))
-    return as_svg(figure, f"Accuracy by photos of each thing: {said}.", "Bars span the draws.")
+    said = ", ".join(f"{n}: {percent(score)}" for n, score in zip(scores, centre, strict=True))
+    return drawing.as_svg(figure, f"Accuracy by photos of each thing: {said}.", "Bars span the draws.")
 
 
 def _table(rows: Sequence[Row], key: str, caption: str) -> Table:
@@ -226,7 +196,7 @@ def _table(rows: Sequence[Row], key: str, caption: str) -> Table:
                 str(len(same)),
                 _left_out(same),
                 percent(mean(tests) if tests else None),
-                f"{100 * min(scores):.1f} to {percent(max(scores))}",
+                interval((min(scores), max(scores))),
             ]
         )
     return Table(caption, [key, "photos", "draws", "left out", "test", "range"], cells)

@@ -1,0 +1,57 @@
+"""The one way that data becomes HTML: Jinja templates, of which every text is escaped."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from lightprobe.atomic import write_whole
+
+ABSENT = "–"
+NBSP = "\N{NO-BREAK SPACE}"
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """Write a share: 0.914 becomes 91.4 %; with a further digit where one would make it all or nothing."""
+    if share is None:
+        return ABSENT
+    if digits == 1 and (0 < share < 0.001 or 0.999 <= share < 1):
+        digits = 2
+    return f"{100 * share:.{digits}f}{NBSP}%"
+
+
+def legible(text: str) -> str:
+    """Show a file name that is no text in UTF-8, which systems allow, by its escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def render(template: str, **values: Any) -> str:
+    """Fill a template of `lightprobe/templates`, named without its suffixes."""
+    return legible(_environment().get_template(f"{template}.html.jinja").render(values))
+
+
+def render_part(template: str, part: str, *values: Any) -> str:
+    """Fill one macro of a template: a piece of a page."""
+    macro = getattr(_environment().get_template(f"{template}.html.jinja").module, part)
+    return legible(str(macro(*values)))
+
+
+def write_page(path: Path, template: str, **values: Any) -> None:
+    """Write a page to a file, whole or not at all."""
+    write_whole(path, render(template, **values).encode())
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("lightprobe"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters["percent"] = percent
+    environment.tests["of_kind"] = lambda value, name: type(value).__name__ == name
+    return environment
