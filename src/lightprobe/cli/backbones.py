@@ -2,7 +2,7 @@
 
 import argparse
 
-from lightprobe.cli.options import positive_int
+from lightprobe.cli.options import add, refuse
 
 HELP = "list networks, or the layers at which one can be cut"
 USAGE = "[NAME]"
@@ -12,9 +12,7 @@ EXAMPLE = "lightprobe backbones densenet169"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument("name", metavar="NAME", nargs="?", help="a network; without it, all are listed")
-    parser.add_argument(
-        "--image-size", type=positive_int, metavar="N", help="side of the network's input in pixels"
-    )
+    add(parser, "image_size")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,6 +23,7 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
 
     if args.name is None:
+        refuse(args, ["image_size"], "is for the layers of one network: name it, or leave the size out.")
         if args.json:
             output.as_json({"backbones": list(BACKBONES)})
         else:

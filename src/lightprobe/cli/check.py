@@ -3,7 +3,7 @@
 import argparse
 from dataclasses import asdict
 
-from lightprobe.cli.options import add_backbone_options, add_data_options, open_data, runtime
+from lightprobe.cli.options import add_backbone, add_data, given, open_data, runtime
 
 HELP = "find bad files, copies, leaks between splits and labels that look wrong"
 USAGE = "DATA --out DIR"
@@ -12,8 +12,8 @@ EXAMPLE = "lightprobe check photos/ --out checked"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_data_options(parser, out="folder for check.csv and check.html", metavar="DIR")
-    add_backbone_options(parser)
+    add_data(parser, "folder for check.csv and check.html", "DIR")
+    add_backbone(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -22,14 +22,7 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
 
     images = open_data(args)
-    found = check(
-        images,
-        runtime(args),
-        backbone=args.backbone,
-        weights=args.weights,
-        cut=args.cut,
-        image_size=args.image_size,
-    )
+    found = check(images, runtime(args), **given(args, "backbone", "weights", "cut", "image_size"))
     files = write_report(found, images, args.out)
     if args.json:
         output.as_json(

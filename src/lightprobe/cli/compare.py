@@ -2,16 +2,8 @@
 
 import argparse
 
-from lightprobe.cli.gradient_options import add_gradient_options, train_command
-from lightprobe.cli.options import (
-    METHODS,
-    METHODS_HELP,
-    add_backbone_options,
-    add_data_options,
-    add_head_options,
-    fraction,
-    methods,
-)
+from lightprobe.cli.methods import lend_backbone, refuse_foreign, train_command
+from lightprobe.cli.options import METHODS, METHODS_HELP, add_data, add_methods, methods
 
 HELP = "methods side by side on the same photos: accuracy, time, memory"
 USAGE = "DATA --methods a,b,... --out RUN"
@@ -20,15 +12,10 @@ EXAMPLE = "lightprobe compare photos/ --methods optical,fine-tune --out comparis
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    data = add_data_options(parser, out="folder for rows, the figure, and a run of each method")
+    data = add_data(parser, "folder for rows, the figure, and a run of each method", test=True)
     data.add_argument("--methods", type=methods, default=METHODS, metavar="a,b", help=METHODS_HELP)
-    data.add_argument(
-        "--test-fraction", type=fraction, metavar="F", help="share of each class set aside for test, as 0.2"
-    )
-    add_backbone_options(parser)
-    add_head_options(parser, method=False)
-    add_gradient_options(parser)
-    parser.set_defaults(lr="auto")
+    # A training that goes on does not take the time that a comparison is about.
+    add_methods(parser, without=("resume",))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,6 +24,10 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.report import comparison_section, write_report
     from lightprobe.runs import compare
 
+    lend_backbone(args, args.methods)
+    refuse_foreign(args, args.methods)
+    if not (args.recipe or args.config or any(line.startswith("lr=") for line in args.set or ())):
+        args.lr = args.lr or "auto"  # each method at its best, unless it is told how to train
     comparison = compare({method: train_command(args, method) for method in args.methods}, args.out)
     report = str(write_report(args.out))
     if args.json:

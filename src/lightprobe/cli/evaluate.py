@@ -1,9 +1,8 @@
 """`lightprobe evaluate`: how good a model is on photos with known classes."""
 
 import argparse
-from pathlib import Path
 
-from lightprobe.cli.options import DATA_HELP, add_classes_option, add_size_limit, positive_int
+from lightprobe.cli.options import DATA_HELP, add, add_model, given, root, runtime
 
 HELP = "accuracy, per-class table, confusion matrix and calibration of a model"
 USAGE = "MODEL DATA"
@@ -12,34 +11,24 @@ EXAMPLE = "lightprobe evaluate run/model photos/"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+    add_model(parser)
     parser.add_argument("data", metavar="DATA", help=f"{DATA_HELP}; its test split, or all of it without one")
-    add_classes_option(parser, "as in training")
-    parser.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
-    add_size_limit(parser)
+    add(parser, "classes", "root", "workers", "max_megapixels")
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
     from lightprobe.cli import output
-    from lightprobe.images import as_class_map, count_skipped, open_images
+    from lightprobe.images import count_skipped
     from lightprobe.models import load
-    from lightprobe.paths import cache_folder
+    from lightprobe.photo_model import evaluate, open_labelled
     from lightprobe.runs import evaluation
 
-    model = load(args.model).set_params(
-        device=args.device,
-        workers=args.workers,
-        max_megapixels=args.max_megapixels,
-        verbose=not args.quiet,
-    )
-    root = args.root or cache_folder() / "datasets"
-    images = open_images(args.data, root=root, classes=args.classes or model.classes)
-    if model.class_map is not None:
-        images = as_class_map(model.class_map).apply(images, allow_unmatched=True)
-    tested = model.evaluate(images)
-    summary = evaluation(tested.labels, tested.probabilities, list(model.classes_))
+    model = load(args.model)
+    told = {"classes": model.classes} | given(args, "classes")
+    images = open_labelled(args.data, root=root(args), class_map=model.class_map, unmatched=True, **told)
+    tested = evaluate(model.fitted, images, runtime(args, model.runtime))
+    summary = evaluation(tested.labels, tested.probabilities, list(model.fitted.classes))
     summary["n_skipped"] = count_skipped(tested.skipped)
     if args.json:
         output.as_json(summary)

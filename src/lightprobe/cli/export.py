@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from lightprobe.cli.options import add_model
+
 HELP = "write a model as one ONNX or OpenVINO file, from pixels to probabilities"
 USAGE = "MODEL --format onnx|openvino --out FILE"
 EXAMPLE = "lightprobe export run/model --format onnx --out pets.onnx --photos photos/"
@@ -10,7 +12,7 @@ EXAMPLE = "lightprobe export run/model --format onnx --out pets.onnx --photos ph
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+    add_model(parser)
     parser.add_argument(
         "--format", required=True, choices=("onnx", "openvino"), metavar="F", help="onnx or openvino"
     )

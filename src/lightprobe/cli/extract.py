@@ -1,9 +1,8 @@
 """`lightprobe extract`: what a network sees in photos, in a file."""
 
 import argparse
-from pathlib import Path
 
-from lightprobe.cli.options import add_backbone_options, add_data_options, open_data, runtime
+from lightprobe.cli.options import add_backbone, add_data, given, open_data, runtime
 
 HELP = "write features, labels and paths to a file, for a head of your own"
 USAGE = "DATA --out FILE"
@@ -12,8 +11,8 @@ EXAMPLE = "lightprobe extract photos/ --out features.npz"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_data_options(parser, out="features.npz or features.parquet", metavar="FILE")
-    add_backbone_options(parser)
+    add_data(parser, "features.npz or features.parquet", "FILE")
+    add_backbone(parser)
     parser.add_argument(
         "--pool",
         default="avg",
@@ -30,13 +29,11 @@ def run(args: argparse.Namespace) -> int:
 
     summary = extract_to_file(
         open_data(args),
-        Path(args.out),
+        args.out,
         runtime(args),
-        backbone=args.backbone,
-        weights=args.weights,
         cuts=args.cut.split(",") if args.cut else None,
         pools=("avg", "flatten") if args.pool == "both" else (args.pool,),
-        image_size=args.image_size,
+        **given(args, "backbone", "weights", "image_size"),
     )
     if args.json:
         output.as_json(summary)

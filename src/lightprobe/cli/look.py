@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lightprobe.cli.options import DATA_HELP, add_classes_option, add_size_limit
+from lightprobe.cli.options import DATA_HELP, add, given, refuse, root, runtime
 from lightprobe.errors import OptionError
 
 HELP = "what a model sees in a photo and where its evidence lies; or a page of photos by class"
@@ -16,9 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="MODEL|DATA", help=f"folder that train wrote, or {DATA_HELP}")
     parser.add_argument("image", metavar="IMAGE", nargs="?", help="the photo to show to the model")
     parser.add_argument("--out", required=True, metavar="PNG", type=Path, help="the picture")
-    add_classes_option(parser)
-    add_size_limit(parser)
-    parser.add_argument("--root", metavar="DIR", help="where named data sets lie or are downloaded to")
+    add(parser, "classes", "max_megapixels", "root")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,19 +25,17 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.images import open_images
     from lightprobe.look import draw_data, draw_model
     from lightprobe.models import load
-    from lightprobe.paths import cache_folder
     from lightprobe.photo_model import is_model
-    from lightprobe.runtime import Runtime
 
     if is_model(Path(args.what)):
         if args.image is None:
             raise OptionError("A model needs a photo to look at: lightprobe look MODEL IMAGE --out PNG.")
-        how = Runtime(device=args.device, max_megapixels=args.max_megapixels)
-        seen = draw_model(load(args.what).fitted, args.image, args.out, how)
+        refuse(args, ["classes", "root"], "is for photos of a data set, and this is a model: leave it out.")
+        seen = draw_model(load(args.what).fitted, args.image, args.out, runtime(args))
     else:
         if args.image is not None:
             raise OptionError(f"{args.what} is no model: name the folder that train wrote, RUN/model.")
-        images = open_images(args.what, root=args.root or cache_folder() / "datasets", classes=args.classes)
+        images = open_images(args.what, root=root(args), **given(args, "classes"))
         images = images.limited(args.max_megapixels)
         draw_data(images, args.out, random_state=args.seed)
         seen = {"images": len(images), "classes": list(images.classes)}

@@ -1,24 +1,26 @@
-"""Options that several verbs share, and the objects they stand for."""
+"""The options that several verbs share: one table of flags, what each sets, and where it is refused."""
 
 import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lightprobe.errors import OptionError
 
 if TYPE_CHECKING:
-    from lightprobe.classifier import ImageClassifier
-    from lightprobe.export import ExportedClassifier
     from lightprobe.images import ImageSet
-    from lightprobe.models import Model
     from lightprobe.runtime import Runtime
 
 METHODS = ("optical", "linear-probe", "fine-tune", "scratch")
 METHODS_HELP = f"{', '.join(METHODS)} (their options: --help-gradients)"
-BATCH_SIZE = 32  # of looking
 DATA_HELP = "folder with a folder a class (or train/ and test/ of such), zip, .csv, data set name"
 
+Parse = Callable[[str], Any]
 
-def number_or(*words: str, kind: type[int] | type[float]) -> "argparse._ActionType":
-    """Make an argparse type that takes one of `words` or a positive number."""
+
+def number_or(*words: str, kind: type[int] | type[float] = float) -> Parse:
+    """Make an argparse type that takes one of `words` or a finite number above zero."""
 
     def parse(text: str) -> str | int | float:
         if text in words:
@@ -27,10 +29,9 @@ def number_or(*words: str, kind: type[int] | type[float]) -> "argparse._ActionTy
             value = kind(text)
         except ValueError:
             value = kind(0)
-        if value <= 0:
-            raise argparse.ArgumentTypeError(
-                f"got {text!r}, allowed are {', '.join(words)} or a positive number"
-            )
+        if not 0 < value < float("inf"):
+            allowed = " or ".join([*words, "a positive number"])
+            raise argparse.ArgumentTypeError(f"got {text!r}, allowed is {allowed}")
         return value
 
     return parse
@@ -41,17 +42,6 @@ def positive_int(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, allowed is a whole number from 1 up")
     return int(text)
-
-
-def positive_float(text: str) -> float:
-    """Parse a number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"got {text!r}, allowed is a number above 0")
-    return value
 
 
 def fraction(text: str) -> float:
@@ -73,204 +63,227 @@ def methods(text: str) -> tuple[str, ...]:
     return names
 
 
-def add_data_options(
-    parser: argparse.ArgumentParser, out: str, metavar: str = "RUN"
+def _stages(text: str) -> str | int:
+    return int(text) if text.isdecimal() else text
+
+
+@dataclass(frozen=True)
+class Option:
+    """A flag; what was not given stays None, so that constructors' own defaults hold.
+
+    Attributes
+    ----------
+    flag, metavar, help, type, choices, action
+        As for `add_argument`.
+    parameter : str or None
+        The constructors' parameter that it sets: its own name without one, none where it is "".
+    line : str
+        The recipe's line that it sets instead, where a method trains by a recipe.
+    """
+
+    flag: str
+    metavar: str | None
+    help: str
+    type: Parse | None = None
+    choices: tuple[str, ...] | None = None
+    action: Any = None
+    parameter: str | None = None
+    line: str = ""
+
+    @property
+    def name(self) -> str:
+        """Where argparse keeps it."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def sets(self) -> str:
+        """The constructors' parameter that it sets."""
+        return self.name if self.parameter is None else self.parameter
+
+    def declare(self, container: argparse._ActionsContainer, *, hidden: bool = False) -> None:
+        """Add it to a parser or a group."""
+        how = {key: getattr(self, key) for key in ("metavar", "type", "choices", "action")}
+        told = {key: value for key, value in how.items() if value is not None}
+        container.add_argument(self.flag, help=argparse.SUPPRESS if hidden else self.help, **told)
+
+
+# fmt: off
+_DATA = (
+    Option("--root", "DIR", "where named data sets lie, or are downloaded to", parameter=""),
+    Option("--class-map", "MAP", 'NEW=OLD,...: merge, rename and drop classes, as "plastic=plastic,other=*"'),
+    Option("--classes", "C", "the class: top (first folder below a split) or leaf (the photo's folder); top, "
+           "or as in training", choices=("top", "leaf")),
+    Option("--group", "G",
+           "photos of one thing stay together: a regular expression on paths, or a table's column"),
+    Option("--strict", None, "stop at the first file that cannot be decoded", action="store_true"),
+)
+TEST_FRACTION = Option("--test-fraction", "F", "share of each class set aside for test, as 0.2", fraction,
+                       parameter="")
+_BACKBONE = (
+    Option("--backbone", "NAME",
+           "network that looks (starter; lightprobe backbones lists all); train takes several, a,b"),
+    Option("--weights", "FILE",
+           "its weights, .safetensors or .pth, instead of the published ones (of several FILE,FILE)"),
+    Option("--cut", "LAYER",
+           "where it stops: a layer that lightprobe backbones NAME lists; auto compares all stages"),
+    Option("--image-size", "N", "side of its input in pixels (the network's own)", positive_int),
+    Option("--precision", "P", "its arithmetic: auto (what the machine is fast at), fp32, bf16, fp16 or int8",
+           choices=("auto", "fp32", "bf16", "fp16", "int8")),
+    Option("--engine", "E", "what runs it: auto, eager (torch) or openvino (fast on CPUs)",
+           choices=("auto", "eager", "openvino")),
+    Option("--batch-size", "N", "photos a batch (32)", positive_int, line="batch_size"),
+    Option("--workers", "N", "threads that decode photos", positive_int),
+    Option("--max-megapixels", "N", "skip pictures that take more once decoded (89)", number_or()),
+)
+_HEAD = (
+    Option("--pool", "P", "positions in the photo: avg (averaged), flatten (kept apart) or auto",
+           choices=("auto", "avg", "flatten")),
+    Option("--encode", "E",
+           "features: l2 (scaled to length one), sign (a bit each), float32 (bits), none or auto",
+           choices=("auto", "none", "l2", "sign", "float32")),
+    Option("--kernel", "K", "optical (random features of light), linear (features as they are) or auto",
+           choices=("auto", "linear", "optical")),
+    Option("--components", "N", "random features: a number, exact (the limit of infinitely many) or auto",
+           number_or("auto", "exact", kind=int)),
+    Option("--projection", "P", "how random features are made: structured or dense",
+           choices=("structured", "dense")),
+    Option("--alpha", "A", "ridge penalty, 1 being as large as the kernel's mean diagonal tr(Kc)/n, or auto",
+           number_or("auto")),
+    Option("--keep", "K", "what the model keeps of its photos: features (for any update), sums or nothing",
+           choices=("features", "sums", "nothing")),
+    Option("--class-weight", "W", "balanced: classes weigh alike, however many photos they have",
+           choices=("balanced",), line="class_weights"),
+)
+_TRAINING = (
+    Option("--recipe", "NAME", "how to train: tutorial; the method's own without it"),
+    Option("--config", "FILE.yaml", "a recipe in a file: lines of `name: value`", Path, parameter="recipe"),
+    Option("--set", "NAME=VALUE", "change a line of it, as schedule=cosine", action="append",
+           parameter="recipe"),
+    Option("--epochs", "N", "at most so many", positive_int, parameter="recipe", line="epochs"),
+    Option("--lr", "R", "learning rate of the head; auto finds one", number_or("auto"),
+           parameter="recipe", line="lr"),
+    Option("--validation-fraction", "F", "share of the training photos that chooses the epoch (0.15)",
+           fraction),
+    Option("--resume", None, "go on where a run was stopped", action="store_true"),
+    Option("--devices", "N", "GPUs or processes to share the work", positive_int),
+    Option("--num-nodes", "N", "machines that share it", positive_int),
+    Option("--strategy", "S", "how they do, as Lightning names it"),
+)
+_FINE_TUNE = (Option("--unfreeze", "U", "what learns: all, head, or how many last stages", _stages),)
+_SCRATCH = (
+    Option("--network", "NAME", "cnn2, cnn3, cnn4, or a backbone's name"),
+    Option("--batch-norm", None, "for cnn2, cnn3, cnn4, as the following three",
+           action=argparse.BooleanOptionalAction),
+    Option("--activation", "A", "relu, leaky-relu, elu, gelu, tanh or sigmoid"),
+    Option("--pooling", "P", "max, avg or stride"),
+    Option("--init", "I", "kaiming, xavier, orthogonal or default"),
+)
+_BACKBONE_TITLE = "backbone"
+_HEAD_TITLE = "head (what is auto is chosen by leave-one-out on the training photos)"
+_BY_GRADIENTS = {"training (linear-probe, fine-tune, scratch)": _TRAINING, "fine-tune": _FINE_TUNE,
+                 "scratch": _SCRATCH}
+# fmt: on
+OPTIONS = {
+    option.name: option
+    for option in (*_DATA, TEST_FRACTION, *_BACKBONE, *_HEAD, *_TRAINING, *_FINE_TUNE, *_SCRATCH)
+}
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the model that a verb asks."""
+    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+
+
+def add(container: argparse._ActionsContainer, *names: str) -> None:
+    """Add single options of the table."""
+    for name in names:
+        OPTIONS[name].declare(container)
+
+
+def add_data(
+    parser: argparse.ArgumentParser, out: str, metavar: str = "RUN", *, test: bool = False
 ) -> "argparse._ArgumentGroup":
     """Add what says which photos are meant, and where `out` is written."""
     group = parser.add_argument_group("data")
     group.add_argument("data", metavar="DATA", help=DATA_HELP)
     group.add_argument("--out", required=True, metavar=metavar, type=Path, help=out)
-    group.add_argument("--root", metavar="DIR", help="where named data sets lie, or are downloaded to")
-    group.add_argument(
-        "--class-map",
-        metavar="MAP",
-        help='NEW=OLD,...: merge, rename and drop classes, as "plastic=plastic,other=*"',
-    )
-    add_classes_option(group)
-    group.add_argument(
-        "--group",
-        metavar="G",
-        help="photos of one thing stay together: a regular expression on paths, or a table's column",
-    )
-    group.add_argument("--strict", action="store_true", help="stop at the first file that cannot be decoded")
+    for option in (*_DATA, *((TEST_FRACTION,) if test else ())):
+        option.declare(group)
     return group
 
 
-def add_classes_option(
-    parser: "argparse.ArgumentParser | argparse._ArgumentGroup", default: str = "top"
-) -> None:
-    """Add what says which folder of a tree is the class."""
-    parser.add_argument(
-        "--classes",
-        choices=("top", "leaf"),
-        metavar="C",
-        help=f"the class: top (first folder below a split) or leaf (the photo's folder); {default}",
-    )
-
-
-def add_backbone_options(parser: argparse.ArgumentParser) -> None:
+def add_backbone(parser: argparse.ArgumentParser) -> None:
     """Add what says which network looks at the photos, and how."""
-    group = parser.add_argument_group("backbone")
-    group.add_argument(
-        "--backbone",
-        default="starter",
-        metavar="NAME",
-        help="network that looks (starter; lightprobe backbones lists all); train takes several, a,b",
-    )
-    group.add_argument(
-        "--weights",
-        metavar="FILE",
-        help="its weights, .safetensors or .pth, instead of the published ones (of several FILE,FILE)",
-    )
-    group.add_argument(
-        "--cut",
-        metavar="LAYER",
-        help="where it stops: a layer that lightprobe backbones NAME lists; auto compares all stages",
-    )
-    group.add_argument(
-        "--image-size", type=positive_int, metavar="N", help="side of its input in pixels (the network's own)"
-    )
-    group.add_argument(
-        "--precision",
-        default="auto",
-        choices=("auto", "fp32", "bf16", "fp16", "int8"),
-        metavar="P",
-        help="its arithmetic: auto (what the machine is fast at), fp32, bf16, fp16 or int8",
-    )
-    group.add_argument(
-        "--engine",
-        default="auto",
-        choices=("auto", "eager", "openvino"),
-        metavar="E",
-        help="what runs it: auto, eager (torch) or openvino (fast on CPUs)",
-    )
-    group.add_argument("--batch-size", type=positive_int, metavar="N", help="photos a batch (32)")
-    group.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
-    add_size_limit(group)
+    group = parser.add_argument_group(_BACKBONE_TITLE)
+    for option in _BACKBONE:
+        option.declare(group)
 
 
-def add_size_limit(parser: argparse._ActionsContainer) -> None:
-    """Add the limit to the size of pictures."""
-    parser.add_argument(
-        "--max-megapixels",
-        type=positive_float,
-        metavar="N",
-        help="skip pictures that take more once decoded (89)",
-    )
+def add_methods(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:
+    """Add backbone and head, and what gradients take: unseen in the verb's help, which keeps to a screen."""
+    add_backbone(parser)
+    group = parser.add_argument_group(_HEAD_TITLE)
+    for option in _HEAD:
+        if option.name not in without:
+            option.declare(group)
+    parser.add_argument("--help-gradients", action=_ShowGradientOptions, nargs=0, help=argparse.SUPPRESS)
+    for options in _BY_GRADIENTS.values():
+        for option in options:
+            if option.name not in without:
+                option.declare(parser, hidden=True)
 
 
-def add_head_options(parser: argparse.ArgumentParser, *, method: bool = True) -> None:
-    """Add what says how features become a classifier."""
-    group = parser.add_argument_group("head (what is auto is chosen by leave-one-out on the training photos)")
-    if method:
-        group.add_argument(
-            "--method", default="optical", choices=METHODS, metavar="M",
-            help=METHODS_HELP,
-        )  # fmt: skip
-    group.add_argument(
-        "--pool", default="auto", choices=("auto", "avg", "flatten"), metavar="P",
-        help="positions in the photo: avg (averaged), flatten (kept apart) or auto",
-    )  # fmt: skip
-    encodings, kernels = ("auto", "none", "l2", "sign", "float32"), ("auto", "linear", "optical")
-    group.add_argument(
-        "--encode", default="auto", choices=encodings, metavar="E",
-        help="features: l2 (scaled to length one), sign (a bit each), float32 (bits), none or auto",
-    )  # fmt: skip
-    group.add_argument(
-        "--kernel", default="auto", choices=kernels, metavar="K",
-        help="optical (random features of light), linear (features as they are) or auto",
-    )  # fmt: skip
-    group.add_argument(
-        "--components", default="auto", metavar="N", type=number_or("auto", "exact", kind=int),
-        help="random features: a number, exact (the limit of infinitely many) or auto",
-    )  # fmt: skip
-    group.add_argument(
-        "--projection", default="structured", choices=("structured", "dense"), metavar="P",
-        help="how random features are made: structured or dense",
-    )  # fmt: skip
-    group.add_argument(
-        "--alpha",
-        default="auto",
-        metavar="A",
-        type=number_or("auto", kind=float),
-        help="ridge penalty, 1 being as large as the kernel's mean diagonal tr(Kc)/n, or auto",
-    )
-    group.add_argument(
-        "--keep", default="features", choices=("features", "sums", "nothing"), metavar="K",
-        help="what the model keeps of its photos: features (for any update), sums or nothing",
-    )  # fmt: skip
-    group.add_argument(
-        "--class-weight",
-        choices=("balanced",),
-        metavar="W",
-        help="balanced: classes weigh alike, however many photos they have",
-    )
+class _ShowGradientOptions(argparse.Action):
+    """Print the hidden options' help and stop."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_args: Any, **_kwargs: Any) -> None:
+        """Print it."""
+        shown = argparse.ArgumentParser(
+            prog=parser.prog,
+            usage="lightprobe train DATA --out RUN --method M [options]",
+            formatter_class=parser.formatter_class,
+            add_help=False,
+        )
+        for title, options in _BY_GRADIENTS.items():
+            group = shown.add_argument_group(title)
+            for option in options:
+                option.declare(group)
+        shown.print_help()
+        parser.exit()
 
 
-def classifier(args: argparse.Namespace) -> "ImageClassifier":
-    """Build the classifier that the options describe."""
-    from lightprobe.classifier import ImageClassifier
-
-    return ImageClassifier(
-        args.backbone,
-        weights=args.weights,
-        cut=args.cut,
-        image_size=args.image_size,
-        pool=args.pool,
-        encode=args.encode,
-        kernel=args.kernel,
-        components=args.components,
-        projection=args.projection,
-        alpha=args.alpha,
-        class_weight=args.class_weight,
-        precision=args.precision,
-        engine=args.engine,
-        batch_size=args.batch_size or BATCH_SIZE,
-        workers=args.workers,
-        max_megapixels=args.max_megapixels,
-        device=args.device,
-        class_map=args.class_map,
-        classes=args.classes,
-        group=args.group,
-        keep=args.keep,
-        strict=args.strict,
-        random_state=args.seed,
-        verbose=not args.quiet,
-    )
+def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return the options of the table that were given, or those of them that are named."""
+    values = {name: getattr(args, name, None) for name in names or OPTIONS}
+    return {name: value for name, value in values.items() if value is not None}
 
 
-def runtime(args: argparse.Namespace) -> "Runtime":
-    """Return how the options say that work is done; what a verb does not offer is left as it is."""
+def refuse(args: argparse.Namespace, names: Sequence[str], why: str) -> None:
+    """Refuse options that were given and cannot be honoured; `why` follows the flag."""
+    for name in given(args, *names):
+        raise OptionError(f"--{name.replace('_', '-')} {why}")
+
+
+def runtime(args: argparse.Namespace, before: "Runtime | None" = None) -> "Runtime":
+    """Return how the options say that work is done; what was not given is as before, as a model has it."""
     from lightprobe.runtime import Runtime
 
-    given = {
-        name: getattr(args, name, None)
-        for name in ("engine", "precision", "batch_size", "workers", "max_megapixels")
-    }
-    return Runtime(
-        **{name: value for name, value in given.items() if value is not None},
-        device=args.device,
-        strict=getattr(args, "strict", False),
-        seed=args.seed,
-        progress=not args.quiet,
-    )
+    own = given(args, "engine", "precision", "batch_size", "workers", "max_megapixels", "strict")
+    return replace(before or Runtime(), **own, device=args.device, seed=args.seed, progress=not args.quiet)
 
 
-def open_model(path: Path) -> "Model | ExportedClassifier":
-    """Open a model's folder, or a file that it was exported to."""
-    from lightprobe.export import ExportedClassifier, format_of
-    from lightprobe.models import load
+def root(args: argparse.Namespace) -> Path:
+    """Return where named data sets lie."""
+    from lightprobe.paths import cache_folder
 
-    return load(path) if format_of(path) is None else ExportedClassifier.load(path)
+    return Path(args.root) if args.root else cache_folder() / "datasets"
 
 
 def open_data(args: argparse.Namespace) -> "ImageSet":
     """Open what the data options name."""
     from lightprobe.images import open_images
-    from lightprobe.paths import cache_folder
+    from lightprobe.runs import with_test_split
 
-    root = args.root or cache_folder() / "datasets"
-    images = open_images(
-        args.data, root=root, class_map=args.class_map, group=args.group, classes=args.classes
-    )
-    return images.limited(args.max_megapixels)
+    images = open_images(args.data, root=root(args), **given(args, "class_map", "group", "classes"))
+    images = images.limited(args.max_megapixels)
+    return with_test_split(images, getattr(args, "test_fraction", None), args.seed)

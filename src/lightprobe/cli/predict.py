@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightprobe._version import __version__
-from lightprobe.cli.options import add_size_limit, fraction, positive_int
+from lightprobe.cli.options import add, fraction, positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -54,18 +54,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="name the K training photos that argued most for and against",
     )
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
-    add_size_limit(parser)
+    add(parser, "workers", "max_megapixels")
 
 
 def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
     from lightprobe.cli import output
-    from lightprobe.cli.options import open_model
+    from lightprobe.export import ExportedClassifier, format_of
+    from lightprobe.models import load
     from lightprobe.photo_model import as_record, model_digest
     from lightprobe.prediction_files import FORMS, Tally, photo_blocks, write_rows, write_table
 
-    model = open_model(args.model).set_params(
+    opened = load(args.model) if format_of(args.model) is None else ExportedClassifier.load(args.model)
+    model = opened.set_params(
         device=args.device,
         workers=args.workers,
         max_megapixels=args.max_megapixels,
@@ -76,18 +77,21 @@ def run(args: argparse.Namespace) -> int:
         partial(model.iter_predictions, top=args.top, unknown=args.unknown, why=args.why)
     )
     blocks: Iterable[ImageSet] = photo_blocks(args.images, sys.stdin.buffer)
-    if args.json:
+    target, resumed = args.csv or args.jsonl, 0
+    if args.json and target is None:
         output.as_json_list("predictions", (as_record(a) for images in blocks for a in answer(images)))
         tally.require_one()
         return 0
     form = FORMS["jsonl" if args.jsonl else "csv"](min(args.top, len(model.classes_)), args.why > 0)
-    target, resumed = args.csv or args.jsonl, 0
     if target is None:
         write_rows(sys.stdout.buffer, form, blocks, answer)
     else:
         made_by = f"{__version__} {model_digest(args.model)}"
         asked = f"{made_by} top {args.top} unknown {args.unknown} why {args.why}"
-        resumed = write_table(target, form, blocks, answer, asked).n_resumed
+        written = write_table(target, form, blocks, answer, asked)
+        resumed = written.n_resumed
     if not resumed:
         tally.require_one()
+    if args.json:
+        output.as_json({"table": str(target), "n": written.n, "n_resumed": resumed})
     return 0

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from lightprobe.errors import OptionError
+
 HELP = "show the rows of all runs in a folder side by side"
 USAGE = "DIR"
 EXAMPLE = "lightprobe runs runs/ --sort test_accuracy --descending --filter 'n_train>1000'"
@@ -19,8 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--filter", action="append", default=[], metavar="COND",
         help="KEY=VALUE, or !=, <, <=, > and >=; may be given several times",
     )  # fmt: skip
-    parser.add_argument("--columns", metavar="A,B", help="keys to show, or all")
-    parser.add_argument("--csv", metavar="FILE", type=Path, help="write every key of these rows to a table")
+    parser.add_argument("--columns", metavar="A,B", help="keys to show or write, or all")
+    parser.add_argument(
+        "--csv", metavar="FILE", type=Path, help="write these rows, all keys without --columns, to a table"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -29,15 +33,19 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.csv_text import write_csv
     from lightprobe.runs import COLUMNS, collect_rows, filtered, ordered
 
+    if args.descending and args.sort is None:
+        raise OptionError("--descending is the order of what --sort names: give --sort KEY, or leave it out.")
     rows = filtered(collect_rows(args.folder), args.filter)
     rows = ordered(rows, args.sort, descending=args.descending)
     every = list(dict.fromkeys(key for row in rows for key in row))
+    is_table = args.csv is None and not args.json
+    columns = ",".join(COLUMNS) if args.columns is None and is_table else args.columns or "all"
+    shown = every if columns == "all" else [key for key in columns.split(",") if key in every]
     if args.csv is not None:
-        write_csv(args.csv, every, ([row.get(key) for key in every] for row in rows))
-    if args.json:
+        write_csv(args.csv, shown, ([row.get(key) for key in shown] for row in rows))
+    if args.json and args.columns is None:
         output.as_json({"rows": rows})
-    elif args.csv is None:
-        wanted = args.columns.split(",") if args.columns else COLUMNS
-        shown = every if args.columns == "all" else [key for key in wanted if key in every]
-        output.table([{key: row.get(key) for key in shown} for row in rows])
+    elif args.json or is_table:
+        shown_rows = [{key: row.get(key) for key in shown} for row in rows]
+        output.as_json({"rows": shown_rows}) if args.json else output.table(shown_rows)
     return 0

@@ -1,9 +1,8 @@
 """`lightprobe serve`: a page for a model, and its REST API, on this machine."""
 
 import argparse
-from pathlib import Path
 
-from lightprobe.cli.options import add_size_limit, positive_int, runtime
+from lightprobe.cli.options import add, add_model, positive_int, runtime
 
 HELP = "a page to try and teach the model, and its REST API"
 USAGE = "MODEL"
@@ -12,7 +11,7 @@ EXAMPLE = "lightprobe serve run/model --allow-teaching"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+    add_model(parser)
     parser.add_argument(
         "--host", default="127.0.0.1", metavar="H", help="address to listen on; this machine only without it"
     )
@@ -24,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATA",
         help="the training photos, shown as reasons; without it, looked for where training found them",
     )
-    add_size_limit(parser)
+    add(parser, "max_megapixels")
     parser.add_argument(
         "--allow-teaching",
         action="store_true",
@@ -40,7 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
     model = load_optical(args.model, "serving")
     limits = Limits() if args.max_megapixels is None else Limits(pixels=round(args.max_megapixels * 1e6))
-    service = Service(model.fitted, args.model, model.saved_parameters(), runtime(args), limits)
+    service = Service(
+        model.fitted, args.model, model.saved_parameters(), runtime(args, model.runtime), limits
+    )
     actions = PageActions(service, Album(originals(args.model, args.photos)))
     report = args.model.absolute().parent / "report.html"
     app = create_app(service, allow_teaching=args.allow_teaching, report=report)

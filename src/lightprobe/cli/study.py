@@ -2,24 +2,22 @@
 
 import argparse
 
-from lightprobe.cli.gradient_options import add_gradient_options, build_learner
+from lightprobe.cli.methods import build, lend_backbone, refuse_foreign
 from lightprobe.cli.options import (
-    add_backbone_options,
-    add_data_options,
-    add_head_options,
-    classifier,
+    OPTIONS,
+    add_data,
+    add_methods,
     fraction,
+    given,
     methods,
     open_data,
     positive_int,
-    runtime,
+    refuse,
 )
 from lightprobe.errors import OptionError
 
 # As `STUDIES` has them: known here without importing what they compute with.
 NAMES = ("layers", "precision", "size", "projection", "backbones", "sensitivity")
-WITH_METHODS = ("layers", "size")
-
 HELP = f"answer a question on your photos: {', '.join(NAMES)}"
 USAGE = "NAME DATA --out RUN"
 EXAMPLE = "lightprobe study size photos/ --out run"
@@ -29,29 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     # Named in the description, so that the help keeps to one screen.
     parser.add_argument("study", metavar="NAME", choices=NAMES, help=argparse.SUPPRESS)
-    data = add_data_options(
-        parser, out="folder for the rows, the log and report.html; an interrupted study goes on"
-    )
-    data.add_argument(
-        "--test-fraction", type=fraction, metavar="F", help="share of each class set aside for test, as 0.2"
-    )
-    data.add_argument(
-        "--within", type=fraction, default=0.01, metavar="F",
-        help="layers: accuracy that the smallest network may lose (0.01)",
-    )  # fmt: skip
-    data.add_argument(
-        "--draws", type=positive_int, default=5, metavar="N", help="random subsets, or seeds, of each (5)"
-    )
-    data.add_argument(
-        "--networks", type=networks, default=(), metavar="A,B=FILE", help="backbones: their names and weights"
-    )
-    data.add_argument(
-        "--methods", type=methods, default=("optical",), metavar="a,b",
-        help="layers, size: set methods by gradients beside (their options: --help-gradients)",
-    )  # fmt: skip
-    add_backbone_options(parser)
-    add_head_options(parser, method=False)
-    add_gradient_options(parser)
+    out = "folder for the rows, the log and report.html; an interrupted study goes on"
+    data = add_data(parser, out, test=True)
+    for name, metavar, kind, text in (
+        ("within", "F", fraction, "layers: accuracy that the smallest network may lose (0.01)"),
+        ("draws", "N", positive_int, "random subsets, or seeds, of each (5)"),
+        ("networks", "A,B=FILE", networks, "backbones: their names and weights"),
+        ("methods", "a,b", methods, "layers, size: set methods by gradients beside (see --help-gradients)"),
+    ):
+        data.add_argument(f"--{name}", type=kind, metavar=metavar, help=text)
+    add_methods(parser, without=("keep", "resume"))  # no model is kept, and none goes on
 
 
 def networks(text: str) -> tuple[tuple[str, str | None], ...]:
@@ -66,22 +51,26 @@ def run(args: argparse.Namespace) -> int:
     """Run what is left of a study and say what it says."""
     from lightprobe.cli import output
     from lightprobe.report import study_sections, write_report
-    from lightprobe.runs import with_test_split
     from lightprobe.studies import STUDIES, Options, run_study
 
-    images = with_test_split(open_data(args), args.test_fraction, args.seed)
-    if args.methods != ("optical",) and args.study not in WITH_METHODS:
-        raise OptionError(
-            f"--methods is an option of the studies {' and '.join(WITH_METHODS)}: "
-            f"leave it out for {args.study}."
-        )
-    if args.network is None:
-        args.network = args.backbone  # from scratch it is the same architecture that learns
-    learners = {method: build_learner(args, method) for method in args.methods if method != "optical"}
-    options = Options(args.within, args.draws, args.networks, learners)
-    settings = classifier(args).settings
     study = STUDIES[args.study]
-    rows = run_study(args.study, study, images, settings, runtime(args), args.out, options, args.command)
+    own = given(args, "within", "draws", "networks", "methods")
+    for name in own.keys() - set(study.uses):
+        users = " and ".join(other for other, one in STUDIES.items() if name in one.uses)
+        raise OptionError(f"--{name} is an option of study {users}: leave it out for {args.study}.")
+    varied = [name for name, option in OPTIONS.items() if option.sets in study.varies]
+    refuse(args, varied, f"is what the study {args.study} itself sets: leave it out.")
+    if args.cut == "auto":
+        raise OptionError(
+            "--cut auto is no layer, and a study fits one at a time: name it, or ask for study layers."
+        )
+    names = ["optical", *(method for method in own.pop("methods", ()) if method != "optical")]
+    lend_backbone(args, names)
+    refuse_foreign(args, names)
+    light, *learners = (build(args, name) for name in names)
+    options = Options(**own, learners=dict(zip(names[1:], learners, strict=True)))
+    settings, runtime = light.settings, light.runtime
+    rows = run_study(args.study, study, open_data(args), settings, runtime, args.out, options, args.command)
     report = str(write_report(args.out))
     if args.json:
         output.as_json({"rows": rows, "report": report})

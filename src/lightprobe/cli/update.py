@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from lightprobe.cli.options import DATA_HELP, add_classes_option, add_size_limit, positive_int
+from lightprobe.cli.options import DATA_HELP, add, add_model, given, refuse
 
 HELP = "add, forget or relabel photos: the same model as trained on the changed set"
 USAGE = "MODEL [--add DATA] [--remove PHOTO...] [--relabel CSV]"
@@ -12,9 +12,9 @@ EXAMPLE = "lightprobe update run/model --add more/ --remove photos/cat/7.jpg"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+    add_model(parser)
     parser.add_argument("--add", metavar="DATA", help=f"{DATA_HELP}; classes may be new")
-    add_classes_option(parser, "as in training")
+    add(parser, "classes")
     parser.add_argument(
         "--remove", metavar="PHOTO", nargs="+", default=[],
         help="photos to forget, by name or path: model, run and feature cache lose every trace",
@@ -25,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--reselect", action="store_true", help="choose pooling, encoding and kernel again, too"
     )
-    parser.add_argument("--workers", type=positive_int, metavar="N", help="threads that decode photos")
-    add_size_limit(parser)
+    add(parser, "workers", "max_megapixels")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -34,6 +33,8 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
     from lightprobe.runs import read_relabelling, update_saved
 
+    if args.add is None:
+        refuse(args, ["classes"], "says how to read the photos of --add: leave it out, or add some.")
     row = update_saved(
         args.model,
         args.add,
@@ -41,10 +42,8 @@ def run(args: argparse.Namespace) -> int:
         relabel=read_relabelling(args.relabel) if args.relabel else None,
         reselect=args.reselect,
         device=args.device,
-        workers=args.workers,
-        max_megapixels=args.max_megapixels,
         verbose=not args.quiet,
-        **({} if args.classes is None else {"classes": args.classes}),
+        **{"workers": None, "max_megapixels": None} | given(args, "workers", "max_megapixels", "classes"),
     )
     if args.json:
         output.as_json(row)

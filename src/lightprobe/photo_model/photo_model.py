@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,7 @@ def open_labelled(
     classes: str | None = None,
     group: str | None = None,
     unmatched: bool = False,
+    root: Path | None = None,
 ) -> ImageSet:
     """Open labelled data and apply the class map; an ImageSet is taken as it is.
 
@@ -132,12 +134,14 @@ def open_labelled(
         As for `open_images`.
     unmatched : bool
         Whether some of the map's classes may be missing here.
+    root : Path, optional
+        Where named data sets lie; in the cache without it.
     """
     if isinstance(data, ImageSet):
         return data
     images = open_images(
         data if y is None else (data, y),
-        root=cache_folder() / "datasets",
+        root=root or cache_folder() / "datasets",
         group=group,
         classes=classes,
     )

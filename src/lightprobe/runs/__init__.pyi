@@ -10,10 +10,9 @@ from .artifacts import (
 )
 from .comparison import compare
 from .digits_demo import demo
-from .facts import with_total
 from .metrics import balanced_accuracy, confusion_matrix, evaluation, wilson_interval
 from .rows import COLUMNS, ROWS, collect_rows, filtered, ordered, read_rows
-from .training_run import append_row, open_run, peak_rss_mb, train, with_test_split
+from .training_run import append_row, open_run, peak_rss_mb, train, with_test_split, with_total
 from .update import read_relabelling, update_saved
 
 __all__ = [

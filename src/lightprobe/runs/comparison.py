@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,8 +16,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentF
 
 from lightprobe.errors import LightprobeError, OptionError
 from lightprobe.figures import as_plain_text, figure
-from lightprobe.runs.rows import ROWS, json_lines
-from lightprobe.runs.training_run import Row, append_row, make_run_folder
+from lightprobe.runs.rows import ROWS, json_lines, read_rows
+from lightprobe.runs.training_run import LOG, Row, append_row, open_run
 
 FIGURE = "compare.png"
 # Told apart by the colour-blind (Okabe and Ito 2008).
@@ -28,10 +29,12 @@ _LEFT_OUT = ("candidates", "recipe", "cached")
 def compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
     """Run `lightprobe train` once a method, and set the outcomes side by side.
 
+    An older comparison in the folder gives way: its rows, and the runs of the methods that are asked for.
+
     Parameters
     ----------
     commands : mapping of str to sequence of str
-        For each method what stands behind `lightprobe train`, without --out and --json.
+        For each method what stands behind `lightprobe train --json --out RUN`.
     out : Path
         The comparison's folder: `rows.jsonl`, `compare.png`, and a run in a folder of each method's name.
 
@@ -48,11 +51,21 @@ def compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
     LightprobeError
         A training failed; what it said stands on stderr.
     OptionError
-        The photos have no test split.
+        The photos have no test split, or the folder holds runs that are no comparison.
     """
-    make_run_folder(out)
+    with open_run(out):
+        return _compare(commands, out)
+
+
+def _compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]:
+    if (out / ROWS).exists():
+        if not all("seconds_to_99" in row for row in read_rows(out)):
+            raise OptionError(f"{out} holds a run that is no comparison: name a new folder with --out.")
+        (out / ROWS).unlink()
     rows, curves = [], {}
     for method, command in commands.items():
+        if (out / method / LOG).exists():  # a run, which this one would go on in
+            shutil.rmtree(out / method)
         row = _train(method, command, out / method)
         if row["test_accuracy"] is None:
             raise OptionError("There are no test photos to compare on: keep some with --test-fraction 0.2.")
@@ -118,7 +131,7 @@ def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], pa
 def _train(method: str, command: Sequence[str], run: Path) -> Row:
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(  # noqa: S603  our own program, with the user's own arguments
-            [sys.executable, "-m", "lightprobe", "train", *command, "--out", str(run), "--json"],
+            [sys.executable, "-m", "lightprobe", "train", "--json", f"--out={run}", *command],
             stdout=subprocess.PIPE,
             encoding="utf-8",
             env={**os.environ, "LIGHTPROBE_CACHE": cache, "PYTHONIOENCODING": "utf-8"},

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,6 @@ from lightprobe.json_text import to_json
 from lightprobe.photo_model import PhotoClassifier, PhotoModel, evaluate, model_bytes
 from lightprobe.runs.artifacts import LEFT_OUT, TEST, answers_of, keep
 from lightprobe.runs.epochs import CURVES, EpochLog, draw_curves
-from lightprobe.runs.facts import with_total
 from lightprobe.runs.metrics import evaluation
 
 Row = dict[str, Any]
@@ -105,6 +104,11 @@ def train(
             answers += answers_of(TEST, tested.paths, tested.labels, tested.probabilities, classes)
         keep(out, images, answers, classes, command, repr(classifier), data)
     return row
+
+
+def with_total(stages: Mapping[str, float]) -> dict[str, float]:
+    """Add the total to a method's stages; `to_99` is a point in time and no stage."""
+    return {**stages, "total": sum(value for stage, value in stages.items() if stage != "to_99")}
 
 
 def make_run_folder(out: Path) -> None:

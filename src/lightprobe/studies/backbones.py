@@ -105,4 +105,10 @@ def _gain(bench: StudyContext, looks: list[Look], together: Fit) -> Row:
     return row
 
 
-STUDY = Study("several networks on the same photos, alone and side by side", configurations, measure)
+STUDY = Study(
+    "several networks on the same photos, alone and side by side",
+    configurations,
+    measure,
+    uses=("networks",),
+    varies=("backbone", "weights", "cut"),
+)

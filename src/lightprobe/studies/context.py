@@ -144,7 +144,8 @@ class StudyContext:
     @property
     def kernel(self) -> str:
         """The kernel."""
-        return KERNEL if self.settings.kernel == "auto" else self.settings.kernel
+        kernel = self.settings.asked_kernel
+        return KERNEL if kernel == "auto" else kernel
 
     def choice(self, backbone: Backbone, **changes: Any) -> Choice:
         """Return the settings' way from features to scores, or another."""

@@ -22,7 +22,7 @@ def configurations(bench: StudyContext, options: Options) -> list[Configuration]
             "--methods may name linear-probe and fine-tune here."
         )
     cuts = [cut.name for cut in bench.backbone().cuts]
-    kernels = AUTO_KERNELS if bench.settings.kernel == "auto" else (bench.kernel,)
+    kernels = AUTO_KERNELS if bench.settings.asked_kernel == "auto" else (bench.kernel,)
     closed = [
         {"cut": cut, "kernel": kernel, "within": options.within}
         for cut in reversed(cuts)
@@ -64,4 +64,9 @@ def _learned(bench: StudyContext, configuration: Configuration) -> Row:
     return {**row, "parameters": kept, **sizes}
 
 
-STUDY = Study("accuracy and time against size, as layers are taken off", configurations, measure)
+STUDY = Study(
+    "accuracy and time against size, as layers are taken off",
+    configurations,
+    measure,
+    uses=("within", "methods"),
+)

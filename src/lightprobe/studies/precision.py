@@ -30,4 +30,6 @@ def measure(bench: StudyContext, configuration: Configuration) -> Row:
     return bench.run(look, choice)
 
 
-STUDY = Study("accuracy, seconds and bytes at fp32, bf16, fp16 and int8", configurations, measure)
+STUDY = Study(
+    "accuracy, seconds and bytes at fp32, bf16, fp16 and int8", configurations, measure, varies=("precision",)
+)

@@ -62,4 +62,10 @@ def measure(bench: StudyContext, configuration: Configuration) -> Row:
     }
 
 
-STUDY = Study("accuracy, time and memory against the number of random features", configurations, measure)
+STUDY = Study(
+    "accuracy, time and memory against the number of random features",
+    configurations,
+    measure,
+    uses=("draws",),
+    varies=("components", "projection", "kernel"),
+)

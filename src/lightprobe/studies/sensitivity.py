@@ -49,7 +49,9 @@ def measure(bench: StudyContext, configuration: Configuration) -> Row:
         "alpha": {"alpha": value},
         "seed of R": {"components": RANDOM_FEATURES, "random_state": value},
     }.get(setting, {})
-    return bench.run(look, bench.choice(backbone, kernel="optical") if head else choice, **head)
+    return bench.run(
+        look, bench.choice(backbone, kernel="optical") if "components" in head else choice, **head
+    )
 
 
 def _with_threshold(bench: StudyContext, look: Look, tap: Tap, quantile: float) -> Row:
@@ -68,4 +70,4 @@ def _with_threshold(bench: StudyContext, look: Look, tap: Tap, quantile: float) 
     return bench.row(look, choice, head, right, threshold=threshold)
 
 
-STUDY = Study("how much accuracy moves when one setting moves", configurations, measure)
+STUDY = Study("how much accuracy moves when one setting moves", configurations, measure, uses=("draws",))

@@ -96,4 +96,6 @@ def _units(look: Look) -> NDArray[np.intp]:
     return np.unique(look.groups, return_inverse=True)[1]
 
 
-STUDY = Study("accuracy against the number of training photos", configurations, measure)
+STUDY = Study(
+    "accuracy against the number of training photos", configurations, measure, uses=("draws", "methods")
+)

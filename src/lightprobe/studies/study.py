@@ -61,13 +61,16 @@ class Study:
     measure : callable
         Runs one of them: a row without `study` and `configuration`.
     uses : tuple of str
-        The fields of Options that change what it measures.
+        The fields of Options that it reads; `methods` stands for `learners`.
+    varies : tuple of str
+        Parameters of the classifier that it sets itself, whatever they are told to be.
     """
 
     help: str
     configurations: Callable[[StudyContext, Options], list[Configuration]]
     measure: Callable[[StudyContext, Configuration], Row]
     uses: tuple[str, ...] = ()
+    varies: tuple[str, ...] = ()
 
 
 def run_study(
