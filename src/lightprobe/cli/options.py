@@ -104,7 +104,8 @@ class Option:
         """Add it to a parser or a group."""
         how = {key: getattr(self, key) for key in ("metavar", "type", "choices", "action")}
         told = {key: value for key, value in how.items() if value is not None}
-        container.add_argument(self.flag, help=argparse.SUPPRESS if hidden else self.help, **told)
+        shown = argparse.SUPPRESS if hidden else self.help
+        container.add_argument(self.flag, default=None, help=shown, **told)
 
 
 # fmt: off
