@@ -61,7 +61,7 @@ def test_precisions_are_held_against_fp32() -> None:
     (section,) = study_sections(rows)
     text = section.sentences[0].replace("\N{NO-BREAK SPACE}", " ")
     assert "int8 −0.5 points at 4 times the speed and 25 % of the weights' bytes" in text
-    assert section.tables[0].rows[-1][-1] == "not to be had here"
+    assert section.tables[0].rows[-1][-1] == "not available here"
 
 
 def test_a_curve_through_exact_errors_is_found_again() -> None:

@@ -75,17 +75,17 @@ def test_every_method_is_told_its_own_options_and_those_that_all_share(
     assert main(["compare", "toys", "--out", str(tmp_path / "out"), "--cut", "stem", *options]) == 0
     told = {command[0]: " ".join(command[1:]) for command in trained}
     assert list(told) == ["optical", "linear-probe", "fine-tune", "scratch"]
-    assert all("--image-size 48" in command for command in told.values())
-    assert "--kernel linear" in told["optical"]
+    assert all("--image-size=48" in command for command in told.values())
+    assert "--kernel=linear" in told["optical"]
     assert not any("--kernel" in told[method] for method in told if method != "optical")
     assert "--epochs" not in told["optical"]
-    assert "--epochs 2" in told["scratch"]
-    assert "--set flip=false" in told["scratch"]
-    assert "--lr auto" in told["fine-tune"]
-    assert "--unfreeze 1" in told["fine-tune"]
+    assert "--epochs=2" in told["scratch"]
+    assert "--set=flip=false" in told["scratch"]
+    assert "--lr=auto" in told["fine-tune"]
+    assert "--unfreeze=1" in told["fine-tune"]
     assert "--unfreeze" not in told["linear-probe"]
-    assert "--network starter" in told["scratch"]
-    assert "--cut stem" not in told["scratch"]
+    assert "--network=starter" in told["scratch"]
+    assert "--cut=stem" not in told["scratch"]
     text = capsys.readouterr().out
     assert "optical against fine-tune: +0.0 points on 12 test photos, in 1.8 times the 11 s" in " ".join(
         text.split()
@@ -94,7 +94,7 @@ def test_every_method_is_told_its_own_options_and_those_that_all_share(
 
 def test_what_failed_is_named(toy_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(LightprobeError, match="optical could not be trained"):
-        compare({"optical": [str(toy_folder), "--cut", "nowhere", *TOY]}, tmp_path / "out")
+        compare({"optical": ["--cut", "nowhere", *TOY, str(toy_folder)]}, tmp_path / "out")
 
 
 @pytest.mark.slow
