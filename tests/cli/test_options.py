@@ -71,10 +71,12 @@ def test_train_builds_with_what_a_flag_says_or_names_flag_and_method(
     args = parser.parse_args([*STARTS["train"], "--method", method, *words(option)])
     asked: list[Any] = []
     find = __import__("lightprobe.backprop", fromlist=["find_recipe"]).find_recipe
-    monkeypatch.setattr(
-        "lightprobe.backprop.find_recipe",
-        lambda m, r: asked.append(r) or find(m, None if name == "config" else r),
-    )
+
+    def remembered(for_method: str, recipe: Any) -> Any:
+        asked.append(recipe)
+        return find(for_method, None if name == "config" else recipe)
+
+    monkeypatch.setattr("lightprobe.backprop.find_recipe", remembered)
     if not takes(method, option):
         with pytest.raises(OptionError, match=f"{option.flag} is no option of --method {method}, but of "):
             refuse_foreign(args, [method])
