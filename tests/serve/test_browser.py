@@ -87,7 +87,7 @@ def server(service: Service, training_photos: Path, tmp_path: Path) -> Iterator[
     server.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
