@@ -1,5 +1,6 @@
 """Toys that learn in a moment, tiny networks that train on them, and one training that tests share."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,23 @@ BRIEF = replace(PLAIN, epochs=1)
 CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32", "engine": "eager", "image_size": SIDE}
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    """In one thread: several add in an order that changes from run to run, and so the last bit of a sum."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_as_at_a_terminal() -> Iterator[None]:
+    """Programs that are started in the background ignore Ctrl-C, and so would a second one in a training."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def scratch(recipe: Recipe | str = PLAIN, **how: Any) -> Scratch:
     return Scratch("cnn2", recipe=recipe, **{**CPU, **how})
 
@@ -42,15 +60,6 @@ def toys(seeds: range) -> Toys:
 def untimed(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Leave out what is never the same twice."""
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Small networks are faster on one thread, and many workers of a test run do not fight for cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
