@@ -243,11 +243,12 @@ def _run(trainable: Trainable, data: Data, setup: Setup) -> tuple["History", int
                 trainer.fit(module, val_dataloaders=loaders, ckpt_path=resumed, weights_only=True)
             except SystemExit:  # Lightning's answer to a second Ctrl-C
                 raise KeyboardInterrupt from None
-            except Exception as error:
+            except Exception as error:  # torch and Lightning raise whatever they like at a foreign state
                 if resumed is None or history.started:
                     raise
+                said = (str(error).splitlines() or [type(error).__name__])[0]
                 raise ModelFileError(
-                    f"{resumed} cannot be resumed from ({str(error).splitlines()[0]}): give the same data "
+                    f"{resumed} cannot be resumed from ({said}): give the same data "
                     "and options as before, or leave --resume out."
                 ) from error
         if not history.rows:
