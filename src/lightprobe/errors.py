@@ -67,3 +67,9 @@ class MissingExtraError(LightprobeError, ImportError):
             f"{purpose} needs the package {package}, which is not installed: "
             f"pip install 'lightprobe[{extra}]'."
         )
+
+
+def one_line(error: BaseException) -> str:
+    """First line of an error's message, without its full stop, to stand within a sentence."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(". ") if lines else type(error).__name__

@@ -1,36 +1,52 @@
-from .backbone import Backbone
-from .engines import CALIBRATION_PHOTOS, agreement, create_runner
-from .engines.conversion import compile_on_cpu, import_openvino
-from .engines.devices import resolve_device, resolve_precision
-from .engines.protocol import Runner, TappedNetwork
-from .engines.quantization import from_tensors
-from .plain_cnn import PLAIN_CNNS
-from .preprocessing import Preprocessing, pixel_planes
-from .taps import Pool, Tap, pool_output
-from .weights import pack_state
-from .zoo import BACKBONES, BackboneInfo, create_backbone, describe_backbone
+from .backbone import Backbone, pack
+from .engines import (
+    CALIBRATION_PHOTOS,
+    Runner,
+    agreement,
+    create_runner,
+    from_tensors,
+    has_int8,
+    needs_torch,
+    resolve_precision,
+)
+from .graphs import GraphBackbone, Parts, compile_on_cpu, import_openvino
+from .info import BackboneInfo
+from .names import DEFAULT, PACKAGED, PLAIN_CNNS
+from .preprocessing import Preprocessing
+from .taps import Cut, CutInfo, Pool, Tap
+from .torch_networks import TappedNetwork, TorchBackbone, pool_output
+from .zoo import as_graph, create_backbone, describe_backbone, list_backbones, restore_backbone
 
 __all__ = [
-    "BACKBONES",
     "CALIBRATION_PHOTOS",
+    "DEFAULT",
+    "PACKAGED",
     "PLAIN_CNNS",
     "Backbone",
     "BackboneInfo",
+    "Cut",
+    "CutInfo",
+    "GraphBackbone",
+    "Parts",
     "Pool",
     "Preprocessing",
     "Runner",
     "Tap",
     "TappedNetwork",
+    "TorchBackbone",
     "agreement",
+    "as_graph",
     "compile_on_cpu",
     "create_backbone",
     "create_runner",
     "describe_backbone",
     "from_tensors",
+    "has_int8",
     "import_openvino",
-    "pack_state",
-    "pixel_planes",
+    "list_backbones",
+    "needs_torch",
+    "pack",
     "pool_output",
-    "resolve_device",
     "resolve_precision",
+    "restore_backbone",
 ]

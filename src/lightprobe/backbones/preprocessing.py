@@ -5,15 +5,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self, get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
 
+from lightprobe.backbones.resizing import Interpolation, resize
 from lightprobe.errors import BackboneError
 
-Interpolation = Literal["bilinear", "bicubic"]
 Fit = Literal["crop", "squash"]
 
 
@@ -71,22 +67,24 @@ class Preprocessing:
         """Return the same preprocessing for squares of `size` pixels, `resize` in proportion."""
         return replace(self, crop=size, resize=max(size, round(self.resize * size / self.crop)))
 
-    def prepare(self, image: Tensor) -> Tensor:
-        """Resize and crop one photo; thread-safe, and torch frees the GIL meanwhile.
+    def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resize and crop one photo; thread-safe, and the GIL is free meanwhile.
 
         Parameters
         ----------
-        image : Tensor of uint8, shape (3, height, width)
+        image : ndarray of uint8, shape (height, width, 3)
 
         Returns
         -------
-        Tensor of uint8, shape (3, crop, crop)
+        ndarray of uint8, shape (crop, crop, 3)
         """
-        size = [self.resize] if self.fit == "crop" else [self.crop, self.crop]
-        how = InterpolationMode(self.interpolation)
-        resized = functional.resize(image, size, interpolation=how, antialias=True)
-        square: Tensor = functional.center_crop(resized, [self.crop, self.crop])
-        return square
+        if self.fit == "squash":
+            return resize(image, (self.crop, self.crop), self.interpolation)
+        # The longer side is rounded down, as torchvision does.
+        height, width = (self.resize * side // min(image.shape[:2]) for side in image.shape[:2])
+        resized = resize(image, (height, width), self.interpolation)
+        top, left = (round((side - self.crop) / 2) for side in (height, width))
+        return resized[top : top + self.crop, left : left + self.crop]
 
     def to_config(self) -> dict[str, Any]:
         """Return what `from_config` takes, fit for JSON."""
@@ -107,8 +105,3 @@ class Preprocessing:
             return cls(**values)
         except TypeError as error:
             raise BackboneError(f"Preprocessing cannot be made from {dict(config)}: {error}.") from error
-
-
-def pixel_planes(pixels: NDArray[np.uint8]) -> Tensor:
-    """Return decoded pixels (height, width, 3) as torch has them, (3, height, width), without a copy."""
-    return torch.from_numpy(pixels).permute(2, 0, 1)

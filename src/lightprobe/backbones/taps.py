@@ -1,9 +1,8 @@
-"""Where a network is cut, and what is taken from there."""
+"""Where a network is cut, what is taken from there, and what stopping there costs."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
-
-from torch import Tensor, cat
+from dataclasses import asdict, dataclass
+from math import prod
+from typing import Any, Literal, Self, get_args
 
 from lightprobe.errors import OptionError
 
@@ -18,7 +17,7 @@ class Cut:
     Parameters
     ----------
     name : str
-        The module's name in its network.
+        The layer's name in its network.
     layout : {"nchw", "nhwc", "tokens"}
         Where channels and positions stand; `tokens` is (n, tokens, channels).
     prefix_tokens : int
@@ -48,14 +47,50 @@ class Tap:
             raise OptionError(f"Unknown pooling {self.pool!r}; allowed are {' and '.join(get_args(Pool))}.")
 
 
-def pool_output(output: Tensor, cut: Cut, pool: Pool) -> Tensor:
-    """Pool a layer's output (n, ...) to float32 feature vectors (n, d); traceable, as engines compile it."""
-    output = output.float()
-    if pool == "flatten":
-        return output.flatten(1)
-    if cut.layout == "nchw":
-        return output.mean((2, 3))
-    if cut.layout == "nhwc":
-        return output.mean((1, 2))
-    patches = output[:, cut.prefix_tokens :].mean(1)
-    return cat([output[:, 0], patches], 1) if cut.prefix_tokens else patches
+@dataclass(frozen=True)
+class CutInfo:
+    """What stopping at one cut gives and keeps.
+
+    Parameters
+    ----------
+    cut : Cut
+    shape : tuple of int
+        Of the layer's output for one photo.
+    parameters : int
+        Kept in the cut network.
+    share : float
+        `parameters` over those of the whole network, classifier included, auxiliary heads not.
+    multiplications : int
+        That one photo takes on the way, of convolutions, matrix products and attention.
+    """
+
+    cut: Cut
+    shape: tuple[int, ...]
+    parameters: int
+    share: float
+    multiplications: int
+
+    @property
+    def name(self) -> str:
+        """The cut's name."""
+        return self.cut.name
+
+    @property
+    def pooled(self) -> int:
+        """Features a photo with pool `avg`."""
+        channels = self.shape[0] if self.cut.layout == "nchw" else self.shape[-1]
+        return 2 * channels if self.cut.prefix_tokens else channels
+
+    @property
+    def flattened(self) -> int:
+        """Features a photo with pool `flatten`."""
+        return prod(self.shape)
+
+    def to_config(self) -> dict[str, Any]:
+        """Return what `from_config` takes, fit for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Make it from `to_config`'s dict."""
+        return cls(**{**config, "cut": Cut(**config["cut"]), "shape": tuple(config["shape"])})

@@ -1,38 +1,33 @@
-"""Names to networks: the one inside the package, all of torchvision's classifiers, and timm's."""
+"""Names and files to backbones: those inside the package, anyone's, torchvision's and timm's."""
 
-import difflib
+import hashlib
+import importlib.util
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import torch
-from torchvision import models
+from numpy.typing import NDArray
 
-from lightprobe.backbones.architecture import Architecture
-from lightprobe.backbones.backbone import Backbone, find_cut, make_architecture
-from lightprobe.backbones.cutting import CutInfo, cut_network, graph_of, measure, missing_data
-from lightprobe.backbones.plain_cnn import PLAIN_CNNS, PLAIN_PREPROCESSING
-from lightprobe.backbones.preprocessing import Preprocessing
-from lightprobe.backbones.timm_networks import (
-    PREFIX,
-    TimmArchitecture,
-    fetch_weights,
-    preprocessing_of,
-    published_facts,
-    weights_name,
+from lightprobe.backbones.backbone import Backbone
+from lightprobe.backbones.graphs import (
+    GraphBackbone,
+    graph_file,
+    is_network_file,
+    keep_graph,
+    open_network_file,
+    read_graph,
+    to_bytes,
 )
-from lightprobe.backbones.weights import Readers, download_weights, open_weights, read_facts, read_state
-from lightprobe.errors import BackboneError, WeightsError
+from lightprobe.backbones.info import BackboneInfo
+from lightprobe.backbones.names import PACKAGED
+from lightprobe.devices import import_torch
+from lightprobe.errors import BackboneError, OptionError
 
-STARTER: Final = "starter"
-_STARTER_BUILDER: Final = "regnet_y_400mf"
-_STARTER_FILE: Final = Path(__file__).parent / "starter" / "starter.safetensors"
-# Measured by leave-one-out on 2,527 photos of 3:4 (trash): 83.9 % squashed, 81.3 % with the centre square of
-# the same scale, 79.5 % with seven eighths of that. Square photos do not tell the first two apart.
-_STARTER_PREPROCESSING: Final = Preprocessing(resize=128, crop=128, fit="squash")
+logger = logging.getLogger(__name__)
 
-BACKBONES: Final = (STARTER, *models.list_models(module=models))
+_PACKAGED_FILES = Path(__file__).parent / "networks"
+Triple = tuple[float, float, float]
 
 
 def create_backbone(
@@ -41,28 +36,38 @@ def create_backbone(
     weights: str | Path | None = None,
     cut: str | None = None,
     image_size: int | None = None,
+    mean: Triple | None = None,
+    std: Triple | None = None,
     random_state: int = 0,
     arguments: Mapping[str, Any] | None = None,
+    in_torch: bool = False,
 ) -> Backbone:
     """Make a frozen backbone.
 
     Parameters
     ----------
     name : str
-        One of `BACKBONES`; `timm:NAME` with any of timm's image networks, e.g.
-        `timm:vit_small_patch14_dinov2`; or one of `PLAIN_CNNS`, whose weights are yours or random.
+        One of those inside the package, `efficientnet_lite0` and `efficientnet_lite2`; a file, `.onnx` or
+        OpenVINO's `.xml`; one of torchvision's classification networks; `timm:NAME` with any of timm's
+        image networks, e.g. `timm:vit_small_patch14_dinov2`; or one of `PLAIN_CNNS`, whose weights are
+        yours or random.
     weights : str, Path or None
-        None: the published ones (`starter`: those inside the package). A .safetensors, .pth or .pt file;
+        None: the published ones. For networks of torchvision and timm a .safetensors, .pth or .pt file;
         a `FILE.json` beside it may hold `mean`, `std`, `resize`, `crop`, `interpolation`, `fit` and the
         builder's `arguments`. "random": initialised from `random_state`, as a baseline and for tests.
     cut : str or None
         The layer to end at; None for the last before pooling and classifier.
     image_size : int or None
         Pixels; None for the size that the weights are published with.
+    mean, std : tuple of 3 floats or None
+        Per channel, for pixels between 0 and 1, where a network's file does not say them.
     random_state : int
         Seed of weights="random".
     arguments : mapping, optional
         Further arguments of the network's builder, which a file of facts beside the weights goes before.
+    in_torch : bool
+        Make it a network of torch's, for the eager engine and for gradients; without it, torch's networks
+        are converted to graphs, once on a machine, and torch is not imported again.
 
     Raises
     ------
@@ -70,131 +75,135 @@ def create_backbone(
         An unknown network or cut, or an image size that the network cannot take.
     WeightsError
         Weights that are missing, unreadable or another network's.
+    MissingExtraError
+        A network of torch's where torch is not installed.
     """
-    builder, preprocessing = _look_up(name)
-    arguments = dict(arguments or {})
-    path = None if weights is None or weights == "random" else Path(weights).expanduser()
-    if name == STARTER and weights is None:
-        path = _STARTER_FILE
-    if path is not None:
-        facts = read_facts(path)
-        arguments |= facts.pop("arguments", {})
-        preprocessing = Preprocessing.from_config(preprocessing.to_config() | facts)
-    if image_size is not None:
-        preprocessing = preprocessing.with_image_size(image_size)
-
-    architecture = make_architecture(builder, preprocessing.crop, arguments)
-    network, cuts = graph_of(architecture)
-    end = cuts[-1] if cut is None else find_cut(cut, cuts, name)
-    measure(architecture, (end,))  # refuses an image size before weights are fetched
-    needed = missing_data(cut_network(architecture, [end.name]))
-    if weights == "random":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(random_state)
-            whole = architecture.build(data=True).state_dict()
-        state, label = {key: whole[key].clone() for key in needed}, f"random, seed {random_state}"
-    else:
-        readers, label = _fetch(architecture) if path is None else (open_weights(path), path.name)
-        where = label if path is None else str(path)
-        if isinstance(architecture, TimmArchitecture):
-            readers = architecture.converted(readers, network)
-        state = read_state(readers, needed, network.state_dict(), architecture.family, where)
-    return Backbone(name, architecture, preprocessing, end.name, label, state)
-
-
-@dataclass(frozen=True)
-class BackboneInfo:
-    """Facts about a network, for `lightprobe backbones NAME`.
-
-    Parameters
-    ----------
-    name : str
-    image_size : int
-        Pixels.
-    cuts : list of CutInfo
-        In the order of execution; the last is the default.
-    weights : str
-        The published weights' name.
-    url : str or None
-        Where they are published, an address or a name on the Hugging Face hub; None for those inside the
-        package.
-    megabytes : float
-        Their file's size; of timm's networks, what float32 takes.
-    accuracy : float or None
-        ImageNet top-1 of the published network, percent.
-    licence : str or None
-        Where torchvision or timm states one for the weights.
-    """
-
-    name: str
-    image_size: int
-    cuts: list[CutInfo]
-    weights: str
-    url: str | None
-    megabytes: float
-    accuracy: float | None
-    licence: str | None
-
-
-def describe_backbone(name: str, image_size: int | None = None) -> BackboneInfo:
-    """Describe a network and every cut without reading any weights."""
-    builder, preprocessing = _look_up(name)
-    if image_size is not None:
-        preprocessing = preprocessing.with_image_size(image_size)
-    architecture = make_architecture(builder, preprocessing.crop, {})
-    infos = list(measure(architecture, graph_of(architecture).cuts))
-    url, accuracy, licence = None, None, None
-    megabytes = infos[-1].parameters / infos[-1].share * 4 / 1e6  # in float32
-    if name == STARTER:
-        weights, licence, megabytes = _STARTER_FILE.name, "Apache-2.0", _STARTER_FILE.stat().st_size / 1e6
-    elif isinstance(architecture, TimmArchitecture):
-        facts = published_facts(name)
-        weights, url, licence = weights_name(name), facts.hf_hub_id or facts.url or None, facts.license
-    elif name in PLAIN_CNNS:
-        weights = "none published"
-    else:
-        enum = models.get_model_weights(builder).DEFAULT
-        weights, url, licence = str(enum), enum.url, enum.meta.get("license")
-        megabytes = enum.meta["_file_size"] * 2**20 / 1e6
-        accuracy = enum.meta["_metrics"]["ImageNet-1K"]["acc@1"]
-    return BackboneInfo(name, preprocessing.crop, infos, weights, url, megabytes, accuracy, licence)
-
-
-def _fetch(architecture: Architecture) -> tuple[Readers, str]:
-    """Read the published weights of a network; their name."""
-    if architecture.builder in PLAIN_CNNS:
-        raise WeightsError(
-            f"There are no published weights of {architecture.builder}: train it with --method scratch, "
-            "and name what that writes with --weights."
-        )
-    if isinstance(architecture, TimmArchitecture):
-        return fetch_weights(architecture)
-    enum = models.get_model_weights(architecture.builder).DEFAULT
-    return download_weights(enum, architecture.builder), str(enum)
-
-
-def _look_up(name: str) -> tuple[str, Preprocessing]:
-    """Name a network's builder and the preprocessing of its published weights."""
-    if name == STARTER:
-        return _STARTER_BUILDER, _STARTER_PREPROCESSING
-    if name.startswith(PREFIX):
-        return name, preprocessing_of(name)
-    if name in PLAIN_CNNS:
-        return name, PLAIN_PREPROCESSING
-    if "," in name:
-        raise BackboneError(
-            f"{name!r} names several networks, and only `train` in closed form sees through several at once: "
-            "name one here."
-        )
-    if name not in BACKBONES:
-        near = difflib.get_close_matches(name, BACKBONES, n=3, cutoff=0.5)
-        hint = f"near it are {', '.join(near)}, and " if near else ""
-        raise BackboneError(f"There is no backbone {name!r}; {hint}`lightprobe backbones` lists them all.")
-    preset = models.get_model_weights(name).DEFAULT.transforms()
-    return name, Preprocessing(
-        resize=preset.resize_size[0],
-        crop=preset.crop_size[0],
-        mean=tuple(preset.mean),
-        std=tuple(preset.std),
-        interpolation=preset.interpolation.value,
+    if is_packaged_or_file(name):
+        return _from_file(name, weights, cut, image_size, mean, std, in_torch=in_torch)
+    if mean is not None or std is not None:
+        raise OptionError(f"{name} has its own mean and deviation: --mean and --std are for network files.")
+    options = {
+        "weights": None if weights is None else str(weights),
+        "cut": cut,
+        "image_size": image_size,
+        "random_state": random_state,
+        "arguments": dict(arguments or {}),
+    }
+    if in_torch:
+        network: Backbone = _torch_networks(name).create_network(name, **options)
+        return network
+    kept = graph_file(
+        {"network": name, **options, "files": _digests(weights)}, "torch", "torchvision", "timm"
     )
+    found = read_graph(kept)
+    if found is not None:
+        return GraphBackbone.from_config(found[1], found[0])
+    backbone: Backbone = _torch_networks(name).create_network(name, **options)
+    try:
+        graph = as_graph(backbone)
+    except BackboneError as error:
+        logger.warning("%s Torch runs it instead, more slowly.", error)
+        return backbone
+    keep_graph(kept, graph.to_tensors(), graph.to_config())
+    return graph
+
+
+def as_graph(backbone: Backbone) -> GraphBackbone:
+    """Convert a backbone with all its layers; BackboneError where OpenVINO cannot take it."""
+    if isinstance(backbone, GraphBackbone):
+        return backbone
+    infos = tuple(backbone.describe())
+    return GraphBackbone(
+        backbone.name,
+        backbone.preprocessing,
+        backbone.cut,
+        backbone.weights,
+        infos,
+        backbone.digest,
+        to_bytes(backbone.graph([info.name for info in infos])),
+    )
+
+
+def restore_backbone(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Backbone:
+    """Rebuild a backbone from its `to_config` and `to_tensors`; WeightsError where they do not fit."""
+    if config.get("kind") == "graph":
+        return GraphBackbone.from_config(config, tensors)
+    restored: Backbone = _torch_networks(config["name"]).TorchBackbone.from_config(config, tensors)
+    return restored
+
+
+def list_backbones() -> list[str]:
+    """List the networks that can be named here: inside the package, and torchvision's if it is installed."""
+    if importlib.util.find_spec("torchvision") is None:
+        return [*PACKAGED]
+    return [*PACKAGED, *_torch_networks("").torchvision_names()]
+
+
+def describe_backbone(
+    name: str, image_size: int | None = None, mean: Triple | None = None, std: Triple | None = None
+) -> BackboneInfo:
+    """Describe a network and every cut; of torch's networks, no weights are read."""
+    if not is_packaged_or_file(name):
+        described: BackboneInfo = _torch_networks(name).describe_network(name, image_size)
+        return described
+    path = _file_of(name)
+    # Layers do not depend on mean and deviation, which a file may not say.
+    backbone = open_network_file(
+        path, name=name, image_size=image_size, mean=mean or (0.0,) * 3, std=std or (1.0,) * 3
+    )
+    size = sum(part.stat().st_size for part in (path, path.with_suffix(".bin")) if part.is_file()) / 1e6
+    licence = "Apache-2.0" if name in PACKAGED else None
+    return BackboneInfo(
+        name, backbone.preprocessing.crop, backbone.describe(), path.name, None, size, None, licence
+    )
+
+
+def is_packaged_or_file(name: str) -> bool:
+    """Whether a name is that of a network in a file, inside the package or elsewhere."""
+    return name in PACKAGED or is_network_file(name)
+
+
+def _file_of(name: str) -> Path:
+    return _PACKAGED_FILES / f"{name}.onnx" if name in PACKAGED else Path(name).expanduser()
+
+
+def _from_file(
+    name: str,
+    weights: str | Path | None,
+    cut: str | None,
+    image_size: int | None,
+    mean: Triple | None,
+    std: Triple | None,
+    *,
+    in_torch: bool,
+) -> Backbone:
+    if weights is not None:
+        raise OptionError(
+            f"{name} holds its weights: leave --weights out, or name a network of torchvision's."
+        )
+    path = _file_of(name)
+    if in_torch:
+        backbone: Backbone = _torch_networks(name).network_of_file(path, name, cut=cut, image_size=image_size)
+        return backbone
+    return open_network_file(path, name=name, cut=cut, image_size=image_size, mean=mean, std=std)
+
+
+def _torch_networks(name: str) -> Any:
+    """Import what makes networks of torch's; MissingExtraError says what the backbone `name` needs."""
+    what = f"Backbone {name}"
+    import_torch(what)
+    from lightprobe.backbones import torch_networks
+
+    return torch_networks
+
+
+def _digests(weights: str | Path | None) -> list[str]:
+    """Digests of a file of weights and of the facts beside it."""
+    if weights is None or weights == "random":
+        return []
+    path = Path(weights).expanduser()
+    return [
+        hashlib.sha256(part.read_bytes()).hexdigest()
+        for part in (path, path.with_suffix(".json"))
+        if part.is_file()
+    ]

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from lightprobe._version import __version__
-from lightprobe.backbones import Pool, Tap, create_backbone
+from lightprobe.backbones import DEFAULT, Pool, Tap, create_backbone, needs_torch
 from lightprobe.errors import MissingExtraError, OptionError
 from lightprobe.features.extraction import Features, extract, provenance
 from lightprobe.features.runner import BackboneRunner, compile_for
@@ -35,7 +35,7 @@ def extract_to_file(
     path: Path,
     runtime: Runtime,
     *,
-    backbone: str = "starter",
+    backbone: str = DEFAULT,
     weights: str | Path | None = None,
     cuts: Sequence[str] | None = None,
     pools: Sequence[Pool] = ("avg",),
@@ -60,7 +60,13 @@ def extract_to_file(
         As of `write_features`.
     """
     check_table_name(path)
-    network = create_backbone(backbone, weights=weights, image_size=image_size, random_state=runtime.seed)
+    network = create_backbone(
+        backbone,
+        weights=weights,
+        image_size=image_size,
+        random_state=runtime.seed,
+        in_torch=needs_torch(runtime.engine, runtime.device, runtime.precision),
+    )
     names = list(cuts or [network.cut])
     depth = [cut.name for cut in network.cuts]
     for name in names:

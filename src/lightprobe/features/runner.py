@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from lightprobe.backbones import CALIBRATION_PHOTOS, Backbone, Runner, Tap, agreement, create_runner
+from lightprobe.backbones import (
+    CALIBRATION_PHOTOS,
+    Backbone,
+    GraphBackbone,
+    Runner,
+    Tap,
+    agreement,
+    create_runner,
+)
 from lightprobe.features.sample import sample_pixels
 from lightprobe.images import ImageSet
 from lightprobe.runtime import Runtime
@@ -43,7 +51,7 @@ def compile_for(
     -------
     compiled : BackboneRunner
     agreement : float
-        Mean cosine between its features and those of torch in fp32.
+        Mean cosine between its features and those of the same network in fp32.
     """
     precision, seed = runtime.precision, runtime.seed
     images = images.limited(runtime.max_megapixels)
@@ -54,7 +62,7 @@ def compile_for(
     if precision == "int8":
         calibration = sample_pixels(images, backbone.preprocessing, CALIBRATION_PHOTOS, seed)
     runner = make(precision=precision, calibration=calibration)
-    if (runner.engine, runner.precision) == ("eager", "fp32"):
+    if runner.precision == "fp32" and (runner.engine == "eager" or isinstance(backbone, GraphBackbone)):
         return BackboneRunner(backbone, runner), 1.0
     sample = sample_pixels(images, backbone.preprocessing, AGREEMENT_PHOTOS, seed)
     if not len(sample):

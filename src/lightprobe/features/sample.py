@@ -1,23 +1,23 @@
 """A few prepared photos, to calibrate a network on or to compare precisions with."""
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from lightprobe.backbones import Preprocessing, pixel_planes
+from lightprobe.backbones import Preprocessing
 from lightprobe.errors import ImageError
 from lightprobe.images import ImageSet, decode
 
 
 def sample_pixels(
     images: ImageSet, preprocessing: Preprocessing, n: int, random_state: int = 0
-) -> torch.Tensor:
+) -> NDArray[np.uint8]:
     """Prepare up to n photos, drawn at random; those that cannot be decoded are passed over.
 
     Returns
     -------
-    Tensor of uint8, shape (n or fewer, 3, crop, crop)
+    ndarray of uint8, shape (n or fewer, crop, crop, 3)
     """
-    pixels: list[torch.Tensor] = []
+    pixels: list[NDArray[np.uint8]] = []
     for index in np.random.default_rng(random_state).permutation(len(images)):
         if len(pixels) == n:
             break
@@ -27,6 +27,6 @@ def sample_pixels(
             )
         except ImageError:
             continue
-        pixels.append(preprocessing.prepare(pixel_planes(image)))
+        pixels.append(preprocessing.prepare(image))
     side = preprocessing.crop
-    return torch.stack(pixels) if pixels else torch.empty((0, 3, side, side), dtype=torch.uint8)
+    return np.stack(pixels) if pixels else np.empty((0, side, side, 3), np.uint8)

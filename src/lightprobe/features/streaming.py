@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from lightprobe.backbones import Preprocessing, Runner, Tap, pixel_planes
+from lightprobe.backbones import Preprocessing, Runner, Tap
 from lightprobe.errors import ImageError
 from lightprobe.features.cache import FeatureStore, image_digest
 from lightprobe.features.runner import BackboneRunner
@@ -62,7 +61,7 @@ class _Looked:
 
     index: int
     digest: bytes = b""
-    pixels: torch.Tensor | None = None
+    pixels: NDArray[np.uint8] | None = None
     error: ImageError | None = None
 
 
@@ -96,32 +95,7 @@ def stream(
         Is told of every photo that is decoded, which then are all, those too whose rows are in the cache.
     """
     images = images.limited(runtime.max_megapixels)
-    chunks = _stream(images, compiled, runtime, stores or {}, digests, inspect)
-    torch_threads = torch.get_num_threads()
-    try:
-        while True:
-            if compiled.runner.engine != "eager":
-                # Torch's idle threads spin for a while after each operation, on the cores that the engine's
-                # own threads need: two to four times the time, on two cores.
-                torch.set_num_threads(1)
-            chunk = next(chunks, None)
-            torch.set_num_threads(torch_threads)
-            if chunk is None:
-                return
-            yield chunk
-    finally:
-        chunks.close()
-        torch.set_num_threads(torch_threads)
-
-
-def _stream(
-    images: ImageSet,
-    compiled: BackboneRunner,
-    runtime: Runtime,
-    stores: Mapping[Tap, FeatureStore],
-    digests: bool,
-    inspect: Inspector | None,
-) -> Generator[Chunk[Tap]]:
+    stores = stores or {}
     preprocessing, workers = compiled.backbone.preprocessing, runtime.workers or default_workers()
     batch = _Batch(compiled.runner, min(runtime.batch_size, max(1, len(images))), preprocessing.crop, stores)
     try:
@@ -152,7 +126,7 @@ class _Batch:
         self.filled = 0
         self._runner = runner
         self._stores = stores
-        self._pixels = torch.zeros((size, 3, side, side), dtype=torch.uint8)
+        self._pixels = np.zeros((size, side, side, 3), np.uint8)
         self._indices: list[int] = []
         self._digests: list[bytes] = []
         self._waiting: list[tuple[list[bytes], dict[Tap, NDArray[np.float16]], float]] = []
@@ -161,7 +135,7 @@ class _Batch:
     def add(self, looked: _Looked) -> bool:
         """Copy a photo into the buffer; tell whether the buffer is full."""
         assert looked.pixels is not None
-        self._pixels[self.filled].copy_(looked.pixels)
+        self._pixels[self.filled] = looked.pixels
         self._indices.append(looked.index)
         self._digests.append(looked.digest)
         self.filled += 1
@@ -217,7 +191,7 @@ def _look(
         pixels = decode(content, max_pixels=images.max_pixels, at_least=preprocessing.resize)
         if inspect is not None:
             inspect(index, content, pixels)
-        return _Looked(index, digest, None if known else preprocessing.prepare(pixel_planes(pixels)))
+        return _Looked(index, digest, None if known else preprocessing.prepare(pixels))
 
     for index, looked in decode_ahead(images, look, ahead=ahead, workers=workers):
         yield _Looked(index, error=looked) if isinstance(looked, ImageError) else looked
@@ -228,7 +202,7 @@ class Prepared:
     """One photo of an image set as a network wants it, or the reason why it cannot be had."""
 
     index: int
-    pixels: torch.Tensor | None
+    pixels: NDArray[np.uint8] | None
     reason: str
 
 
@@ -255,6 +229,6 @@ def prepared(
         yield Prepared(looked.index, looked.pixels, looked.error.reason if looked.error else "")
 
 
-def as_float16(values: torch.Tensor) -> NDArray[np.float16]:
+def as_float16(values: NDArray[np.float32]) -> NDArray[np.float16]:
     """Clip to float16's range: activations beyond 65,504 keep their sign and stay the largest."""
-    return values.clamp(-FLOAT16_MAX, FLOAT16_MAX).to(torch.float16).cpu().numpy()
+    return np.clip(values, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)

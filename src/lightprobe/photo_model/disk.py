@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load, load_file, save_file
+from safetensors.numpy import load, load_file, save_file
 
 from lightprobe.errors import ModelFileError
 from lightprobe.json_text import to_json
@@ -30,7 +31,7 @@ def is_model(folder: Path) -> bool:
 
 
 def write_model(
-    folder: Path, tensors: Mapping[str, torch.Tensor], config: Mapping[str, object], card: str
+    folder: Path, tensors: Mapping[str, NDArray[Any]], config: Mapping[str, object], card: str
 ) -> None:
     """Write a model, replacing one that lies there already.
 
@@ -38,7 +39,7 @@ def write_model(
     ----------
     folder : Path
         Where the model shall lie; parents are made.
-    tensors : mapping of str to Tensor
+    tensors : mapping of str to ndarray
         The numbers.
     config : mapping
         JSON values.
@@ -58,7 +59,7 @@ def write_model(
     partial = folder.parent / f".{folder.name}.{uuid.uuid4().hex}"
     try:
         partial.mkdir()
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, partial / TENSORS)
+        save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, partial / TENSORS)
         described = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
@@ -73,7 +74,7 @@ def write_model(
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def read_model(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read_model(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read what `write_model` wrote.
 
     Raises
@@ -144,7 +145,7 @@ def _swap(new: Path, target: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
+def _tensors(path: Path) -> dict[str, NDArray[Any]]:
     """Read tensors; safetensors opens no path that is not UTF-8, so from there they come as bytes."""
     try:
         str(path).encode()

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
+from lightprobe.backbones import Parts
 from lightprobe.errors import ModelFileError
 from lightprobe.images import Skipped, open_unlabelled
 from lightprobe.learned import Learned
@@ -171,7 +171,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         return model
 
     @abstractmethod
-    def _restored(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> Model:
+    def _restored(self, tensors: Parts, config: dict[str, Any]) -> Model:
         """Build the fitted value again; KeyError, TypeError or ValueError where parts do not fit."""
 
     @abstractmethod

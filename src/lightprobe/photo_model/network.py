@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from torch import Tensor
-
-from lightprobe.backbones import Backbone, Tap, create_runner, pack_state
+from lightprobe.backbones import Backbone, Parts, Tap, create_runner, pack, restore_backbone
 from lightprobe.features import BackboneRunner, compile_for
 from lightprobe.images import ImageSet
 from lightprobe.runtime import Runtime
@@ -22,10 +20,10 @@ class Network:
     engine, precision : str
         Never "auto".
     agreement : float
-        Mean cosine between its features and those of torch in fp32, on a sample of the training photos.
+        Mean cosine between its features and those of the same network in fp32, on a sample of the training photos.
     weight_bytes : int
         What its weights take in memory.
-    engine_state : mapping of str to Tensor
+    engine_state : mapping of str to ndarray
         What the engine needs beside the backbone to run the same: see Runner.
     """
 
@@ -34,7 +32,7 @@ class Network:
     precision: str
     agreement: float
     weight_bytes: int
-    engine_state: Mapping[str, Tensor] = field(default_factory=dict, repr=False)
+    engine_state: Parts = field(default_factory=dict, repr=False)
     _compiled: dict[tuple[tuple[Tap, ...], str], BackboneRunner] = field(
         default_factory=dict, init=False, repr=False
     )
@@ -82,9 +80,9 @@ class Network:
         """Leave out what is compiled, which is this process's own."""
         return vars(self) | {"_compiled": {}}
 
-    def to_tensors(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    def to_tensors(self) -> tuple[Parts, dict[str, Any]]:
         """Take it apart: tensors, and plain values for a JSON file."""
-        tensors = {f"backbone.{name}": tensor for name, tensor in pack_state(self.backbone.state).items()}
+        tensors = {f"backbone.{name}": tensor for name, tensor in pack(self.backbone.to_tensors()).items()}
         tensors |= {f"engine.{name}": tensor for name, tensor in self.engine_state.items()}
         config = {
             "backbone": self.backbone.to_config(),
@@ -96,10 +94,10 @@ class Network:
         return tensors, config
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> Self:
+    def from_tensors(cls, tensors: Parts, config: Mapping[str, Any]) -> Self:
         """Build it again."""
         return cls(
-            Backbone.from_config(config["backbone"], named(tensors, "backbone.")),
+            restore_backbone(config["backbone"], named(tensors, "backbone.")),
             config["engine"],
             config["precision"],
             config["agreement"],
@@ -125,6 +123,6 @@ def network_facts(networks: Sequence[Network]) -> dict[str, Any]:
     }
 
 
-def named(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def named(tensors: Parts, prefix: str) -> Parts:
     """Pick the tensors whose names begin with `prefix`, and take it off."""
     return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 from tqdm import tqdm
 
+from lightprobe.backbones import Parts
 from lightprobe.errors import OptionError
 from lightprobe.features import (
     BackboneRunner,
@@ -75,7 +75,7 @@ class PhotoModel(ABC):
         """Return what answers; the arguments are those of `iter_predictions`."""
 
     @abstractmethod
-    def to_tensors(self, parameters: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    def to_tensors(self, parameters: dict[str, Any]) -> tuple[Parts, dict[str, Any], str]:
         """Take it apart: tensors, plain values for a JSON file, and a card for people.
 
         `parameters` are the estimator's, as JSON values.

@@ -4,13 +4,18 @@ from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from typing import Final
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import nn
 
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines.devices import resolve_device, resolve_precision
-from lightprobe.backbones.engines.protocol import Runner, TappedNetwork, check_batch
+from lightprobe.backbones.engines.precisions import resolve_precision
+from lightprobe.backbones.engines.protocol import Pixels, check_batch
 from lightprobe.backbones.taps import Tap
+from lightprobe.backbones.torch_networks import TappedNetwork, TorchBackbone
+from lightprobe.devices import resolve_device
+from lightprobe.errors import OptionError
 
 _HALVES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _CAST: Final = (nn.Conv2d, nn.Linear)  # whose weights autocast makes halves; normalisation stays in float32
@@ -26,8 +31,14 @@ class EagerRunner:
     ) -> None:
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
-        self.fingerprint = f"{self.engine} {self.precision} {self.device.type}"
-        self.state: Mapping[str, Tensor] = {}
+        self._kind = torch.device(self.device).type
+        self.fingerprint = f"{self.engine} {self.precision} {self._kind}"
+        self.state: Mapping[str, NDArray[np.float32]] = {}
+        if not isinstance(backbone, TorchBackbone):
+            raise OptionError(
+                f"{backbone.name} is a graph here, which only OpenVINO runs, on the CPU: leave "
+                f"--engine and --device out, or train a model with --engine eager or --device {self.device}."
+            )
         network = TappedNetwork(backbone, taps)
         half = _HALVES.get(self.precision)
         if half is not None:
@@ -41,38 +52,14 @@ class EagerRunner:
         tensors = [*network.parameters(), *network.buffers()]
         self.weight_bytes = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
-    def __call__(self, batch: Tensor) -> dict[Tap, Tensor]:
+    def __call__(self, batch: Pixels) -> dict[Tap, NDArray[np.float32]]:
         """Run one batch of pixels, as `Runner` says."""
         check_batch(batch, self._size)
-        if self.device.type == "cuda":
-            batch = batch.pin_memory()
+        rows = torch.from_numpy(batch).permute(0, 3, 1, 2)
+        if self._kind == "cuda":
+            rows = rows.pin_memory()
         half = _HALVES.get(self.precision)
-        with torch.inference_mode(), torch.autocast(self.device.type, half) if half else nullcontext():
-            pixels = batch.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+        with torch.inference_mode(), torch.autocast(self._kind, half) if half else nullcontext():
+            pixels = rows.to(self.device, non_blocking=True, memory_format=torch.channels_last)
             features = self._network(pixels)
-        return {tap: feature.cpu() for tap, feature in zip(self.taps, features, strict=True)}
-
-
-def agreement(runner: Runner, backbone: Backbone, pixels: Tensor, *, batch_size: int = 32) -> float:
-    """Measure the mean cosine between features and those of the eager engine in fp32.
-
-    The mean over photos of x·y / (|x||y|); of several taps the lowest mean counts.
-
-    Parameters
-    ----------
-    runner : Runner
-    backbone : Backbone
-        The one that the runner runs.
-    pixels : Tensor of uint8, shape (n, 3, s, s)
-        A sample of prepared photos; some sixteen tell the precisions apart.
-    batch_size : int
-        Photos a batch.
-    """
-    truth = EagerRunner(backbone, runner.taps, precision="fp32", device=str(runner.device))
-    cosines: dict[str, list[Tensor]] = {}
-    for batch in torch.split(pixels, batch_size):
-        ours, theirs = runner(batch), truth(batch)
-        for tap in runner.taps:
-            cosine = torch.cosine_similarity(ours[tap].double(), theirs[tap].double())
-            cosines.setdefault(str(tap), []).append(cosine)
-    return min(float(torch.cat(parts).mean()) for parts in cosines.values())
+        return {tap: feature.cpu().numpy() for tap, feature in zip(self.taps, features, strict=True)}

@@ -1,24 +1,48 @@
 """Engines run a backbone at a precision on a device; `create_runner` picks one by name."""
 
-import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines.devices import resolve_device
-from lightprobe.backbones.engines.eager import EagerRunner
-from lightprobe.backbones.engines.openvino import Calibration, OpenVinoRunner, is_converted
-from lightprobe.backbones.engines.protocol import Runner
+from lightprobe.backbones.engines.openvino import Calibration, OpenVinoRunner
+from lightprobe.backbones.engines.protocol import Pixels, Runner
+from lightprobe.backbones.graphs import GraphBackbone
 from lightprobe.backbones.taps import Tap
-from lightprobe.errors import BackboneError, OptionError
+from lightprobe.devices import CPU, import_torch, resolve_device
+from lightprobe.errors import OptionError
 
-logger = logging.getLogger(__name__)
+ENGINES: Final = ("auto", "eager", "openvino")
 
-_ENGINES: Final[Mapping[str, Callable[..., Runner]]] = {"eager": EagerRunner, "openvino": OpenVinoRunner}
-ENGINES: Final = ("auto", *_ENGINES)
-
-# Photos from which on converting for OpenVINO costs less than it saves.
+# Photos from which on converting one of torch's networks for OpenVINO costs less than it saves.
 BREAK_EVEN: Final = 300
+
+
+def needs_torch(engine: str, device: str, precision: str = "auto") -> bool:
+    """Whether an engine and a device, either of which may be "auto", mean that torch runs networks.
+
+    Raises
+    ------
+    OptionError
+        An unknown engine or device, or one that this machine does not have.
+    """
+    if engine not in ENGINES:
+        raise OptionError(f"Unknown engine {engine!r}; allowed are {', '.join(ENGINES)}.")
+    where = resolve_device(
+        CPU if device == "auto" and (engine == "openvino" or precision == "int8") else device
+    )
+    if engine == "openvino" and where != CPU:
+        raise OptionError(
+            f"The openvino engine runs on the CPU and not on {device}: use --engine eager there."
+        )
+    if precision == "int8" and (where != CPU or engine == "eager"):
+        raise OptionError(
+            f"There is no int8 path on {where} with torch, only on the CPU with OpenVINO: use "
+            "--device cpu --engine openvino, or another --precision."
+        )
+    return engine == "eager" or where != CPU
 
 
 def create_runner(
@@ -39,9 +63,9 @@ def create_runner(
     taps : iterable of Tap
         What to return, all from one pass.
     engine : {"auto", "eager", "openvino"}
-        `eager` is torch, on any device; `openvino` is for the CPU: some times as fast, but a network must
-        be converted first, once on a machine. `auto` is `openvino` on the CPU where the network is
-        converted already or `n_images` makes it worth while, else `eager`.
+        `openvino` runs graphs on the CPU, and some times as fast as torch; `eager` is torch, on any device,
+        for networks of torch's. `auto` is `openvino` on the CPU, but for networks of torch's only if
+        `n_images` makes it worth while to convert them.
     precision : {"auto", "fp32", "bf16", "fp16", "int8"}
         What the device must have arithmetic for; `auto` is its fastest floating point. `int8`, only of
         OpenVINO, is calibrated on photos of the task.
@@ -49,7 +73,7 @@ def create_runner(
         `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
     n_images : int or None
         How many photos are to be looked at; None for few.
-    calibration : Tensor of uint8, shape (n, 3, s, s), or mapping of str to Tensor
+    calibration : ndarray of uint8, shape (n, s, s, 3), or mapping of str to ndarray
         For int8: some `CALIBRATION_PHOTOS` prepared photos, or the `state` of a runner that was calibrated.
 
     Raises
@@ -59,22 +83,48 @@ def create_runner(
     MissingExtraError
         int8 without the package that calibrates it.
     """
-    if engine not in ENGINES:
-        raise OptionError(f"Unknown engine {engine!r}; allowed are {', '.join(ENGINES)}.")
     taps = tuple(taps)
-    where = resolve_device("cpu" if engine == "openvino" and device == "auto" else device)
-    if precision == "int8":
-        if where.type != "cpu" or engine == "eager":
-            raise OptionError(
-                f"There is no int8 path on {where} with torch, only on the CPU with OpenVINO: use "
-                "--device cpu --engine openvino, or another --precision."
-            )
-        return OpenVinoRunner(backbone, taps, precision=precision, device="cpu", calibration=calibration)
-    if engine != "auto":
-        return _ENGINES[engine](backbone, taps, precision=precision, device=device)
-    if where.type == "cpu" and ((n_images or 0) >= BREAK_EVEN or is_converted(backbone, taps)):
-        try:
-            return OpenVinoRunner(backbone, taps, precision=precision, device="cpu")
-        except BackboneError as error:
-            logger.warning("%s Torch runs it instead, more slowly.", error)
-    return EagerRunner(backbone, taps, precision=precision, device=device)
+    graph = isinstance(backbone, GraphBackbone)
+    in_torch = needs_torch(engine, CPU if graph and device == "auto" else device, precision)
+    few = engine == "auto" and precision != "int8" and not graph and (n_images or 0) < BREAK_EVEN
+    if in_torch or few:
+        import_torch("The eager engine")
+        from lightprobe.backbones.engines.eager import EagerRunner
+
+        return EagerRunner(backbone, taps, precision=precision, device=device)
+    return OpenVinoRunner(backbone, taps, precision=precision, calibration=calibration)
+
+
+def agreement(runner: Runner, backbone: Backbone, pixels: Pixels, *, batch_size: int = 32) -> float:
+    """Measure the mean cosine between features and those of the same network in fp32.
+
+    The mean over photos of x·y / (|x||y|); of several taps the lowest mean counts.
+
+    Parameters
+    ----------
+    runner : Runner
+    backbone : Backbone
+        The one that the runner runs.
+    pixels : ndarray of uint8, shape (n, s, s, 3)
+        A sample of prepared photos; some sixteen tell the precisions apart.
+    batch_size : int
+        Photos a batch.
+    """
+    engine = "openvino" if isinstance(backbone, GraphBackbone) else "eager"
+    if (runner.engine, runner.precision) == (engine, "fp32"):
+        return 1.0
+    truth = create_runner(backbone, runner.taps, engine=engine, precision="fp32", device=runner.device)
+    cosines: dict[Tap, list[NDArray[np.float64]]] = {}
+    for start in range(0, len(pixels), batch_size):
+        batch = pixels[start : start + batch_size]
+        ours, theirs = runner(batch), truth(batch)
+        for tap in runner.taps:
+            cosines.setdefault(tap, []).append(_cosines(ours[tap], theirs[tap]))
+    return min(float(np.concatenate(parts).mean()) for parts in cosines.values())
+
+
+def _cosines(X: NDArray[np.float32], Y: NDArray[np.float32]) -> NDArray[np.float64]:
+    x, y = X.astype(np.float64), Y.astype(np.float64)
+    lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    cosines: NDArray[np.float64] = np.einsum("ij,ij->i", x, y) / np.maximum(lengths, 1e-300)
+    return cosines

@@ -1,35 +1,34 @@
-"""The engine for CPUs: OpenVINO, several times as fast as torch there, after a conversion that is kept."""
+"""The engine for CPUs: OpenVINO runs a backbone's graph."""
 
 import threading
-from collections.abc import Iterable, Mapping
-from functools import partial
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, get_args
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines.conversion import compile_on_cpu, convert, keep_outputs, weight_bytes
-from lightprobe.backbones.engines.devices import (
-    available_precisions,
-    has_int8,
-    resolve_device,
-    resolve_precision,
+from lightprobe.backbones.engines.precisions import available_precisions, has_int8, resolve_precision
+from lightprobe.backbones.engines.protocol import Pixels, check_batch
+from lightprobe.backbones.engines.quantization import calibration_digest, digest_of, from_tensors, quantize
+from lightprobe.backbones.graphs import (
+    GraphBackbone,
+    compile_on_cpu,
+    from_bytes,
+    from_pixels,
+    graph_file,
+    keep_outputs,
+    output_name,
+    read_or_make,
+    to_bytes,
+    weight_bytes,
 )
-from lightprobe.backbones.engines.model_cache import is_kept, model_folder, read_or_make
-from lightprobe.backbones.engines.protocol import check_batch
-from lightprobe.backbones.engines.quantization import (
-    calibration_digest,
-    digest_of,
-    from_tensors,
-    quantize,
-    to_tensors,
-)
-from lightprobe.backbones.taps import Tap
+from lightprobe.backbones.taps import Pool, Tap
+from lightprobe.devices import CPU
 from lightprobe.errors import BackboneError, OptionError
 
 # Photos to calibrate int8 on, or the `state` of a runner that was.
-Calibration = Tensor | Mapping[str, Tensor]
+Calibration = Pixels | Mapping[str, NDArray[Any]]
 
 _HINTS: Final = {"fp32": "f32", "bf16": "bf16"}
 _BYTES: Final = {"fp32": 4, "bf16": 2}
@@ -39,6 +38,7 @@ class OpenVinoRunner:
     """Run a backbone with OpenVINO on the CPU, any number of photos a batch; threads take turns."""
 
     engine = "openvino"
+    device = CPU
 
     def __init__(
         self,
@@ -46,28 +46,22 @@ class OpenVinoRunner:
         taps: Iterable[Tap],
         *,
         precision: str = "auto",
-        device: str = "auto",
         calibration: Calibration | None = None,
     ) -> None:
-        self.device = resolve_device("cpu" if device == "auto" else device)
-        if self.device.type != "cpu":
-            raise OptionError(
-                f"The openvino engine runs on the CPU and not on {device}: use --engine eager there."
-            )
         self.taps = tuple(dict.fromkeys(taps))
         if not self.taps:
             raise OptionError("A runner got no taps; it needs at least one.")
         self._size = backbone.preprocessing.crop
-        self.state: Mapping[str, Tensor] = {}
+        self.state: Mapping[str, NDArray[Any]] = {}
         if precision == "int8":
-            self.precision, floats = precision, available_precisions(self.device)[0]
-            model = keep_outputs(_calibrated(backbone, self.taps, self.device, calibration), self.taps)
-            self.state = to_tensors(model)
-            self.fingerprint = f"{self.engine} int8 {self.device.type} {digest_of(model)}"
+            self.precision, floats = precision, available_precisions(CPU)[0]
+            self.state = _calibrated(backbone, self.taps, calibration)
+            model = from_tensors(self.state, self.taps)
+            self.fingerprint = f"{self.engine} int8 {CPU} {digest_of(model)}"
         else:
-            self.precision = floats = resolve_precision(precision, self.device)
-            model = keep_outputs(_converted(backbone, self.taps), self.taps)
-            self.fingerprint = f"{self.engine} {self.precision} {self.device.type}"
+            self.precision = floats = resolve_precision(precision, CPU)
+            model = _from_pixels(backbone, self.taps)
+            self.fingerprint = f"{self.engine} {self.precision} {CPU}"
         self.weight_bytes = weight_bytes(model, _BYTES[floats])
         hint = _HINTS[floats]
         # One stream (OpenVINO's own choice): with several, some compilations of an int8 network return wrong
@@ -76,53 +70,60 @@ class OpenVinoRunner:
         compiled = compile_on_cpu(model, options)
         if (got := compiled.get_property("INFERENCE_PRECISION_HINT").to_string()) != hint:
             raise BackboneError(
-                f"OpenVINO would run {backbone.name} in {got} and not in {hint}: use --engine eager."
+                f"OpenVINO would run {backbone.name} in {got} and not in {hint}: use another --precision."
             )
         self._request = compiled.create_infer_request()
         self._turn = threading.Lock()
 
-    def __call__(self, batch: Tensor) -> dict[Tap, Tensor]:
+    def __call__(self, batch: Pixels) -> dict[Tap, NDArray[np.float32]]:
         """Run one batch of pixels, as `Runner` says."""
         check_batch(batch, self._size)
         with self._turn:
-            outputs = self._request.infer([batch.contiguous().numpy()], share_inputs=True)
-            return {tap: torch.from_numpy(outputs[index]) for index, tap in enumerate(self.taps)}
+            outputs = self._request.infer([np.ascontiguousarray(batch)], share_inputs=True)
+            return {tap: outputs[index] for index, tap in enumerate(self.taps)}
 
 
-def is_converted(backbone: Backbone, taps: Iterable[Tap]) -> bool:
-    """Whether a runner for these taps need not wait for a conversion."""
-    return is_kept(model_folder(backbone, _cuts(taps)))
+def _from_pixels(backbone: Backbone, taps: Iterable[Tap]) -> Any:
+    """Return the graph from pixels to the features of these taps."""
+    taps = list(taps)
+    cuts = {tap.cut: backbone.find_cut(tap.cut) for tap in taps}
+    return from_pixels(_graph(backbone, list(cuts)), taps, cuts, backbone.preprocessing)
 
 
-def _cuts(taps: Iterable[Tap]) -> list[str]:
-    return sorted({tap.cut for tap in taps})
-
-
-def _converted(backbone: Backbone, taps: Iterable[Tap]) -> Any:
-    """Read or make the converted model of the layers tapped."""
-    cuts = _cuts(taps)
-    for cut in cuts:
-        backbone.find_cut(cut)
-    return read_or_make(model_folder(backbone, cuts), partial(convert, backbone, cuts))
+def _graph(backbone: Backbone, cuts: Sequence[str]) -> Any:
+    """Return the graph that ends at these layers; that of a network of torch's is converted once and kept."""
+    if isinstance(backbone, GraphBackbone):
+        return backbone.graph(cuts)
+    kept = graph_file({"network": backbone.digest, "cuts": list(cuts)}, "torch")
+    return from_bytes(read_or_make(kept, lambda: to_bytes(backbone.graph(cuts))))
 
 
 def _calibrated(
-    backbone: Backbone, taps: Iterable[Tap], device: torch.device, calibration: Calibration | None
-) -> Any:
-    """Read, make or rebuild the quantised model of the layers tapped."""
-    if not has_int8(device):
+    backbone: Backbone, taps: Iterable[Tap], calibration: Calibration | None
+) -> Mapping[str, NDArray[Any]]:
+    """Read or make the quantised graph of the layers tapped, as bytes, or take what was."""
+    if not has_int8(CPU):
         raise OptionError(
-            f"Precision 'int8' is unavailable on this {device}, "
-            f"whose arithmetic is {', '.join(available_precisions(device))}."
+            f"Precision 'int8' is unavailable on this {CPU}, "
+            f"whose arithmetic is {', '.join(available_precisions(CPU))}."
         )
     if isinstance(calibration, Mapping):
-        return from_tensors(calibration, taps)
+        return calibration
     if calibration is None or not len(calibration):
         raise OptionError("Precision int8 got no photos to be calibrated on; it needs a few hundred.")
     check_batch(calibration, backbone.preprocessing.crop)
-    cuts = _cuts(taps)
+    taps = list(taps)
+    cuts = sorted({tap.cut for tap in taps})
+    every = [Tap(cut, pool) for cut in cuts for pool in get_args(Pool)]
     attention = any(backbone.find_cut(cut).layout != "nchw" for cut in cuts)
-    folder = model_folder(backbone, cuts, calibration_digest(calibration))
-    return read_or_make(
-        folder, lambda: quantize(_converted(backbone, taps), calibration, attention=attention)
+    described = {
+        "network": backbone.digest,
+        "preprocessing": backbone.preprocessing.to_config(),
+        "cuts": cuts,
+        "calibration": calibration_digest(calibration),
+    }
+    whole = read_or_make(
+        graph_file(described, "nncf"),
+        lambda: to_bytes(quantize(_from_pixels(backbone, every), calibration, attention=attention)),
     )
+    return to_bytes(keep_outputs(from_tensors(whole, every), [output_name(tap) for tap in taps]))

@@ -9,24 +9,21 @@ import contextlib
 import hashlib
 import logging
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from lightprobe.backbones.architecture import one_line
-from lightprobe.backbones.engines.conversion import (
-    import_openvino,
+from lightprobe.backbones.graphs import (
+    from_bytes,
     import_without_telemetry,
     keep_outputs,
+    output_name,
     same_signal_stack,
 )
 from lightprobe.backbones.taps import Tap
-from lightprobe.errors import BackboneError, MissingExtraError, WeightsError
+from lightprobe.errors import BackboneError, MissingExtraError, WeightsError, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -35,10 +32,10 @@ CALIBRATION_PHOTOS: Final = 300
 _DIGEST: Final = ["lightprobe", "calibration"]
 
 
-def calibration_digest(pixels: Tensor) -> str:
-    """Digest of calibration photos, uint8 (n, 3, s, s)."""
+def calibration_digest(pixels: NDArray[np.uint8]) -> str:
+    """Digest of calibration photos, uint8 (n, s, s, 3)."""
     digest = hashlib.blake2b(f"{tuple(pixels.shape)}".encode(), digest_size=20)
-    digest.update(np.ascontiguousarray(pixels.numpy()).data)
+    digest.update(np.ascontiguousarray(pixels).data)
     return digest.hexdigest()
 
 
@@ -47,13 +44,13 @@ def digest_of(model: Any) -> str:
     return str(model.get_rt_info(_DIGEST).astype(str))
 
 
-def quantize(model: Any, pixels: Tensor, *, attention: bool) -> Any:
+def quantize(model: Any, pixels: NDArray[np.uint8], *, attention: bool) -> Any:
     """Quantise a converted model.
 
     Parameters
     ----------
     model : openvino.Model
-    pixels : Tensor of uint8, shape (n, 3, s, s)
+    pixels : ndarray of uint8, shape (n, s, s, 3)
     attention : bool
         Whether it is a transformer, which needs its softmaxes and normalisations left alone.
 
@@ -71,7 +68,7 @@ def quantize(model: Any, pixels: Tensor, *, attention: bool) -> Any:
         except ImportError as error:
             raise MissingExtraError("nncf", "int8", "Precision int8") from error
         logging.getLogger("nncf").setLevel(logging.ERROR)
-        photos = [photo[None].numpy() for photo in pixels]
+        photos = [photo[None] for photo in pixels]
         try:
             with same_signal_stack():
                 quantized = nncf.quantize(
@@ -89,25 +86,12 @@ def quantize(model: Any, pixels: Tensor, *, attention: bool) -> Any:
     return quantized
 
 
-def to_tensors(model: Any) -> dict[str, Tensor]:
-    """Everything of a quantised model as tensors of uint8, to be saved with whatever was trained on it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.xml"
-        import_openvino().save_model(model, path, compress_to_fp16=False)
-        return {
-            kind: torch.from_numpy(np.fromfile(path.with_suffix(f".{kind}"), np.uint8))
-            for kind in ("xml", "bin")
-        }
-
-
-def from_tensors(tensors: Mapping[str, Tensor], taps: Iterable[Tap]) -> Any:
-    """Rebuild the model that `to_tensors` took apart; WeightsError if it is none or has not these taps."""
-    openvino = import_openvino()
+def from_tensors(tensors: Mapping[str, NDArray[Any]], taps: Iterable[Tap]) -> Any:
+    """Rebuild a quantised graph from its bytes; WeightsError if it is none or has not these taps."""
     try:
-        description, weights = (tensors[kind].numpy() for kind in ("xml", "bin"))
-        model = openvino.Core().read_model(description.tobytes(), openvino.Tensor(weights))
+        model = from_bytes(tensors)
         digest_of(model)
-        return keep_outputs(model, taps)
+        return keep_outputs(model, [output_name(tap) for tap in taps])
     except (KeyError, RuntimeError) as error:
         raise WeightsError(
             f"The saved int8 network is damaged ({one_line(error)}): train the model again."

@@ -1,21 +1,18 @@
-"""Backbones as OpenVINO models, and OpenVINO itself: imported, compiling, without its side effects."""
+"""OpenVINO without its side effects: imported, reading, writing and compiling graphs."""
 
 import ctypes
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from math import prod
+from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args
+from typing import Any
 
-import torch
-
-from lightprobe.backbones.architecture import one_line
-from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.engines.protocol import TappedNetwork
-from lightprobe.backbones.taps import Pool, Tap
-from lightprobe.errors import BackboneError
+import numpy as np
+from numpy.typing import NDArray
 
 
 def import_openvino() -> ModuleType:
@@ -83,58 +80,32 @@ def import_without_telemetry(name: str) -> ModuleType:
         del sys.modules[telemetry]
 
 
-def convert(backbone: Backbone, cuts: Iterable[str]) -> Any:
-    """Convert a backbone: scaling, network and pooling in one OpenVINO model.
+def to_bytes(model: Any) -> dict[str, NDArray[np.uint8]]:
+    """Serialise a graph: its description, `xml`, and its weights, `bin`, as bytes (uint8)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.xml"
+        import_openvino().save_model(model, path, compress_to_fp16=False)
+        return {kind: np.fromfile(path.with_suffix(f".{kind}"), np.uint8) for kind in ("xml", "bin")}
 
-    The way leads through torch.export: it takes half the time of tracing with torch.jit, which is
-    deprecated besides.
 
-    Returns
-    -------
-    openvino.Model
-        From pixels (n, 3, s, s), uint8, any n, to float32 (n, d): one output for each cut and pooling,
-        so that one conversion serves whatever is wanted of these layers; see `keep_outputs`.
-
-    Raises
-    ------
-    BackboneError
-        torch cannot export the network or OpenVINO not take it.
-    """
+def from_bytes(parts: Mapping[str, NDArray[np.uint8]]) -> Any:
+    """Read what `to_bytes` wrote; RuntimeError where it is damaged, KeyError where a part is missing."""
     openvino = import_openvino()
-    taps = [Tap(cut, pool) for cut in cuts for pool in get_args(Pool)]
-    network = TappedNetwork(backbone, taps).eval()
-    side = backbone.preprocessing.crop
-    batch = torch.export.Dim("batch", min=1, max=65_536)
-    example = torch.zeros((2, 3, side, side), dtype=torch.uint8)
-    try:
-        with torch.no_grad():
-            exported = torch.export.export(network, (example,), dynamic_shapes=({0: batch},))
-            model = openvino.convert_model(exported)
-        model.reshape([-1, 3, side, side])
-        for output, tap in zip(model.outputs, taps, strict=True):
-            output.set_names({_output_name(tap)})
-    except Exception as error:  # both raise whatever they like at a network that they cannot take
-        raise BackboneError(
-            f"OpenVINO cannot take {backbone.name} ({one_line(error)}): use --engine eager."
-        ) from error
-    return model
+    return openvino.Core().read_model(parts["xml"].tobytes(), openvino.Tensor(parts["bin"]))
 
 
-def keep_outputs(model: Any, taps: Iterable[Tap]) -> Any:
-    """Keep of a converted model what leads to these taps, in their order."""
-    results = [model.output(_output_name(tap)).get_node() for tap in taps]
-    kept = import_openvino().Model(results, model.get_parameters(), model.get_friendly_name())
+def keep_outputs(model: Any, names: Sequence[str]) -> Any:
+    """Keep of a graph what leads to the outputs of these names, in their order."""
+    openvino = import_openvino()
+    results = [model.output(name).get_node() for name in names]
+    kept = openvino.Model(results, model.get_parameters(), model.get_friendly_name())
     for key, value in model.get_rt_info().items():
         kept.set_rt_info(value, key)
     return kept
 
 
 def weight_bytes(model: Any, bytes_a_float: int) -> int:
-    """Bytes of a model's weights where each float32 of the file is held in `bytes_a_float`."""
+    """Bytes of a model's weights where each float of the file is held in `bytes_a_float`."""
     constants = [op for op in model.get_ops() if op.get_type_name() == "Constant"]
-    sizes = [(prod(op.get_output_shape(0)), op.get_element_type().size) for op in constants]
-    return sum(count * (bytes_a_float if size == 4 else size) for count, size in sizes)
-
-
-def _output_name(tap: Tap) -> str:
-    return f"{tap.cut}:{tap.pool}"
+    kinds = [(prod(op.get_output_shape(0)), op.get_element_type()) for op in constants]
+    return sum(count * (bytes_a_float if kind.is_real() else kind.size) for count, kind in kinds)

@@ -9,12 +9,11 @@ from typing import Any, Final
 
 from torch import Tensor, nn
 
-from lightprobe.backbones.architecture import Architecture
-from lightprobe.backbones.families import CutRule, Family
 from lightprobe.backbones.preprocessing import Preprocessing
+from lightprobe.backbones.torch_networks.architecture import Architecture
+from lightprobe.backbones.torch_networks.families import CutRule, Family
 from lightprobe.errors import BackboneError
 
-PLAIN_CNNS: Final = ("cnn2", "cnn3", "cnn4")
 PLAIN_PREPROCESSING: Final = Preprocessing(resize=32, crop=32)
 FIRST_CHANNELS: Final = 16
 DENSE_UNITS: Final = 256

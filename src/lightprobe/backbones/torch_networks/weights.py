@@ -14,9 +14,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from torchvision.models import WeightsEnum
 
-from lightprobe.backbones.architecture import one_line
-from lightprobe.backbones.families import Family
-from lightprobe.errors import WeightsError
+from lightprobe.backbones.torch_networks.families import Family
+from lightprobe.errors import WeightsError, one_line
 
 Readers = dict[str, Callable[[], Tensor]]
 FACTS: Final = ("mean", "std", "resize", "crop", "interpolation", "fit", "arguments")

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from lightprobe.backbones.families import FAMILIES, Family
 from lightprobe.backbones.taps import Cut
-from lightprobe.errors import BackboneError
+from lightprobe.backbones.torch_networks.families import FAMILIES, Family
+from lightprobe.errors import BackboneError, one_line
 
 # torch hands over either: functions of its own that dispatch, or the methods that those which do not end in.
 _FILLS: Final = (
@@ -104,9 +104,3 @@ class Architecture:
     def fingerprint(self) -> bytes:
         """Return bytes that differ between architectures."""
         return json.dumps([self.builder, self.image_size, dict(self.arguments)], sort_keys=True).encode()
-
-
-def one_line(error: BaseException) -> str:
-    """First line of an error's message, without its full stop, to stand within a sentence."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(". ") if lines else type(error).__name__

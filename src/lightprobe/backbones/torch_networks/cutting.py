@@ -7,18 +7,16 @@ both again and again. What is handed out shares no module with what is kept.
 import copy
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from math import prod
 from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from lightprobe.backbones.architecture import Architecture, one_line
-from lightprobe.backbones.taps import Cut
-from lightprobe.errors import BackboneError
+from lightprobe.backbones.taps import Cut, CutInfo
+from lightprobe.backbones.torch_networks.architecture import Architecture
+from lightprobe.errors import BackboneError, one_line
 
 _KEPT_NETWORKS: Final = 8  # some megabytes each: modules and shapes, no weights
 _KEPT_MEASUREMENTS: Final = 64
@@ -142,46 +140,6 @@ def missing_data(module: nn.Module) -> dict[str, Tensor]:
     """Name the parameters and buffers that have shapes but no data yet."""
     tensors = [*module.named_parameters(), *module.named_buffers()]
     return {name: tensor for name, tensor in tensors if tensor.is_meta}
-
-
-@dataclass(frozen=True)
-class CutInfo:
-    """What stopping at one cut gives and keeps.
-
-    Parameters
-    ----------
-    cut : Cut
-    shape : tuple of int
-        Of the layer's output for one photo.
-    parameters : int
-        Kept in the cut network.
-    share : float
-        `parameters` over those of the whole network, classifier included, auxiliary heads not.
-    multiplications : int
-        That one photo takes on the way, of convolutions, matrix products and attention.
-    """
-
-    cut: Cut
-    shape: tuple[int, ...]
-    parameters: int
-    share: float
-    multiplications: int
-
-    @property
-    def name(self) -> str:
-        """The cut's name."""
-        return self.cut.name
-
-    @property
-    def pooled(self) -> int:
-        """Features a photo with pool `avg`."""
-        channels = self.shape[0] if self.cut.layout == "nchw" else self.shape[-1]
-        return 2 * channels if self.cut.prefix_tokens else channels
-
-    @property
-    def flattened(self) -> int:
-        """Features a photo with pool `flatten`."""
-        return prod(self.shape)
 
 
 @lru_cache(_KEPT_MEASUREMENTS)

@@ -15,15 +15,15 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from lightprobe.backbones.architecture import Architecture, one_line
-from lightprobe.backbones.cutting import missing_data
-from lightprobe.backbones.families import Family
+from lightprobe.backbones.names import TIMM_PREFIX
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut
-from lightprobe.backbones.weights import Readers
-from lightprobe.errors import BackboneError, MissingExtraError, WeightsError
+from lightprobe.backbones.torch_networks.architecture import Architecture
+from lightprobe.backbones.torch_networks.cutting import missing_data
+from lightprobe.backbones.torch_networks.families import Family
+from lightprobe.backbones.torch_networks.weights import Readers
+from lightprobe.errors import BackboneError, MissingExtraError, WeightsError, one_line
 
-PREFIX: Final = "timm:"
 _PLAIN: Final = Family(())
 
 
@@ -105,7 +105,7 @@ class TimmArchitecture(Architecture):
 
     @property
     def _name(self) -> str:
-        return self.builder.removeprefix(PREFIX)
+        return self.builder.removeprefix(TIMM_PREFIX)
 
     def _arguments(self) -> dict[str, Any]:
         config = import_timm(self.builder).get_pretrained_cfg(self._name)
@@ -165,7 +165,7 @@ def _fill_tables(network: nn.Module, architecture: TimmArchitecture) -> None:
 
 def timm_names() -> list[str]:
     """List timm's architectures as `timm:NAME`; NAME may be followed by `.TAG`, a set of weights."""
-    return [PREFIX + name for name in import_timm(f"{PREFIX}NAME").list_models()]
+    return [TIMM_PREFIX + name for name in import_timm(f"{TIMM_PREFIX}NAME").list_models()]
 
 
 def published_facts(name: str) -> Any:
@@ -177,12 +177,12 @@ def published_facts(name: str) -> Any:
         timm has no network or weights of that name.
     """
     timm = import_timm(name)
-    plain = name.removeprefix(PREFIX)
+    plain = name.removeprefix(TIMM_PREFIX)
     network, dot, _ = plain.partition(".")
     known = timm.list_pretrained() if dot and timm.is_model(network) else timm.list_models()
     if plain not in known and (dot or not timm.is_model(plain)):  # which knows names that have since changed
         near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
-        hint = f"; near it are {', '.join(PREFIX + other for other in near)}" if near else ""
+        hint = f"; near it are {', '.join(TIMM_PREFIX + other for other in near)}" if near else ""
         raise BackboneError(f"There is no backbone {name!r}{hint}: timm.list_models() lists timm's networks.")
     facts = timm.get_pretrained_cfg(plain)
     return facts if facts is not None else timm.models.PretrainedCfg()

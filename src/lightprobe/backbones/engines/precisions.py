@@ -1,0 +1,80 @@
+"""The precisions that a device has arithmetic for."""
+
+import os
+import platform
+from functools import cache
+from typing import Final
+
+from lightprobe.devices import import_torch
+from lightprobe.errors import OptionError
+
+# oneDNN's names of what a processor may be used as (ONEDNN_MAX_CPU_ISA) that have the arithmetic.
+_WITH_VNNI: Final = ("VNNI", "BF16", "FP16", "AMX", "AVX10", "DEFAULT", "ALL")
+_WITH_BF16: Final = ("BF16", "FP16", "AMX", "AVX10", "DEFAULT", "ALL")
+
+
+def available_precisions(device: str) -> list[str]:
+    """List the floating point precisions that a device has arithmetic for, the fastest first."""
+    if device.startswith("cuda"):
+        torch = import_torch(f"Device {device}")
+        # Before compute capability 8 bf16 is emulated and slow; fp16 has tensor cores since 7.
+        native = torch.cuda.get_device_capability(device) >= (8, 0)
+        return ["bf16", "fp16", "fp32"] if native else ["fp16", "fp32"]
+    if device == "mps":
+        return ["fp32", "fp16"]
+    return ["bf16", "fp32"] if _cpu_has_bf16() else ["fp32"]
+
+
+def resolve_precision(name: str, device: str) -> str:
+    """Turn `auto`, `fp32`, `bf16` or `fp16` into a precision that the device has.
+
+    Raises
+    ------
+    OptionError
+        The name is none of these, or the device has no arithmetic for it.
+    """
+    there = available_precisions(device)
+    if name == "auto":
+        return there[0]
+    if name not in there:
+        raise OptionError(
+            f"Precision {name!r} is unavailable on {device}, "
+            f"whose arithmetic is {', '.join(there)}; auto takes the first."
+        )
+    return name
+
+
+def has_int8(device: str) -> bool:
+    """Whether OpenVINO multiplies int8 exactly on a device: CPUs with VNNI or Arm's dot products.
+
+    Older x86 CPUs add pairs of products in 16 bits, which saturate without a word.
+    """
+    if device != "cpu":
+        return False
+    vnni = {"avx512_vnni", "avx_vnni", "amx_int8"} & _cpu_features()
+    return _is_arm() or (bool(vnni) and _allowed(_WITH_VNNI))
+
+
+def _cpu_has_bf16() -> bool:
+    """Whether the CPU multiplies bf16 in hardware (AVX512_BF16, AMX or Arm's BF16), not by emulation."""
+    if _is_arm():
+        return "bf16" in _cpu_features()
+    return bool({"avx512_bf16", "amx_bf16"} & _cpu_features()) and _allowed(_WITH_BF16)
+
+
+@cache
+def _cpu_features() -> frozenset[str]:
+    """Names of the processor's extensions, as Linux writes them."""
+    import archspec.cpu
+
+    return frozenset(archspec.cpu.host().features)
+
+
+def _allowed(names: tuple[str, ...]) -> bool:
+    """Whether oneDNN, which multiplies inside of OpenVINO and torch, may use such an extension."""
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
+    return any(name in most for name in names)
+
+
+def _is_arm() -> bool:
+    return platform.machine().lower() in ("aarch64", "arm64")

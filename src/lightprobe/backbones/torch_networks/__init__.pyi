@@ -1,0 +1,18 @@
+from .catalogue import (
+    create_network,
+    describe_network,
+    network_of_file,
+    torchvision_names,
+)
+from .tapped_network import TappedNetwork, pool_output
+from .torch_backbone import TorchBackbone
+
+__all__ = [
+    "TappedNetwork",
+    "TorchBackbone",
+    "create_network",
+    "describe_network",
+    "network_of_file",
+    "pool_output",
+    "torchvision_names",
+]
