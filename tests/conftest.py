@@ -37,7 +37,6 @@ def int8() -> None:
     """Skip where int8 networks cannot run: without what calibrates them, or without int8 products."""
     pytest.importorskip("nncf", reason="the extra int8 is not installed")
     import torch
-
     from lightprobe.backbones.engines.devices import has_int8
 
     if not has_int8(torch.device("cpu")):

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lightprobe.backbones.cutting import cut_network, missing_data
 from torch import Tensor, nn
 from torchvision import models
 
 from lightprobe.backbones.backbone import Backbone, make_architecture
-from lightprobe.backbones.cutting import cut_network, missing_data
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.zoo import create_backbone
 

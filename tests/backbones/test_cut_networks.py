@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightprobe.backbones.architecture import Architecture
+from lightprobe.backbones.cutting import cut_network, graph_of, measure
 from torch import Tensor, nn
 from torchvision import models
 
 from lightprobe import ImageClassifier
 from lightprobe.backbones import cutting
-from lightprobe.backbones.architecture import Architecture
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.cutting import cut_network, graph_of, measure
 from lightprobe.backbones.zoo import BACKBONES, create_backbone, describe_backbone
 from lightprobe.errors import BackboneError
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from lightprobe.backbones.timm_networks import timm_names
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -20,7 +21,6 @@ from lightprobe.backbones import (
     create_runner,
     describe_backbone,
 )
-from lightprobe.backbones.timm_networks import timm_names
 from lightprobe.errors import BackboneError, MissingExtraError, WeightsError
 
 MakePair = Callable[[str, int], tuple[Backbone, nn.Module]]

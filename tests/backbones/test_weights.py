@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightprobe.backbones.families import FAMILIES
+from lightprobe.backbones.weights import pack_state, read_state
 from safetensors.torch import save_file
 from torch import Tensor
 from torchvision import models
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from lightprobe.backbones.families import FAMILIES
-from lightprobe.backbones.weights import pack_state, read_state
 from lightprobe.backbones.zoo import create_backbone
 from lightprobe.errors import WeightsError
 

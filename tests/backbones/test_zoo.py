@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from lightprobe.backbones.architecture import Architecture
+from lightprobe.backbones.weights import pack_state
 from torchvision import models
 
-from lightprobe.backbones.architecture import Architecture
 from lightprobe.backbones.backbone import Backbone
-from lightprobe.backbones.weights import pack_state
 from lightprobe.backbones.zoo import BACKBONES, STARTER, create_backbone, describe_backbone
 from lightprobe.errors import BackboneError, WeightsError
 

@@ -15,7 +15,7 @@ from .names import DEFAULT, PACKAGED, PLAIN_CNNS
 from .preprocessing import Preprocessing
 from .taps import Cut, CutInfo, Pool, Tap
 from .torch_networks import TappedNetwork, TorchBackbone, pool_output
-from .zoo import as_graph, create_backbone, describe_backbone, list_backbones, restore_backbone
+from .zoo import create_backbone, describe_backbone, list_backbones, restore_backbone
 
 __all__ = [
     "CALIBRATION_PHOTOS",
@@ -35,7 +35,6 @@ __all__ = [
     "TappedNetwork",
     "TorchBackbone",
     "agreement",
-    "as_graph",
     "compile_on_cpu",
     "create_backbone",
     "create_runner",

@@ -17,7 +17,6 @@ from lightprobe.backbones.graphs import (
     keep_graph,
     open_network_file,
     read_graph,
-    to_bytes,
 )
 from lightprobe.backbones.info import BackboneInfo
 from lightprobe.backbones.names import PACKAGED
@@ -98,30 +97,15 @@ def create_backbone(
     found = read_graph(kept)
     if found is not None:
         return GraphBackbone.from_config(found[1], found[0])
-    backbone: Backbone = _torch_networks(name).create_network(name, **options)
+    backbone = _torch_networks(name).create_network(name, **options)
     try:
-        graph = as_graph(backbone)
+        graph: GraphBackbone = backbone.as_graph()
     except BackboneError as error:
         logger.warning("%s Torch runs it instead, more slowly.", error)
-        return backbone
+        unconverted: Backbone = backbone
+        return unconverted
     keep_graph(kept, graph.to_tensors(), graph.to_config())
     return graph
-
-
-def as_graph(backbone: Backbone) -> GraphBackbone:
-    """Convert a backbone with all its layers; BackboneError where OpenVINO cannot take it."""
-    if isinstance(backbone, GraphBackbone):
-        return backbone
-    infos = tuple(backbone.describe())
-    return GraphBackbone(
-        backbone.name,
-        backbone.preprocessing,
-        backbone.cut,
-        backbone.weights,
-        infos,
-        backbone.digest,
-        to_bytes(backbone.graph([info.name for info in infos])),
-    )
 
 
 def restore_backbone(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Backbone:

@@ -9,15 +9,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
-from lightprobe.backbones import Backbone, create_backbone, pack_state
+from lightprobe.backbones import DEFAULT, Backbone, Parts, TorchBackbone, create_backbone, pack
 from lightprobe.backprop.batches import Split
 from lightprobe.backprop.recipe import Recipe, find_recipe
 from lightprobe.backprop.trained_model import TrainedModel
 from lightprobe.backprop.training import Setup, TrainingResult
-from lightprobe.errors import DataError
+from lightprobe.errors import DataError, OptionError
 from lightprobe.images import ImageSet, holdout_mask, require_every_class
 from lightprobe.json_text import to_json
 from lightprobe.learned import Learned
@@ -177,11 +176,13 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
     def save_backbone(self, path: str | os.PathLike[str]) -> None:
         """Write the network without its head as `--weights` reads it: the tensors, and facts beside them."""
         backbone = self.fitted.backbone
-        save_file(pack_state(backbone.state), path)
+        if not isinstance(backbone, TorchBackbone):
+            raise OptionError(f"{self.method} leaves {backbone.name} as it was: there is no network to save.")
+        save_file(pack(backbone.to_tensors()), path)
         known = backbone.preprocessing.to_config() | {"arguments": dict(backbone.architecture.arguments)}
         Path(f"{os.fspath(path)}.json").write_text(to_json(known, indent=2) + "\n", encoding="utf-8")
 
-    def _restored(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> TrainedModel:
+    def _restored(self, tensors: Parts, config: dict[str, Any]) -> TrainedModel:
         return TrainedModel.from_tensors(tensors, config)
 
     def saved_parameters(self) -> dict[str, Any]:
@@ -229,18 +230,19 @@ class TransferClassifier(GradientClassifier):
         As for `ImageClassifier`, like `weights` and `cut`.
     """
 
-    backbone: str = "starter"
+    backbone: str = DEFAULT
     _: KW_ONLY
     weights: str | Path | None = None
     cut: str | None = None
 
-    def _create_backbone(self) -> Backbone:
+    def _create_backbone(self, *, in_torch: bool) -> Backbone:
         return create_backbone(
             self.backbone,
             weights=self.weights,
             cut=self.cut,
             image_size=self.image_size,
             random_state=self.random_state,
+            in_torch=in_torch,
         )
 
 

@@ -4,7 +4,7 @@ import copy
 
 import torch
 
-from lightprobe.backbones import Backbone, Tap
+from lightprobe.backbones import Tap, TorchBackbone
 from lightprobe.backprop.batches import Loaded, Samples, Split, load_data
 from lightprobe.backprop.networks import HeadedNetwork, Unfreeze
 from lightprobe.backprop.pictures import load_pictures
@@ -19,7 +19,7 @@ TRIED_PHOTOS = 2048
 
 
 def train_end_to_end(
-    backbone: Backbone, split: Split, recipe: Recipe, setup: Setup, *, unfreeze: Unfreeze, label: str
+    backbone: TorchBackbone, split: Split, recipe: Recipe, setup: Setup, *, unfreeze: Unfreeze, label: str
 ) -> TrainingResult:
     """Train a backbone with a new head; the best epoch's weights come back.
 
@@ -54,7 +54,9 @@ def train_end_to_end(
     return TrainingResult(settled, weight.numpy(), bias.numpy(), trained)
 
 
-def make_network(backbone: Backbone, n_classes: int, unfreeze: Unfreeze, random_state: int) -> HeadedNetwork:
+def make_network(
+    backbone: TorchBackbone, n_classes: int, unfreeze: Unfreeze, random_state: int
+) -> HeadedNetwork:
     """Give a backbone a new head, drawn from the seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)

@@ -2,6 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 
+from lightprobe.backbones import TorchBackbone
 from lightprobe.backprop.base import TransferClassifier
 from lightprobe.backprop.batches import Split
 from lightprobe.backprop.end_to_end import train_end_to_end
@@ -38,6 +39,7 @@ class FineTune(TransferClassifier):
     unfreeze: Unfreeze = "all"
 
     def _learn(self, split: Split, recipe: Recipe) -> TrainingResult:
-        backbone = self._create_backbone()
+        backbone = self._create_backbone(in_torch=True)
+        assert isinstance(backbone, TorchBackbone)
         label = f"{backbone.weights}, fine-tuned"
         return train_end_to_end(backbone, split, recipe, self._setup(), unfreeze=self.unfreeze, label=label)

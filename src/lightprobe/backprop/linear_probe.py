@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lightprobe.backbones import Tap
+from lightprobe.backbones import Tap, needs_torch
 from lightprobe.backprop.base import TransferClassifier
 from lightprobe.backprop.batches import Data, Loaded, Samples, Split, load_data
 from lightprobe.backprop.recipe import Recipe
@@ -33,7 +33,7 @@ class LinearProbe(TransferClassifier):
     Examples
     --------
     >>> from lightprobe.backprop import LinearProbe
-    >>> LinearProbe("starter").fit("photos/").score("photos/")  # doctest: +SKIP
+    >>> LinearProbe("efficientnet_lite0").fit("photos/").score("photos/")  # doctest: +SKIP
     """
 
     method = "linear-probe"
@@ -42,7 +42,9 @@ class LinearProbe(TransferClassifier):
     cache: bool = True
 
     def _learn(self, split: Split, recipe: Recipe) -> TrainingResult:
-        backbone, runtime = self._create_backbone(), self.runtime
+        runtime = self.runtime
+        in_torch = needs_torch(runtime.engine, runtime.device, runtime.precision)
+        backbone = self._create_backbone(in_torch=in_torch)
         network, compiled = Network.for_photos(split.train, backbone, [Tap(backbone.cut, "avg")], runtime)
         data = load_data(split, lambda images, _to_train: _look(images, compiled, runtime))
         data, mean, std = standardise(data)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from lightprobe.backbones import Backbone, Tap, pool_output
+from lightprobe.backbones import Tap, TorchBackbone, pool_output
 from lightprobe.errors import OptionError
 
 Unfreeze = Literal["all", "head"] | int
@@ -20,7 +20,7 @@ class HeadedNetwork(nn.Module):
 
     Parameters
     ----------
-    backbone : Backbone
+    backbone : TorchBackbone
         Its tensors are copied: they stay as they are.
     n_classes : int
         Outputs of the head.
@@ -32,7 +32,7 @@ class HeadedNetwork(nn.Module):
     scale: Tensor
     shift: Tensor
 
-    def __init__(self, backbone: Backbone, n_classes: int, unfreeze: Unfreeze = "all") -> None:
+    def __init__(self, backbone: TorchBackbone, n_classes: int, unfreeze: Unfreeze = "all") -> None:
         super().__init__()
         self._backbone = backbone
         self._cut = backbone.find_cut(backbone.cut)
@@ -88,7 +88,7 @@ class HeadedNetwork(nn.Module):
             if learning:
                 yield lr * lr_decay**depth, learning
 
-    def trained_backbone(self, label: str) -> Backbone:
+    def trained_backbone(self, label: str) -> TorchBackbone:
         """Return the backbone with what was learned in place of its tensors; `label` names them."""
         learned = self.body.state_dict()
         state = {
@@ -98,7 +98,7 @@ class HeadedNetwork(nn.Module):
         return replace(self._backbone, state=state, weights=label)
 
 
-def stages_of(backbone: Backbone) -> list[set[str]]:
+def stages_of(backbone: TorchBackbone) -> list[set[str]]:
     """Name the parameters of each stage of a backbone, in the order of execution.
 
     A stage is a run of layers whose outputs have one resolution; of a transformer, one block.

@@ -4,21 +4,21 @@ import logging
 import os
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import psutil
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 from tqdm import tqdm
 
-from lightprobe.backbones import Preprocessing, pixel_planes
+from lightprobe.backbones import Preprocessing
 from lightprobe.backprop.batches import Loaded, Samples
 from lightprobe.errors import DataError, ImageError
-from lightprobe.images import ImageSet, Skipped, decode
+from lightprobe.images import ImageSet, Skipped, decode, decode_ahead
 from lightprobe.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -48,40 +48,36 @@ def load_pictures(
         If the runtime is strict and a photo cannot be decoded, or if none can.
     """
     start = time.perf_counter()
+    images = images.limited(runtime.max_megapixels)
     side = preprocessing.crop if view == "test" else _stored_side(images, preprocessing)
     stored = _allocate(len(images), side)
     aspects, seen = torch.ones(len(images)), np.zeros(len(images), bool)
     skipped = []
 
-    def load(index: int) -> str | None:
-        try:
-            image = pixel_planes(decode(images.read(index), max_pixels=images.max_pixels, at_least=side))
-        except ImageError as error:
-            return error.reason
-        except OSError as error:
-            return f"cannot be read: {error.strerror or error}"
-        if view == "test":
-            stored[index] = preprocessing.prepare(image)
-        else:
-            stored[index] = functional.resize(image, [side, side], antialias=True)
-            # Where the network is shown squashed photos, crops vary around the squashed shape.
-            aspects[index] = 1.0 if preprocessing.fit == "squash" else image.shape[2] / image.shape[1]
-        seen[index] = True
-        return None
+    how = preprocessing if view == "test" else Preprocessing(resize=side, crop=side, fit="squash")
 
-    bar = tqdm(total=len(images), unit="image", desc="Decoding photos", disable=not runtime.progress)
-    with bar, _executor(runtime.workers) as executor:
-        for index, reason in enumerate(executor.map(load, range(len(images)))):
+    def prepare(_index: int, content: bytes | NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+        image = decode(content, max_pixels=images.max_pixels, at_least=side)
+        return how.prepare(image), image.shape[1] / image.shape[0]
+
+    workers = runtime.workers or os.cpu_count() or 2
+    photos = decode_ahead(images, prepare, ahead=4 * workers, workers=workers)
+    with tqdm(total=len(images), unit="image", desc="Decoding photos", disable=not runtime.progress) as bar:
+        for index, photo in photos:
             bar.update()
-            if reason is None:
+            if isinstance(photo, ImageError):
+                if runtime.strict:
+                    raise DataError(
+                        f"{images.paths[index]} {photo.reason}: remove or replace it, "
+                        "or leave --strict out to skip such files."
+                    )
+                skipped.append(Skipped(images.paths[index], photo.reason, remedy=photo.remedy))
                 continue
-            if runtime.strict:
-                executor.shutdown(cancel_futures=True)
-                raise DataError(
-                    f"{images.paths[index]} {reason}: remove or replace it, "
-                    "or leave --strict out to skip such files."
-                )
-            skipped.append(Skipped(images.paths[index], reason))
+            pixels, aspect = photo
+            stored[index] = torch.from_numpy(pixels).permute(2, 0, 1)
+            # Where the network is shown squashed photos, crops vary around the squashed shape.
+            aspects[index] = 1.0 if view == "test" or preprocessing.fit == "squash" else aspect
+            seen[index] = True
     kept = np.flatnonzero(seen)
     if not len(kept):
         raise DataError(
@@ -128,12 +124,3 @@ def _allocate(n: int, side: int) -> Tensor:
     logger.info("%d photos of %d pixels do not fit in memory: they lie in a temporary file.", n, side)
     with tempfile.TemporaryFile() as file:
         return torch.from_numpy(np.memmap(file, np.uint8, "w+", shape=shape))
-
-
-def _executor(workers: int | None) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(
-        workers or os.cpu_count() or 2,
-        "lightprobe-decode",
-        initializer=torch.set_num_threads,
-        initargs=(1,),
-    )

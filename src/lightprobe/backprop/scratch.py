@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 
-from lightprobe.backbones import PLAIN_CNNS, create_backbone
+from lightprobe.backbones import PLAIN_CNNS, TorchBackbone, create_backbone
 from lightprobe.backprop.base import GradientClassifier
 from lightprobe.backprop.batches import Split
 from lightprobe.backprop.end_to_end import train_end_to_end
@@ -21,7 +21,7 @@ class Scratch(GradientClassifier):
     ----------
     network : str, optional
         "cnn2", "cnn3", "cnn4" (two, three, four times convolution and pooling, 16 channels first, and a dense
-        layer; 32-pixel images), "starter", any of torchvision's networks or `timm:NAME`; the recipe's, or
+        layer; 32-pixel images), any of torchvision's networks or `timm:NAME`; the recipe's, or
         "cnn4", without it. Its own classifier gives way to a linear head on its averaged features.
     batch_norm : bool
         Batch norm after each convolution; this and the following three are for cnn2, cnn3 and cnn4.
@@ -59,6 +59,8 @@ class Scratch(GradientClassifier):
             image_size=self.image_size or (recipe.sizes[-1][0] if recipe.sizes else None),
             random_state=self.random_state,
             arguments=plain if network in PLAIN_CNNS else None,
+            in_torch=True,
         )
+        assert isinstance(backbone, TorchBackbone)
         label = "trained from scratch"
         return train_end_to_end(backbone, split, recipe, self._setup(), unfreeze="all", label=label)

@@ -7,11 +7,10 @@ from importlib.metadata import version
 from typing import Any, Final, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from lightprobe.backbones import Backbone, Tap
+from lightprobe.backbones import Backbone, Parts, Tap
 from lightprobe.backprop.card import model_card
 from lightprobe.backprop.recipe import Recipe
 from lightprobe.backprop.training import Trained
@@ -86,10 +85,10 @@ class TrainedModel(PhotoModel, Trained):
             "cached": [],
         }
 
-    def to_tensors(self, parameters: dict[str, Any]) -> tuple[dict[str, torch.Tensor], dict[str, Any], str]:
+    def to_tensors(self, parameters: dict[str, Any]) -> tuple[Parts, dict[str, Any], str]:
         """Take it apart: tensors, plain values, and a card."""
         tensors, network = self.network.to_tensors()
-        tensors |= {"head.weight": torch.from_numpy(self.weight), "head.bias": torch.from_numpy(self.bias)}
+        tensors |= {"head.weight": self.weight, "head.bias": self.bias}
         config = {
             "method": self.method,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
@@ -102,7 +101,7 @@ class TrainedModel(PhotoModel, Trained):
         return tensors, config, model_card(config)
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> Self:
+    def from_tensors(cls, tensors: Parts, config: Mapping[str, Any]) -> Self:
         """Build it again.
 
         Raises
@@ -111,7 +110,7 @@ class TrainedModel(PhotoModel, Trained):
             Something is missing, or parts do not fit each other.
         """
         classes = tuple(config["classes"])
-        weight, bias = tensors["head.weight"].numpy(), tensors["head.bias"].numpy()
+        weight, bias = tensors["head.weight"], tensors["head.bias"]
         if not len(weight) == len(bias) == len(classes):
             raise ValueError("the head and the list of classes differ in length")
         return cls(

@@ -18,10 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lightprobe.backbones import resolve_device, resolve_precision
+from lightprobe.backbones import resolve_precision
 from lightprobe.backprop.batches import Data, Samples, plain_loader
 from lightprobe.backprop.recipe import Recipe
 from lightprobe.backprop.trainables import Trainable
+from lightprobe.devices import resolve_device
 from lightprobe.errors import MissingExtraError, ModelFileError
 from lightprobe.images import Skipped
 from lightprobe.photo_model import Network
@@ -198,9 +199,9 @@ def _run(trainable: Trainable, data: Data, setup: Setup) -> tuple["History", int
     from lightprobe.backprop import lit_module as lit
 
     recipe, runtime = trainable.recipe, setup.runtime
-    device = resolve_device(runtime.device)
+    device = torch.device(resolve_device(runtime.device))
     # int8 is for looking only.
-    precision = resolve_precision("auto" if runtime.precision == "int8" else runtime.precision, device)
+    precision = resolve_precision("auto" if runtime.precision == "int8" else runtime.precision, str(device))
     trainable.network.to(memory_format=torch.channels_last)
     weights = _class_weights(recipe.class_weights, data.train.labels, data.n_classes)
     module = lit.LitClassifier(trainable, len(data.validation), runtime.seed, weights)

@@ -8,9 +8,9 @@ from importlib.metadata import version
 from typing import Any, Final, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from lightprobe.backbones import Parts
 from lightprobe.classifier.answers import EncodedAnswerer, Explainer
 from lightprobe.classifier.settings import Settings
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums
@@ -21,10 +21,8 @@ from lightprobe.optics import ENCODERS
 from lightprobe.photo_model import Answerer, LeftOut, Network, PhotoModel, named, network_facts, optical_card
 from lightprobe.selection import Candidate, Choice
 
-Tensors = dict[str, torch.Tensor]
-
 # Whose versions a saved model records.
-VERSIONS: Final = ("lightprobe", "torch", "torchvision", "numpy", "scikit-learn")
+VERSIONS: Final = ("lightprobe", "openvino", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +132,7 @@ class Fitted(PhotoModel):
             "candidates": [candidate.to_config() for candidate in self.candidates],
         }
 
-    def to_tensors(self, parameters: dict[str, Any]) -> tuple[Tensors, dict[str, Any], str]:
+    def to_tensors(self, parameters: dict[str, Any]) -> tuple[Parts, dict[str, Any], str]:
         """Take it apart: tensors, the networks' up to their cuts among them, plain values, and a card."""
         arrays, head = self.head.to_arrays()
         if not isinstance(self.record, TrainingRows):
@@ -178,7 +176,7 @@ class Fitted(PhotoModel):
         return tensors, config, optical_card(config)
 
     @classmethod
-    def from_tensors(cls, tensors: Tensors, config: Mapping[str, Any], settings: Settings) -> Self:
+    def from_tensors(cls, tensors: Parts, config: Mapping[str, Any], settings: Settings) -> Self:
         """Build it again.
 
         Raises
@@ -222,9 +220,9 @@ class Fitted(PhotoModel):
         )
 
 
-def _tensors(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Tensors:
-    return {f"{prefix}.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in arrays.items()}
+def _tensors(prefix: str, arrays: Mapping[str, NDArray[Any]]) -> Parts:
+    return {f"{prefix}.{name}": np.ascontiguousarray(a) for name, a in arrays.items()}
 
 
-def _arrays(tensors: Tensors, prefix: str) -> dict[str, NDArray[Any]]:
-    return {name: tensor.numpy() for name, tensor in named(tensors, f"{prefix}.").items()}
+def _arrays(tensors: Parts, prefix: str) -> dict[str, NDArray[Any]]:
+    return dict(named(tensors, f"{prefix}."))

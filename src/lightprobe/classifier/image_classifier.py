@@ -8,9 +8,8 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from lightprobe.backbones import Pool
+from lightprobe.backbones import DEFAULT, Parts, Pool
 from lightprobe.classifier.changes import Changes
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.fitting import fit
@@ -40,7 +39,8 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     Parameters
     ----------
     backbone : str or list of str
-        A network's name: "starter" or any of torchvision's classification networks. Of several, "a,b",
+        A network: "efficientnet_lite0" or "efficientnet_lite2", inside the package; a file, ONNX or
+        OpenVINO's; with the extra `torch`, any of torchvision's classification networks. Of several, "a,b",
         each alone is compared with all side by side, which adds their kernels.
     weights : path or list of path, optional
         A file of weights instead of the network's published ones; of several "FILE,FILE", an empty place
@@ -64,7 +64,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     precision : {"auto", "fp32", "bf16", "fp16", "int8"}
         Arithmetic of the network; int8 is calibrated on some of the training photos.
     engine : {"auto", "eager", "openvino"}
-        What runs it: torch, or OpenVINO, which is faster on CPUs once a network is converted.
+        What runs it: OpenVINO, or torch, which other devices than the CPU need.
     batch_size : int
         Photos a batch.
     workers : int, optional
@@ -148,7 +148,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     >>> clf.loo_accuracy_, clf.predict(["new.jpg"])  # doctest: +SKIP
     """
 
-    backbone: str | Sequence[str] = "starter"
+    backbone: str | Sequence[str] = DEFAULT
     _: KW_ONLY
     weights: OneOrSeveral = None
     cut: str | None = None
@@ -316,7 +316,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         """The same for a model that keeps sums."""
         return self._record if isinstance(self._record, TrainingSums) else None
 
-    def _restored(self, tensors: dict[str, Tensor], config: dict[str, Any]) -> Fitted:
+    def _restored(self, tensors: Parts, config: dict[str, Any]) -> Fitted:
         return Fitted.from_tensors(tensors, config, self.settings)
 
     def saved_parameters(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from lightprobe.backbones import Backbone, Pool, create_backbone
+from lightprobe.backbones import DEFAULT, Backbone, Pool, create_backbone, needs_torch
 from lightprobe.errors import OptionError
 from lightprobe.head import HeadOptions
 from lightprobe.optics import ENCODERS
@@ -27,7 +27,7 @@ ALLOWED: Final = {
 class Settings:
     """What is fitted; fields are the parameters of `ImageClassifier` that change what comes of it."""
 
-    backbone: str | Sequence[str] = "starter"
+    backbone: str | Sequence[str] = DEFAULT
     weights: OneOrSeveral = None
     cut: OneOrSeveral = None
     image_size: int | None = None
@@ -102,6 +102,7 @@ class Settings:
         names = of_each("backbone", self.backbone, None)
         weights = of_each("weights", self.weights, len(names))
         cuts = of_each("cut", None if self.cut == "auto" else self.cut, len(names))
+        in_torch = needs_torch(runtime.engine, runtime.device, runtime.precision)
         return [
             create_backbone(
                 str(name or ""),
@@ -109,6 +110,7 @@ class Settings:
                 cut=None if cut is None else str(cut),
                 image_size=self.image_size,
                 random_state=runtime.seed,
+                in_torch=in_torch,
             )
             for name, weight, cut in zip(names, weights, cuts, strict=True)
         ]

@@ -19,15 +19,15 @@ def run(args: argparse.Namespace) -> int:
     """List."""
     from dataclasses import asdict
 
-    from lightprobe.backbones import BACKBONES, describe_backbone
+    from lightprobe.backbones import describe_backbone, list_backbones
     from lightprobe.cli import output
 
     if args.name is None:
         refuse(args, ["image_size"], "is for the layers of one network: name it, or leave the size out.")
         if args.json:
-            output.as_json({"backbones": list(BACKBONES)})
+            output.as_json({"backbones": list_backbones()})
         else:
-            output.names(BACKBONES)
+            output.names(list_backbones())
         return 0
     info = describe_backbone(args.name, args.image_size)
     if args.json:

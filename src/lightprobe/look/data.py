@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from lightprobe.backbones import Preprocessing, pixel_planes
+from lightprobe.backbones import Preprocessing
 from lightprobe.errors import ImageError
 from lightprobe.figures import as_plain_text
 from lightprobe.images import ImageSet, decode
@@ -35,11 +35,11 @@ def draw_data(images: ImageSet, path: Path, *, random_state: int = 0) -> None:
                 decoded = decode(images.read(int(index)), max_pixels=images.max_pixels, at_least=SIDE)
             except (ImageError, OSError):
                 continue
-            picture = square.prepare(pixel_planes(decoded))
+            picture = square.prepare(decoded)
             axes = next(shown, None)
             if axes is None:
                 break
-            axes.imshow(picture.permute(1, 2, 0).numpy())
+            axes.imshow(picture)
         for axes in row:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)

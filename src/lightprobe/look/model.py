@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch.nn import functional
+from scipy.ndimage import zoom
 
-from lightprobe.backbones import Backbone, pixel_planes
+from lightprobe.backbones import Backbone, compile_on_cpu
 from lightprobe.figures import as_plain_text
 from lightprobe.images import decode, open_unlabelled
 from lightprobe.look.saliency import exact_saliency, occlusion_saliency
@@ -45,12 +44,11 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
     backbone = model.network.backbone
     photo = open_unlabelled(image).limited(runtime.max_megapixels)
     decoded = decode(photo.read(0), max_pixels=photo.max_pixels, at_least=backbone.preprocessing.resize)
-    pixels = backbone.preprocessing.prepare(pixel_planes(decoded))
-    shown = pixels.permute(1, 2, 0).numpy()
+    shown = backbone.preprocessing.prepare(decoded)
     probabilities = model.probabilities(features_of(model, [str(image)], runtime))[0]
     which = int(probabilities.argmax())
     infos = backbone.describe()
-    outputs = _outputs(backbone, pixels)
+    outputs = _outputs(backbone, shown)
     last = outputs[backbone.cut]
     evidence = exact_saliency(model, last, which) if last.ndim == 3 else None
     how = "covering" if evidence is None else "exact"
@@ -69,19 +67,19 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
     return {"label": label, "probability": probability, "evidence": how, "layers": layers}
 
 
-def _outputs(backbone: Backbone, pixels: torch.Tensor) -> dict[str, NDArray[np.float64]]:
+def _outputs(backbone: Backbone, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
     """Run one photo; what some of the layers give, the last one among them, without the axis of batches."""
     cuts = backbone.cuts
     chosen = sorted({round(i) for i in np.linspace(0, len(cuts) - 1, min(STEPS, len(cuts)))})
-    mean, std = (
-        torch.tensor(v).view(3, 1, 1) for v in (backbone.preprocessing.mean, backbone.preprocessing.std)
+    how = backbone.preprocessing
+    image = ((pixels / 255 - how.mean) / how.std).transpose(2, 0, 1)
+    run = compile_on_cpu(
+        backbone.as_graph().graph([cuts[i].name for i in chosen]), {"INFERENCE_PRECISION_HINT": "f32"}
     )
-    network = backbone.network([cuts[i].name for i in chosen])
-    with torch.inference_mode():
-        outputs = network(((pixels / 255 - mean) / std)[None])
+    outputs = run([image[None].astype(np.float32)])
     found = {}
-    for i in chosen:
-        output = outputs[cuts[i].name][0].double().numpy()
+    for place, i in enumerate(chosen):
+        output = outputs[place][0].astype(np.float64)
         found[cuts[i].name] = output.transpose(2, 0, 1) if cuts[i].layout == "nhwc" else output
     return found
 
@@ -91,9 +89,8 @@ def _draw_answer(figure: Any, shown: NDArray[np.uint8], evidence: NDArray[np.flo
     photo.imshow(shown)
     photo.set_title("what the network is shown", loc="left")
     side = shown.shape[:2]
-    smooth = functional.interpolate(torch.from_numpy(evidence)[None, None], side, mode="bicubic")[
-        0, 0
-    ].numpy()
+    factors = [pixels / cells for pixels, cells in zip(side, evidence.shape, strict=True)]
+    smooth = zoom(evidence, factors, order=3, mode="nearest", grid_mode=True)
     limit = float(np.abs(smooth).max()) or 1.0
     where.imshow(shown.mean(axis=2), cmap="gray")
     where.imshow(smooth, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.55)
@@ -103,11 +100,11 @@ def _draw_answer(figure: Any, shown: NDArray[np.uint8], evidence: NDArray[np.flo
 
 
 def _draw_kernels(axes: Any, backbone: Backbone) -> None:
-    first = next((t for t in backbone.state.values() if t.ndim == 4 and t.shape[1] == 3), None)
+    first = backbone.first_kernels()
     axes.set_axis_off()
     if first is None:
         return
-    kernels = first[:KERNELS].permute(0, 2, 3, 1).numpy()
+    kernels = first[:KERNELS].transpose(0, 2, 3, 1)
     low, high = (f(kernels, axis=(1, 2, 3), keepdims=True) for f in (np.min, np.max))
     kernels = np.pad(
         (kernels - low) / np.maximum(high - low, 1e-12), ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=1

@@ -20,7 +20,7 @@ class Network:
     engine, precision : str
         Never "auto".
     agreement : float
-        Mean cosine between its features and those of the same network in fp32, on a sample of the training photos.
+        Mean cosine between its features and those of the same network in fp32, on some training photos.
     weight_bytes : int
         What its weights take in memory.
     engine_state : mapping of str to ndarray

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from ipaddress import ip_address
 
-import torch
 from fastapi import FastAPI
 
 from lightprobe.errors import MissingExtraError, OptionError
@@ -33,8 +32,6 @@ def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -
         import uvicorn
     except ImportError:
         raise MissingExtraError("uvicorn", "web", "serving") from None
-    # Requests decode in threads of their own, and the engine has its own, too: torch's would only spin.
-    torch.set_num_threads(1)
     try:
         listening = socket.create_server(
             (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from lightprobe.backbones import pixel_planes
 from lightprobe.classifier import Changes, Fitted, update
 from lightprobe.errors import DataError, ImageError
 from lightprobe.features import as_float16, image_digest
@@ -60,7 +58,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Asked:
-    pixels: tuple[torch.Tensor, ...]  # for each network
+    pixels: tuple[NDArray[np.uint8], ...]  # for each network
     answer: Future[Answered]
 
 
@@ -194,11 +192,11 @@ class Service:
         self._waiting.put(asked)
         return asked
 
-    def _prepare(self, content: bytes) -> tuple[torch.Tensor, ...]:
+    def _prepare(self, content: bytes) -> tuple[NDArray[np.uint8], ...]:
         if len(content) > self.limits.file_bytes:
             raise ImageError(f"has {len(content)} bytes, and {self.limits.file_bytes} are allowed")
         return tuple(
-            how.prepare(pixel_planes(decode(content, max_pixels=self.limits.pixels, at_least=how.resize)))
+            how.prepare(decode(content, max_pixels=self.limits.pixels, at_least=how.resize))
             for how in (compiled.backbone.preprocessing for compiled in self._runners)
         )
 
@@ -220,10 +218,10 @@ class Service:
                 for asked, answer in zip(batch, answers, strict=True):
                     asked.answer.set_result(answer)
 
-    def _seen(self, photos: Sequence[tuple[torch.Tensor, ...]]) -> NDArray[np.float16]:
+    def _seen(self, photos: Sequence[tuple[NDArray[np.uint8], ...]]) -> NDArray[np.float16]:
         """Run each network over its pixels of all photos."""
         outputs = [
-            {tap: as_float16(values) for tap, values in compiled.runner(torch.stack(pixels)).items()}
+            {tap: as_float16(values) for tap, values in compiled.runner(np.stack(pixels)).items()}
             for compiled, pixels in zip(self._runners, zip(*photos, strict=True), strict=True)
         ]
         return self._answering.model.tap_set.join(outputs)

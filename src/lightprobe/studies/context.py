@@ -9,11 +9,10 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lightprobe._version import __version__
-from lightprobe.backbones import Backbone, Pool, Tap, create_backbone
+from lightprobe.backbones import Backbone, Pool, Tap, create_backbone, needs_torch
 from lightprobe.backprop import GradientClassifier
 from lightprobe.classifier import Settings
 from lightprobe.errors import ImageError, OptionError
@@ -128,7 +127,13 @@ class StudyContext:
             # Several networks are refused there: a study compares them by its own means.
             name = ",".join([settings.backbone] if isinstance(settings.backbone, str) else settings.backbone)
             weights = settings.weights
-        return create_backbone(name, weights=weights, random_state=self.runtime.seed, **options)
+        return create_backbone(
+            name,
+            weights=weights,
+            random_state=self.runtime.seed,
+            in_torch=needs_torch(self.runtime.engine, self.runtime.device, self.runtime.precision),
+            **options,
+        )
 
     @property
     def pool(self) -> Pool:
@@ -198,7 +203,9 @@ class StudyContext:
             network = look.network.at(tap.cut)
             runner = network.compiled([tap], self.runtime.device).runner
             side = network.backbone.preprocessing.crop
-            batch = torch.randint(0, 256, (self.runtime.batch_size, 3, side, side), dtype=torch.uint8)
+            batch = np.random.default_rng(0).integers(
+                0, 256, (self.runtime.batch_size, side, side, 3), dtype=np.uint8
+            )
             runner(batch)
             times = []
             for _ in range(TIMES):

@@ -1,6 +1,6 @@
 """Accuracy and time against size, as layers are taken off: figures 5 and 6 of LightOn's second text."""
 
-from lightprobe.backbones import Tap
+from lightprobe.backbones import Backbone, Tap
 from lightprobe.errors import OptionError
 from lightprobe.ridge import DegenerateKernelError
 from lightprobe.selection import AUTO_KERNELS, stage_cuts
@@ -39,7 +39,7 @@ def measure(bench: StudyContext, configuration: Configuration) -> Row:
         return _learned(bench, configuration)
     look = bench.look(whole, [Tap(cut.name, bench.pool) for cut in whole.cuts])
     choice = bench.choice(whole, cut=configuration["cut"], kernel=configuration["kernel"])
-    kept = sum(tensor.numel() for tensor in whole.at(choice.taps.cut).state.values())
+    kept = _parameters(whole, choice.taps.cut)
     size = {"parameters": kept, "within": configuration["within"]}
     try:
         row = bench.run(look, choice)
@@ -55,10 +55,16 @@ def measure(bench: StudyContext, configuration: Configuration) -> Row:
     return {**row, **size, "weight_bytes": 4 * kept, "model_bytes": bytes_of["fp32"], "bytes": bytes_of}
 
 
+def _parameters(backbone: Backbone, cut: str) -> int:
+    """Count what a network keeps that ends at a layer."""
+    (info,) = backbone.measured([backbone.find_cut(cut)])
+    return info.parameters
+
+
 def _learned(bench: StudyContext, configuration: Configuration) -> Row:
     cut = configuration["cut"]
     row = learn(bench, configuration["method"], bench.images.training, cut=cut)
-    kept = sum(tensor.numel() for tensor in bench.backbone(cut=cut).state.values())
+    kept = _parameters(bench.backbone(cut=cut), cut)
     bytes_of = {name: n * kept + row["head_bytes"] for name, n in BYTES.items()}
     sizes = {"weight_bytes": 4 * kept, "model_bytes": bytes_of["fp32"], "bytes": bytes_of}
     return {**row, "parameters": kept, **sizes}

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from lightprobe.backbones.engines.devices import available_precisions, resolve_device, resolve_precision
 
 from lightprobe.backbones.engines import devices
-from lightprobe.backbones.engines.devices import available_precisions, resolve_device, resolve_precision
 from lightprobe.errors import OptionError
 
 CPU = torch.device("cpu")

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from lightprobe.backbones.engines.devices import available_devices, available_precisions
 from torch import Tensor, nn
 from torchvision import models
 from torchvision.transforms.v2 import functional
 
 from lightprobe.backbones.backbone import Backbone
 from lightprobe.backbones.engines import create_runner
-from lightprobe.backbones.engines.devices import available_devices, available_precisions
 from lightprobe.backbones.taps import Tap
 from lightprobe.backbones.zoo import create_backbone
 from lightprobe.errors import BackboneError, OptionError

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 import torch
+from lightprobe.backbones.engines.conversion import _Stack, _swap, same_signal_stack, signal_stack
+from lightprobe.backbones.engines.devices import has_int8
 from tests.backbones.engines.test_quantization import SIZE, photos
 
 from lightprobe.backbones import Tap, create_backbone, create_runner
-from lightprobe.backbones.engines.conversion import _Stack, _swap, same_signal_stack, signal_stack
-from lightprobe.backbones.engines.devices import has_int8
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signal stacks are moved on Linux only")
 

@@ -9,13 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lightprobe.backbones.backbone import Backbone
 from lightprobe.backbones.engines.precisions import resolve_precision
 from lightprobe.backbones.engines.protocol import Pixels, check_batch
 from lightprobe.backbones.taps import Tap
 from lightprobe.backbones.torch_networks import TappedNetwork, TorchBackbone
 from lightprobe.devices import resolve_device
-from lightprobe.errors import OptionError
 
 _HALVES: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _CAST: Final = (nn.Conv2d, nn.Linear)  # whose weights autocast makes halves; normalisation stays in float32
@@ -27,18 +25,13 @@ class EagerRunner:
     engine = "eager"
 
     def __init__(
-        self, backbone: Backbone, taps: Iterable[Tap], *, precision: str = "auto", device: str = "auto"
+        self, backbone: TorchBackbone, taps: Iterable[Tap], *, precision: str = "auto", device: str = "auto"
     ) -> None:
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         self._kind = torch.device(self.device).type
         self.fingerprint = f"{self.engine} {self.precision} {self._kind}"
         self.state: Mapping[str, NDArray[np.float32]] = {}
-        if not isinstance(backbone, TorchBackbone):
-            raise OptionError(
-                f"{backbone.name} is a graph here, which only OpenVINO runs, on the CPU: leave "
-                f"--engine and --device out, or train a model with --engine eager or --device {self.device}."
-            )
         network = TappedNetwork(backbone, taps)
         half = _HALVES.get(self.precision)
         if half is not None:

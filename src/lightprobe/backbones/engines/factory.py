@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lightprobe.backbones.backbone import Backbone
 from lightprobe.backbones.engines.openvino import Calibration, OpenVinoRunner
 from lightprobe.backbones.engines.protocol import Pixels, Runner
-from lightprobe.backbones.graphs import GraphBackbone
+from lightprobe.backbones.graphs import GraphBackbone, graph_file, keep_graph, read_graph
 from lightprobe.backbones.taps import Tap
 from lightprobe.devices import CPU, import_torch, resolve_device
 from lightprobe.errors import OptionError
@@ -84,15 +84,37 @@ def create_runner(
         int8 without the package that calibrates it.
     """
     taps = tuple(taps)
-    graph = isinstance(backbone, GraphBackbone)
-    in_torch = needs_torch(engine, CPU if graph and device == "auto" else device, precision)
-    few = engine == "auto" and precision != "int8" and not graph and (n_images or 0) < BREAK_EVEN
-    if in_torch or few:
+    if isinstance(backbone, GraphBackbone):
+        if not needs_torch(engine, CPU if device == "auto" else device, precision):
+            return OpenVinoRunner(backbone, taps, precision=precision, calibration=calibration)
+        raise OptionError(
+            f"{backbone.name} is a graph here, which only OpenVINO runs, on the CPU: leave --engine and "
+            f"--device out, or train a model with --engine eager or --device {device}."
+        )
+    few = engine == "auto" and precision != "int8" and (n_images or 0) < BREAK_EVEN
+    if needs_torch(engine, device, precision) or few:
         import_torch("The eager engine")
         from lightprobe.backbones.engines.eager import EagerRunner
+        from lightprobe.backbones.torch_networks import TorchBackbone
 
+        assert isinstance(backbone, TorchBackbone)
         return EagerRunner(backbone, taps, precision=precision, device=device)
-    return OpenVinoRunner(backbone, taps, precision=precision, calibration=calibration)
+    return OpenVinoRunner(_converted(backbone), taps, precision=precision, calibration=calibration)
+
+
+def _converted(backbone: Backbone) -> GraphBackbone:
+    """Convert one of torch's networks, once."""
+    kept = graph_file({"network": backbone.digest, "cut": backbone.cut}, "torch")
+    found = read_graph(kept)
+    if found is not None:
+        return GraphBackbone.from_config(found[1], found[0])
+    import_torch(f"Backbone {backbone.name}")
+    from lightprobe.backbones.torch_networks import TorchBackbone
+
+    assert isinstance(backbone, TorchBackbone)
+    graph = backbone.as_graph()
+    keep_graph(kept, graph.to_tensors(), graph.to_config())
+    return graph
 
 
 def agreement(runner: Runner, backbone: Backbone, pixels: Pixels, *, batch_size: int = 32) -> float:

@@ -1,20 +1,18 @@
 """The engine for CPUs: OpenVINO runs a backbone's graph."""
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones.backbone import Backbone
 from lightprobe.backbones.engines.precisions import available_precisions, has_int8, resolve_precision
 from lightprobe.backbones.engines.protocol import Pixels, check_batch
 from lightprobe.backbones.engines.quantization import calibration_digest, digest_of, from_tensors, quantize
 from lightprobe.backbones.graphs import (
     GraphBackbone,
     compile_on_cpu,
-    from_bytes,
     from_pixels,
     graph_file,
     keep_outputs,
@@ -42,7 +40,7 @@ class OpenVinoRunner:
 
     def __init__(
         self,
-        backbone: Backbone,
+        backbone: GraphBackbone,
         taps: Iterable[Tap],
         *,
         precision: str = "auto",
@@ -83,23 +81,15 @@ class OpenVinoRunner:
             return {tap: outputs[index] for index, tap in enumerate(self.taps)}
 
 
-def _from_pixels(backbone: Backbone, taps: Iterable[Tap]) -> Any:
+def _from_pixels(backbone: GraphBackbone, taps: Iterable[Tap]) -> Any:
     """Return the graph from pixels to the features of these taps."""
     taps = list(taps)
     cuts = {tap.cut: backbone.find_cut(tap.cut) for tap in taps}
-    return from_pixels(_graph(backbone, list(cuts)), taps, cuts, backbone.preprocessing)
-
-
-def _graph(backbone: Backbone, cuts: Sequence[str]) -> Any:
-    """Return the graph that ends at these layers; that of a network of torch's is converted once and kept."""
-    if isinstance(backbone, GraphBackbone):
-        return backbone.graph(cuts)
-    kept = graph_file({"network": backbone.digest, "cuts": list(cuts)}, "torch")
-    return from_bytes(read_or_make(kept, lambda: to_bytes(backbone.graph(cuts))))
+    return from_pixels(backbone.graph(list(cuts)), taps, cuts, backbone.preprocessing)
 
 
 def _calibrated(
-    backbone: Backbone, taps: Iterable[Tap], calibration: Calibration | None
+    backbone: GraphBackbone, taps: Iterable[Tap], calibration: Calibration | None
 ) -> Mapping[str, NDArray[Any]]:
     """Read or make the quantised graph of the layers tapped, as bytes, or take what was."""
     if not has_int8(CPU):

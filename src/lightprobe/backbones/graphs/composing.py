@@ -10,17 +10,22 @@ from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, Pool, Tap
 
 
-def end_at(model: Any, layers: Mapping[str, Any]) -> Any:
-    """Let a graph end at these outputs of its operations, each named by its key."""
+def end_at(model: Any, tensors: Mapping[str, str]) -> Any:
+    """Let a graph end at these of its operations or tensors, outputs named by the mapping's keys."""
     openvino = import_openvino()
+    outputs = {}
+    for op in model.get_ordered_ops():
+        if op.get_output_size():
+            outputs[op.get_friendly_name()] = op.output(0)
+            outputs |= dict.fromkeys(op.output(0).get_names(), op.output(0))
     results = []
-    for name, output in layers.items():
-        result = openvino.opset13.result(output)
-        result.set_friendly_name(name)
+    for name, tensor in tensors.items():
+        result = openvino.opset13.result(outputs[tensor])
+        result.set_friendly_name(f"{name}:end")
         results.append(result)
     ended = openvino.Model(results, model.get_parameters(), "lightprobe")
-    for output, name in zip(ended.outputs, layers, strict=True):
-        output.add_names({name})
+    for output, name in zip(ended.outputs, tensors, strict=True):
+        output.add_names({f"{name}:end"})
     return ended
 
 
@@ -39,7 +44,7 @@ def from_pixels(
     Parameters
     ----------
     network : openvino.Model
-        From images (n, 3, s, s) to one output a layer, named as the layer is; it is used up.
+        From images (n, 3, s, s) to one output a layer, as `end_at` names them; it is used up.
     taps : iterable of Tap
     cuts : mapping of str to Cut
         By name.
@@ -64,7 +69,7 @@ def from_pixels(
         target.replace_source_output(images.output(0))
     outputs = {
         output_name(tap): _pooled(
-            ops, network.output(tap.cut).get_node().input_value(0), cuts[tap.cut], tap.pool
+            ops, network.output(f"{tap.cut}:end").get_node().input_value(0), cuts[tap.cut], tap.pool
         ).output(0)
         for tap in taps
     }

@@ -1,4 +1,4 @@
-"""A backbone that is a graph: what the default job runs, made from a file or converted from torch."""
+"""A backbone that is a graph: what the default job runs, from a file or converted from torch."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,17 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.backbones.backbone import Backbone, find_cut
-from lightprobe.backbones.graphs.openvino import from_bytes, keep_outputs, to_bytes
+from lightprobe.backbones.graphs.composing import end_at
+from lightprobe.backbones.graphs.graph_cache import Parts
+from lightprobe.backbones.graphs.images_in import take_images
+from lightprobe.backbones.graphs.onnx_files import cut_onnx
+from lightprobe.backbones.graphs.openvino import from_bytes, to_bytes
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, CutInfo
-from lightprobe.errors import WeightsError
+from lightprobe.errors import BackboneError, WeightsError
 
 KIND: Final = "graph"
 
 
 @dataclass(frozen=True, eq=False)
 class GraphBackbone(Backbone):
-    """A frozen network in OpenVINO's format, in memory.
+    """A frozen network as a graph, in memory.
 
     Parameters
     ----------
@@ -27,13 +31,15 @@ class GraphBackbone(Backbone):
     source : str
         Digest of what the graph was made from.
     parts : mapping
-        `xml` and `bin` as bytes (uint8): from normalised images (n, 3, s, s), float32, to one output a
-        layer, named as the layer is.
+        The graph as bytes (uint8): `onnx`, or OpenVINO's `xml` and `bin`.
+    tensors : mapping of str to str
+        From the layers' names to those of their tensors or operations in the graph.
     """
 
     infos: tuple[CutInfo, ...]
     source: str
-    parts: Mapping[str, NDArray[np.uint8]] = field(repr=False)
+    parts: Parts = field(repr=False)
+    tensors: Mapping[str, str] = field(repr=False)
 
     @property
     def cuts(self) -> tuple[Cut, ...]:
@@ -47,10 +53,13 @@ class GraphBackbone(Backbone):
 
     def at(self, cut: str) -> Self:
         """Return this backbone ending at an earlier layer, what lies behind it let go."""
-        end = self.cuts.index(self.find_cut(cut)) + 1
-        names = [info.name for info in self.infos[:end]]
-        parts = to_bytes(keep_outputs(from_bytes(self.parts), names))
-        return replace(self, cut=cut, infos=self.infos[:end], parts=parts)
+        infos = self.infos[: self.cuts.index(self.find_cut(cut)) + 1]
+        tensors = {info.name: self.tensors[info.name] for info in infos}
+        if "onnx" in self.parts:
+            parts = {"onnx": cut_onnx(self.parts["onnx"], list(tensors.values()))}
+        else:
+            parts = to_bytes(end_at(from_bytes(self.parts), tensors))
+        return replace(self, cut=cut, infos=infos, parts=parts, tensors=tensors)
 
     def measured(self, cuts: Sequence[Cut]) -> tuple[CutInfo, ...]:
         """Return what was measured when the graph was made."""
@@ -60,7 +69,13 @@ class GraphBackbone(Backbone):
         """Return the network as a graph that ends at the named layers."""
         for cut in cuts:
             self.find_cut(cut)
-        return keep_outputs(from_bytes(self.parts), cuts)
+        model = from_bytes(self.parts)
+        take_images(self.name, model, self.preprocessing.crop)
+        return end_at(model, {cut: self.tensors[cut] for cut in cuts})
+
+    def as_graph(self) -> Self:
+        """Return it as it is."""
+        return self
 
     def first_kernels(self) -> NDArray[np.float32] | None:
         """Return the weights (k, 3, height, width) of the first convolution; None where there is none."""
@@ -83,7 +98,7 @@ class GraphBackbone(Backbone):
             "cut": self.cut,
             "weights": self.weights,
             "source": self.source,
-            "layers": [info.to_config() for info in self.infos],
+            "layers": [{**info.to_config(), "tensor": self.tensors[info.name]} for info in self.infos],
         }
 
     @classmethod
@@ -95,15 +110,11 @@ class GraphBackbone(Backbone):
         WeightsError
             The tensors are not the graph that `config` describes.
         """
-        infos = tuple(CutInfo.from_config(layer) for layer in config["layers"])
+        layers = [dict(layer) for layer in config["layers"]]
+        named = {layer["cut"]["name"]: layer.pop("tensor") for layer in layers}
+        infos = tuple(CutInfo.from_config(layer) for layer in layers)
         find_cut(config["cut"], [info.cut for info in infos], config["name"])
-        try:
-            names = {name for output in from_bytes(tensors).outputs for name in output.get_names()}
-        except (KeyError, RuntimeError):
-            names = set()
-        if not {info.name for info in infos} <= names:
-            raise WeightsError(f"The saved network does not fit {config['name']} cut at {config['cut']}.")
-        return cls(
+        backbone = cls(
             config["name"],
             Preprocessing.from_config(config["preprocessing"]),
             config["cut"],
@@ -111,7 +122,15 @@ class GraphBackbone(Backbone):
             infos,
             config["source"],
             dict(tensors),
+            named,
         )
+        try:
+            backbone.graph([config["cut"]])
+        except (KeyError, RuntimeError, BackboneError) as error:
+            raise WeightsError(
+                f"The saved network does not fit {config['name']} cut at {config['cut']}."
+            ) from error
+        return backbone
 
 
 def constant_of(node: Any) -> NDArray[np.float32] | None:

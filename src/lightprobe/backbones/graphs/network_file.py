@@ -7,8 +7,11 @@ from typing import Any, Final
 from lightprobe.backbones.graphs.composing import end_at
 from lightprobe.backbones.graphs.facts import metadata_of, preprocessing_for
 from lightprobe.backbones.graphs.graph_backbone import GraphBackbone
+from lightprobe.backbones.graphs.graph_cache import Parts
+from lightprobe.backbones.graphs.images_in import image_input, reason, take_images
 from lightprobe.backbones.graphs.layers import Layers
-from lightprobe.backbones.graphs.openvino import import_openvino, to_bytes
+from lightprobe.backbones.graphs.onnx_files import as_bytes, whole_onnx
+from lightprobe.backbones.graphs.openvino import from_bytes
 from lightprobe.errors import BackboneError, WeightsError
 
 SUFFIXES: Final = (".onnx", ".xml")
@@ -48,118 +51,76 @@ def open_network_file(
     BackboneError
         It takes no image, or has no such cut.
     """
-    model = _read(path)
-    metadata = metadata_of(model)
-    parameter, side = _image_input(path, model)
+    called = name or str(path)
+    parts = _read(path)
+    model = _parsed(path, parts)
+    metadata, finals = metadata_of(model), _final_tensors(model)
+    _, side = image_input(called, model)
     how = preprocessing_for(path, metadata, side, image_size=image_size, mean=mean, std=std)
-    _set_input(path, model, parameter, how.crop)
-    layers = _layers_of_one_photo(path, model)
+    take_images(called, model, how.crop)
+    layers = _layers_of_one_photo(called, model)
     named = {layer["name"]: layer["output"] for layer in metadata.get("layers", ())}
     named = named or {place: place for place in layers.places()}
     if cut is None and not named:
         raise BackboneError(
-            f"{path} takes images and has no layer with positions to end at: name one, --cut."
+            f"{called} takes images and has no layer with positions to end at: name one, --cut."
         )
     end = cut if cut is not None else list(named)[-1]
-    named = {
-        **{label: place for label, place in named.items() if layers.precedes(place, named.get(end, end))},
-        end: named.get(end, end),
-    }
+    tensor = named.get(end, end)
+    named = {label: place for label, place in named.items() if layers.precedes(place, tensor)}
+    named = {**named, end: tensor}
+    ended = end_at(model, named)
+    if any(output.get_partial_shape()[0].is_static for output in ended.outputs):
+        raise BackboneError(f"{called} takes one image at a time: export it with a dynamic batch.")
+    digest = hashlib.sha256()
+    for part in parts.values():
+        digest.update(part.data)
     infos = layers.measure(named)
-    outputs = {label: _output(model, place) for label, place in named.items()}
-    if any(output.get_partial_shape()[0].is_static for output in outputs.values()):
-        raise BackboneError(f"{path} takes one image at a time: export it with a dynamic batch.")
-    ended = end_at(model, outputs)
-    parts = to_bytes(ended)
-    digest = hashlib.sha256(path.read_bytes())
-    digest.update(parts["bin"].data)  # an ONNX file may keep its weights beside it
-    return GraphBackbone(name or str(path), how, end, path.name, infos, digest.hexdigest(), parts)
+    backbone = GraphBackbone(called, how, end, path.name, infos, digest.hexdigest(), parts, named)
+    # What lies behind the end is not kept.
+    return backbone if len(finals) == 1 and tensor in finals[0] else backbone.at(end)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> Parts:
+    """Read a graph's bytes; WeightsError if the file or its weights are missing."""
     if not path.is_file():
         raise WeightsError(
-            f"There is no file {path}; --backbone takes a name, or an "
-            f"{SUFFIXES[0]} or {SUFFIXES[1]} file."
+            f"There is no file {path}; --backbone takes a name, or an {' or '.join(SUFFIXES)} file."
         )
-    if path.suffix.lower() == ".xml" and not path.with_suffix(".bin").is_file():
-        raise WeightsError(f"{path} has no weights beside it: put {path.with_suffix('.bin').name} there.")
+    if path.suffix.lower() == ".onnx":
+        return {"onnx": as_bytes(path.read_bytes())}
+    weights = path.with_suffix(".bin")
+    if not weights.is_file():
+        raise WeightsError(f"{path} has no weights beside it: put {weights.name} there.")
+    return {"xml": as_bytes(path.read_bytes()), "bin": as_bytes(weights.read_bytes())}
+
+
+def _parsed(path: Path, parts: Parts) -> Any:
+    """Read a graph from its bytes, into which weights that lie beside it are taken."""
     try:
-        return import_openvino().Core().read_model(path)
+        return from_bytes(parts)
     except RuntimeError as error:
-        raise WeightsError(
-            f"{path} cannot be read as a network ({reason(error)}): give another file."
-        ) from error
+        told = reason(error)
+    if "onnx" in parts:
+        try:
+            parts["onnx"] = whole_onnx(path)
+            return from_bytes(parts)
+        except Exception as error:  # onnx, protobuf and OpenVINO raise whatever they like
+            told = reason(error)
+    raise WeightsError(f"{path} cannot be read as a network ({told}): give another file.")
 
 
-def reason(error: BaseException) -> str:
-    """Return what OpenVINO says was wrong, without where in its sources it says so."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    told = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
-    return (told or lines or [type(error).__name__])[-1].rstrip(". ")[:200]
-
-
-def _image_input(path: Path, model: Any) -> tuple[Any, int | None]:
-    """Return the parameter that takes images and their side, None where it takes any.
-
-    Raises
-    ------
-    BackboneError
-        There are several inputs, or the one there is takes no square RGB images of floats.
-    """
-    parameters = model.get_parameters()
-    shapes = ", ".join(str(parameter.get_partial_shape()) for parameter in parameters)
-    if len(parameters) == 1 and parameters[0].get_element_type().is_real():
-        shape = parameters[0].get_partial_shape()
-        if shape.rank.is_static and len(shape) == 4:
-            sides = [None if side.is_dynamic else side.get_length() for side in shape]
-            channels = [axis for axis in (1, 3) if sides[axis] == 3]
-            if channels:
-                height, width = sides[2:] if channels[0] == 1 else sides[1:3]
-                if height == width or None in (height, width):
-                    return parameters[0], height or width
-    raise BackboneError(
-        f"{path} takes inputs of shape {shapes or 'none'}; lightprobe shows a network one square RGB image "
-        "of floats: (n, 3, s, s) or (n, s, s, 3)."
-    )
-
-
-def _set_input(path: Path, model: Any, parameter: Any, side: int) -> None:
-    """Let a graph take any number of images (n, 3, side, side), float32, whatever it took before."""
-    openvino = import_openvino()
-    ops, shape = openvino.opset13, parameter.get_partial_shape()
-    channels_last = not (shape[1].is_static and shape[1].get_length() == 3)
-    images = ops.parameter([-1, 3, side, side], openvino.Type.f32, name="images")
-    given = ops.transpose(images, [0, 2, 3, 1]) if channels_last else images
-    if parameter.get_element_type().to_string() != "f32":
-        given = ops.convert(given, parameter.get_element_type().to_string())
-    for target in parameter.output(0).get_target_inputs():
-        target.replace_source_output(given.output(0))
-    model.add_parameters([images])
-    model.remove_parameter(parameter)
-    try:
-        model.validate_nodes_and_infer_types()
-    except RuntimeError as error:
-        raise BackboneError(
-            f"{path} cannot take any number of {side}-pixel images ({reason(error)}): export it with a "
-            "dynamic batch, or use --image-size with a size that it was made for."
-        ) from error
-
-
-def _layers_of_one_photo(path: Path, model: Any) -> Layers:
+def _layers_of_one_photo(name: str, model: Any) -> Layers:
     single = model.clone()
     (images,) = single.inputs
-    shape = images.get_partial_shape()
     try:
-        single.reshape([1, *(side.get_length() for side in list(shape)[1:])])
+        single.reshape([1, *(side.get_length() for side in list(images.get_partial_shape())[1:])])
     except RuntimeError as error:
-        raise BackboneError(f"{path} cannot take a single image ({reason(error)}).") from error
+        raise BackboneError(f"{name} cannot take a single image ({reason(error)}).") from error
     return Layers(single)
 
 
-def _output(model: Any, name: str) -> Any:
-    """Find the output of the operation of that name, or that gives the tensor of that name."""
-    for op in model.get_ordered_ops():
-        if op.get_output_size() and name in (op.get_friendly_name(), *op.output(0).get_names()):
-            return op.output(0)
-    raise AssertionError(f"{name} was found before")
+def _final_tensors(model: Any) -> list[set[str]]:
+    """Return, for each output of a graph, the names of its tensor and of the operation that gives it."""
+    sources = [output.get_node().input_value(0) for output in model.outputs]
+    return [{source.get_node().get_friendly_name(), *source.get_names()} for source in sources]

@@ -89,8 +89,16 @@ def to_bytes(model: Any) -> dict[str, NDArray[np.uint8]]:
 
 
 def from_bytes(parts: Mapping[str, NDArray[np.uint8]]) -> Any:
-    """Read what `to_bytes` wrote; RuntimeError where it is damaged, KeyError where a part is missing."""
+    """Read a graph from its bytes: `onnx`, or what `to_bytes` wrote.
+
+    Raises
+    ------
+    RuntimeError, KeyError
+        It is damaged, or a part is missing.
+    """
     openvino = import_openvino()
+    if "onnx" in parts:
+        return openvino.Core().read_model(parts["onnx"].tobytes())
     return openvino.Core().read_model(parts["xml"].tobytes(), openvino.Tensor(parts["bin"]))
 
 

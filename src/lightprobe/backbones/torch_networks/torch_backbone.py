@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lightprobe.backbones.backbone import Backbone, find_cut
+from lightprobe.backbones.graphs import GraphBackbone
 from lightprobe.backbones.names import PLAIN_CNNS, TIMM_PREFIX
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, CutInfo
 from lightprobe.backbones.torch_networks.architecture import Architecture
-from lightprobe.backbones.torch_networks.conversion import convert
+from lightprobe.backbones.torch_networks.conversion import to_onnx
 from lightprobe.backbones.torch_networks.cutting import cut_network, graph_of, measure, missing_data
 from lightprobe.backbones.torch_networks.plain_cnn import PlainCnnArchitecture
 from lightprobe.backbones.torch_networks.timm_networks import TimmArchitecture
@@ -83,9 +84,21 @@ class TorchBackbone(Backbone):
             raise WeightsError(f"{self.name} has no weights for {', '.join(left)}.")
         return network.requires_grad_(False)
 
-    def graph(self, cuts: Sequence[str]) -> Any:
-        """Return the network as a graph that ends at the named layers, converted anew."""
-        return convert(self.network(cuts), cuts, self.preprocessing.crop, self.name)
+    def as_graph(self) -> GraphBackbone:
+        """Return the network with all its layers as a graph, converted anew; errors are `to_onnx`'s."""
+        infos = tuple(self.describe())
+        names = [info.name for info in infos]
+        content = to_onnx(self.network(names), names, self.preprocessing.crop, self.name, self.to_config())
+        return GraphBackbone(
+            self.name,
+            self.preprocessing,
+            self.cut,
+            self.weights,
+            infos,
+            self.digest,
+            {"onnx": content},
+            {name: name for name in names},
+        )
 
     def first_kernels(self) -> NDArray[np.float32] | None:
         """Return the weights (k, 3, height, width) of the first convolution; None where there is none."""
