@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, CutInfo, Tap
 from lightprobe.errors import BackboneError
-
-if TYPE_CHECKING:
-    from lightprobe.backbones.graphs import GraphBackbone
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +57,20 @@ class Backbone(ABC):
         """Measure cuts, given in the order of execution, without running the network."""
 
     @abstractmethod
-    def as_graph(self) -> "GraphBackbone":
-        """Return it as a graph, which a network of torch's is converted to; BackboneError where it cannot."""
+    def graph(self, cuts: Sequence[str]) -> Any:
+        """Return the network as a graph that ends at the named layers.
+
+        Returns
+        -------
+        openvino.Model
+            From normalised images (n, 3, s, s), float32, any n, to one output a layer, in their order. It
+            is the caller's to change.
+
+        Raises
+        ------
+        BackboneError
+            A network of torch's cannot be converted.
+        """
 
     @abstractmethod
     def first_kernels(self) -> NDArray[np.float32] | None:

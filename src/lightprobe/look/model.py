@@ -74,7 +74,7 @@ def _outputs(backbone: Backbone, pixels: NDArray[np.uint8]) -> dict[str, NDArray
     how = backbone.preprocessing
     image = ((pixels / 255 - how.mean) / how.std).transpose(2, 0, 1)
     run = compile_on_cpu(
-        backbone.as_graph().graph([cuts[i].name for i in chosen]), {"INFERENCE_PRECISION_HINT": "f32"}
+        backbone.graph([cuts[i].name for i in chosen]), {"INFERENCE_PRECISION_HINT": "f32"}
     )
     outputs = run([image[None].astype(np.float32)])
     found = {}

@@ -73,10 +73,6 @@ class GraphBackbone(Backbone):
         take_images(self.name, model, self.preprocessing.crop)
         return end_at(model, {cut: self.tensors[cut] for cut in cuts})
 
-    def as_graph(self) -> Self:
-        """Return it as it is."""
-        return self
-
     def first_kernels(self) -> NDArray[np.float32] | None:
         """Return the weights (k, 3, height, width) of the first convolution; None where there is none."""
         for op in from_bytes(self.parts).get_ordered_ops():

@@ -100,6 +100,10 @@ class TorchBackbone(Backbone):
             {name: name for name in names},
         )
 
+    def graph(self, cuts: Sequence[str]) -> Any:
+        """Return the network as a graph that ends at the named layers, converted anew."""
+        return self.as_graph().graph(cuts)
+
     def first_kernels(self) -> NDArray[np.float32] | None:
         """Return the weights (k, 3, height, width) of the first convolution; None where there is none."""
         first = next((t for t in self.state.values() if t.ndim == 4 and t.shape[1] == 3), None)
