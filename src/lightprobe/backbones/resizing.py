@@ -18,9 +18,6 @@ from lightprobe.errors import BackboneError
 Pixels = NDArray[np.uint8]
 Interpolation = Literal["bilinear", "bicubic"]
 
-# As the dependencies in pyproject.toml have it.
-HAS_FAST_WHEELS: Final = not (sys.platform == "linux" and platform.machine() == "aarch64")
-
 
 def resize(image: Pixels, size: tuple[int, int], interpolation: Interpolation) -> Pixels:
     """Resize one photo, up or down; safe on several threads, and other threads run meanwhile.
@@ -77,5 +74,11 @@ def resize_with_rust(image: Pixels, size: tuple[int, int], interpolation: Interp
     return pixels.copy()  # of one's own, that may be written to
 
 
+def has_fast_wheels(system: str, machine: str) -> bool:
+    """Say whether cykooz-resizer is among the dependencies, as the marker in pyproject.toml says it."""
+    return system != "linux" or machine != "aarch64"
+
+
 _kept: Final = threading.local()  # a resizer keeps buffers between photos, and serves one thread at a time
-_resize: Final = resize_with_rust if HAS_FAST_WHEELS else resize_with_pillow
+_is_fast: Final = has_fast_wheels(sys.platform, platform.machine())
+_resize: Final = resize_with_rust if _is_fast else resize_with_pillow
