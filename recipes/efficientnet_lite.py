@@ -44,14 +44,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-import onnx
-import openvino
-import timm
-import torch
-from onnx import ModelProto, TensorProto, helper, numpy_helper
-from timm.layers.conv2d_same import Conv2dSame
-from torch import Tensor, nn
+try:
+    import numpy as np
+    import onnx
+    import openvino
+    import timm
+    import torch
+    from onnx import ModelProto, TensorProto, helper, numpy_helper
+    from timm.layers.conv2d_same import Conv2dSame
+    from torch import Tensor, nn
+except ImportError as error:
+    raise SystemExit(f"{error}: pip install torch timm onnx onnxscript openvino") from None
 
 OUT: Final = Path(__file__).parents[1] / "src" / "lightprobe" / "backbones" / "networks"
 MEAN = STD = (0.5, 0.5, 0.5)
@@ -312,6 +315,8 @@ def main() -> None:
     parser.add_argument("networks", nargs="*", metavar="NAME", help="default: both", default=list(NETWORKS))
     parser.add_argument("--out", type=Path, default=OUT, help="folder to write to (default: the package's)")
     arguments = parser.parse_args()
+    if unknown := sorted(set(arguments.networks) - set(NETWORKS)):
+        parser.error(f"there is no recipe for {', '.join(unknown)}; there are {' and '.join(NETWORKS)}")
     for name in arguments.networks:
         published = NETWORKS[name]
         state = read_published(published)
