@@ -8,8 +8,8 @@ the median over photos of Pillow's time over its own. The ways take turns at eac
 the machine does meets all of them alike. What is not installed is left out and said.
 
 --accuracy  leave-one-out accuracy over all photos of DATA through EfficientNet-Lite0 (pooled, length one,
-            optical kernel), squashed by each way, and how far it is above Pillow's, with its paired standard
-            error.
+            optical kernel), squashed to each side by each way, and how far it is above Pillow's, with its
+            paired standard error.
 """
 
 import argparse
@@ -133,7 +133,6 @@ def accuracies(images: ImageSet, interpolation: Interpolation, arms: dict[str, W
     graph = core.read_model(NETWORK)
     facts = json.loads(graph.get_rt_info(["framework", "lightprobe"]).value)
     compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    side = facts["crop"]
     mean, std = (np.array(facts[key], np.float32) * 255 for key in ("mean", "std"))
     squares: dict[str, list[Pixels]] = {name: [] for name in arms}
     pooled: dict[str, list[NDArray[np.float32]]] = {name: [] for name in arms}
@@ -157,6 +156,7 @@ def accuracies(images: ImageSet, interpolation: Interpolation, arms: dict[str, W
         gain = each.astype(float) - right["pillow"]
         rows.append(
             {
+                "side": side,
                 "way": name,
                 "loo_accuracy": float(each.mean()),
                 "above_pillow": float(gain.mean()),
@@ -184,7 +184,7 @@ def main() -> None:
     how, arms = arguments.interpolation, ways()
     rows = [row for side in arguments.sides for row in compare(sample, side, how, arms)]
     if arguments.accuracy:
-        rows += accuracies(images, how, arms)
+        rows += [row for side in arguments.sides for row in accuracies(images, side, how, arms)]
     for row in rows:
         print(json.dumps(row) if arguments.json else "  ".join(_words(row)))
 

@@ -19,7 +19,7 @@ Before a file is written, OpenVINO's answers in float32, at several sizes, odd o
 layer with those of timm's network in torch that holds the same rounded weights.
 
 How photos are shown was chosen by leave-one-out accuracy (pooled, length one, optical kernel, exact; every
-photo; Pillow's bicubic) on flowers, which are square, and trash, which is 4:3. Below them grocery's test
+photo; Pillow's bicubic) on flowers, which are square, and trash, which is 3:4. Below them grocery's test
 photos, from other shops than those for training, which decided nothing:
 
                    shorter side 256 or 292   shorter side = crop   squashed, over the second with its SE
