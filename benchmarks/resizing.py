@@ -127,7 +127,9 @@ def photos(images: ImageSet) -> Iterator[Pixels]:
         yield decode(images.read(index))
 
 
-def accuracies(images: ImageSet, interpolation: Interpolation, arms: dict[str, Way]) -> list[dict[str, Any]]:
+def accuracies(
+    images: ImageSet, side: int, interpolation: Interpolation, arms: dict[str, Way]
+) -> list[dict[str, Any]]:
     """Leave-one-out accuracy by each way, beside Pillow's."""
     core = openvino.Core()
     graph = core.read_model(NETWORK)
