@@ -8,8 +8,8 @@ the median over photos of Pillow's time over its own. The ways take turns at eac
 the machine does meets all of them alike. What is not installed is left out and said.
 
 --accuracy  leave-one-out accuracy over all photos of DATA through EfficientNet-Lite0 (pooled, length one,
-            optical kernel), squashed to each side by each way, at the penalty that Pillow's photos choose, and
-            how far it is above Pillow's, with its paired standard error.
+            optical kernel), squashed to each side by each way, at the penalty that Pillow's choose, and how
+            far it is above Pillow's, with its paired standard error.
 """
 
 import argparse
@@ -146,7 +146,8 @@ def accuracies(
                 batch = ((np.stack(each) - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
                 pooled[name].append(compiled(batch)[0].mean((2, 3)))
                 each.clear()
-    right, alpha = {}, "auto"  # Pillow's, which comes first, chooses the penalty for all
+    right: dict[str, NDArray[np.bool_]] = {}
+    alpha: str | float = "auto"  # Pillow's, which comes first, chooses it for all
     for name, parts in pooled.items():
         X = np.concatenate(parts)
         X /= np.linalg.norm(X, axis=1, keepdims=True)
