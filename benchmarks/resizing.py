@@ -154,13 +154,13 @@ def accuracies(
         head = OpticalRidge(components="exact", alpha=alpha).fit(X, images.labels)
         right[name], alpha = head.loo_scores_.argmax(axis=1) == images.labels, head.alpha_relative_
     rows = []
-    for name, each in right.items():
-        gain = each.astype(float) - right["pillow"]
+    for name, correct in right.items():
+        gain = correct.astype(float) - right["pillow"]
         rows.append(
             {
                 "side": side,
                 "way": name,
-                "loo_accuracy": float(each.mean()),
+                "loo_accuracy": float(correct.mean()),
                 "above_pillow": float(gain.mean()),
                 "standard_error": float(gain.std() / len(gain) ** 0.5),
             }
