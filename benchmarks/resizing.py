@@ -8,8 +8,8 @@ the median over photos of Pillow's time over its own. The ways take turns at eac
 the machine does meets all of them alike. What is not installed is left out and said.
 
 --accuracy  leave-one-out accuracy over all photos of DATA through EfficientNet-Lite0 (pooled, length one,
-            optical kernel), squashed by each way, and how far it is above Pillow's, with its paired standard
-            error.
+            optical kernel), squashed to each side by each way, at the penalty that Pillow's choose, and how
+            far it is above Pillow's, with its paired standard error.
 """
 
 import argparse
@@ -127,13 +127,14 @@ def photos(images: ImageSet) -> Iterator[Pixels]:
         yield decode(images.read(index))
 
 
-def accuracies(images: ImageSet, interpolation: Interpolation, arms: dict[str, Way]) -> list[dict[str, Any]]:
+def accuracies(
+    images: ImageSet, side: int, interpolation: Interpolation, arms: dict[str, Way]
+) -> list[dict[str, Any]]:
     """Leave-one-out accuracy by each way, beside Pillow's."""
     core = openvino.Core()
     graph = core.read_model(NETWORK)
     facts = json.loads(graph.get_rt_info(["framework", "lightprobe"]).value)
     compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    side = facts["crop"]
     mean, std = (np.array(facts[key], np.float32) * 255 for key in ("mean", "std"))
     squares: dict[str, list[Pixels]] = {name: [] for name in arms}
     pooled: dict[str, list[NDArray[np.float32]]] = {name: [] for name in arms}
@@ -145,20 +146,21 @@ def accuracies(images: ImageSet, interpolation: Interpolation, arms: dict[str, W
                 batch = ((np.stack(each) - mean) / std).transpose(0, 3, 1, 2).astype(np.float32)
                 pooled[name].append(compiled(batch)[0].mean((2, 3)))
                 each.clear()
-    right = {}
+    right: dict[str, NDArray[np.bool_]] = {}
+    alpha: str | float = "auto"  # Pillow's, which comes first, chooses it for all
     for name, parts in pooled.items():
         X = np.concatenate(parts)
-        head = OpticalRidge(components="exact").fit(
-            X / np.linalg.norm(X, axis=1, keepdims=True), images.labels
-        )
-        right[name] = head.loo_scores_.argmax(axis=1) == images.labels
+        X /= np.linalg.norm(X, axis=1, keepdims=True)
+        head = OpticalRidge(components="exact", alpha=alpha).fit(X, images.labels)
+        right[name], alpha = head.loo_scores_.argmax(axis=1) == images.labels, head.alpha_relative_
     rows = []
-    for name, each in right.items():
-        gain = each.astype(float) - right["pillow"]
+    for name, correct in right.items():
+        gain = correct.astype(float) - right["pillow"]
         rows.append(
             {
+                "side": side,
                 "way": name,
-                "loo_accuracy": float(each.mean()),
+                "loo_accuracy": float(correct.mean()),
                 "above_pillow": float(gain.mean()),
                 "standard_error": float(gain.std() / len(gain) ** 0.5),
             }
@@ -184,7 +186,7 @@ def main() -> None:
     how, arms = arguments.interpolation, ways()
     rows = [row for side in arguments.sides for row in compare(sample, side, how, arms)]
     if arguments.accuracy:
-        rows += accuracies(images, how, arms)
+        rows += [row for side in arguments.sides for row in accuracies(images, side, how, arms)]
     for row in rows:
         print(json.dumps(row) if arguments.json else "  ".join(_words(row)))
 

@@ -48,6 +48,8 @@ def resize(image: Pixels, size: tuple[int, int], interpolation: Interpolation) -
         raise BackboneError(f"resize got the size {size}; each side must be at least 1 pixel.")
     if interpolation not in (known := get_args(Interpolation)):
         raise BackboneError(f"resize got interpolation {interpolation!r}; allowed are {' and '.join(known)}.")
+    if image.shape[:2] == tuple(size):
+        return image.copy(order="C")
     return _resize(image, size, interpolation)
 
 
