@@ -37,7 +37,7 @@ DTYPES = (np.uint8, np.float16, np.float32, np.float64)
 
 
 class _Arithmetic(NamedTuple):
-    """How rows are multiplied: in what precision, how many columns at a time, less what is taken off first."""
+    """How rows are multiplied: in what precision, how many columns at a time, and what is taken off first."""
 
     precision: type[np.floating[Any]]
     columns: int

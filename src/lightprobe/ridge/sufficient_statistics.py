@@ -63,9 +63,7 @@ class RidgeStatistics:
         return cls(0, 0.0, np.zeros(n_features), np.zeros(n_targets), gram, moment)
 
     @classmethod
-    def of(
-        cls, X: Rows, Y: Floats, weights: Floats | None = None, *, device: str = CPU
-    ) -> "RidgeStatistics":
+    def of(cls, X: Rows, Y: Floats, weights: Floats | None = None, *, device: str = CPU) -> "RidgeStatistics":
         """Sum over the rows of X.
 
         Parameters
