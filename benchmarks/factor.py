@@ -2,10 +2,11 @@
 
     python benchmarks/factor.py [--rows 2000 3000 5000] [--repeats 5] [--json]
 
-recursive  as the package does it: halving down to blocks of 512, so that all but those are matrix products
-lapack     SciPy's dpotrf and dpotri in one triangle, the matrix kept in the other
-triangle   dpotrf and dtrtri, which leaves the factor's inverse: a third less arithmetic, as recursive has it
-torch      torch.linalg, with a second matrix
+recursive   as the package does it: halving down to small blocks, so that all but those are matrix products
+lapack      SciPy's dpotrf and dpotri in one triangle, the matrix kept in the other
+triangle    dpotrf and dtrtri, which leaves the factor's inverse: a third less arithmetic, as recursive has it
+one_thread  the same, with the library kept to one thread
+torch       torch.linalg, with a second matrix
 
 The arms take turns at each repeat, so that whatever else the machine does meets all of them alike; printed
 are medians of the seconds a diagonal, and of the ratios within a repeat. OMP_NUM_THREADS sets the threads.
@@ -22,6 +23,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg.lapack import dpotrf, dpotri, dtrtri
+from threadpoolctl import ThreadpoolController
 
 from lightprobe.ridge import Cholesky
 
@@ -63,6 +65,19 @@ class Lapack:
         return np.concatenate([np.einsum("ij,ij->j", part, part) for part in parts])
 
 
+class OneThread(Lapack):
+    """In one thread, whatever the library is set to."""
+
+    def __init__(self, G: Floats) -> None:
+        super().__init__(G, whole=False)
+        self._libraries = ThreadpoolController()
+
+    def inverse_of(self, diagonal: Floats) -> Floats:
+        """Return the diagonal of (G + D)⁻¹."""
+        with self._libraries.limit(limits=1, user_api="blas"):
+            return super().inverse_of(diagonal)
+
+
 class TorchLinalg:
     """torch's, with a second matrix."""
 
@@ -80,6 +95,7 @@ ARMS: dict[str, Callable[[Floats], Any]] = {
     "recursive": Recursive,
     "lapack": partial(Lapack, whole=True),
     "triangle": partial(Lapack, whole=False),
+    "one_thread": OneThread,
     "torch": TorchLinalg,
 }
 

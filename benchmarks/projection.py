@@ -25,6 +25,7 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
+from lightprobe.devices import cpu_threads
 from lightprobe.optics import complex_gaussian, dense_projection, structured_projection
 
 N_FEATURES, N_COMPONENTS = 81_536, 120_000
@@ -122,7 +123,7 @@ def measure_cpu(bits: torch.Tensor, args: argparse.Namespace) -> dict[str, Any]:
     batch = bits.repeat(-(-args.dense_batch // n), 1)[: args.dense_batch].float()
     block = torch.empty((len(batch), width))
     start = time.perf_counter()
-    real, imag = complex_gaussian(N_FEATURES, 0, width, SEED)
+    real, imag = torch.from_numpy(complex_gaussian(N_FEATURES, 0, width, SEED))
     generate = time.perf_counter() - start
     R = torch.complex(real[: args.numpy_columns], imag[: args.numpy_columns]).T.contiguous().numpy()
     few = batch[: args.dense_batch // 4].numpy()
@@ -152,7 +153,7 @@ def measure_cpu(bits: torch.Tensor, args: argparse.Namespace) -> dict[str, Any]:
         "generate_seconds": generate * k / width,
         "peak_mb": peak.mb,
         **errors(bits[:32], args.error_components, args.maps),
-        "threads": torch.get_num_threads(),
+        "threads": cpu_threads(),
     }
 
 

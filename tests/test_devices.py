@@ -71,7 +71,9 @@ def test_what_numpy_cannot_hold_stays_with_torch() -> None:
     assert computing_device(elsewhere, elsewhere) == "meta"
 
 
-@pytest.mark.parametrize(("asked", "expected"), [("3", 3), ("2,1", 2), ("", None), ("0", None), ("many", None)])
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("3", 3), ("2,1", 2), ("", None), ("0", None), ("many", None)]
+)
 def test_threads_are_as_many_as_asked_for_or_as_the_process_may_use(
     asked: str, expected: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

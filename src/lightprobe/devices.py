@@ -57,7 +57,7 @@ def resolve_device(name: str) -> str:
 
 
 def double_device(name: str) -> str:
-    """Return the device that has double precision: the CPU in place of `mps`; `auto` is CUDA if there is one."""
+    """Return a device that has double precision: the CPU in place of `mps`; `auto` is CUDA if it is there."""
     if name == "auto":
         name = available_devices()[0]
     return CPU if name.startswith("mps") else name
@@ -89,7 +89,7 @@ def device_of(array: Any) -> str:
 def computing_device(X: Any, out: Any, device: str | None = None) -> str:
     """Return where to compute from X into `out`: on the device that is named, or on X's own.
 
-    What the CPU is to compute of what a device holds, or in bfloat16, which NumPy lacks, torch computes there.
+    What the CPU is to compute of what a device holds, or in bfloat16, which NumPy lacks, is left to torch.
     """
     named = device_of(X) if device is None else device
     for_torch = device_of(X) != CPU or device_of(out) != CPU or str(out.dtype) == "torch.bfloat16"

@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 N = 70
 
 
-@pytest.fixture(name="G", params=[16, 128], ids=["blocks", "one block"])
+@pytest.fixture(name="G", params=[16, 96], ids=["blocks", "one block"])
 def symmetric_matrix(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Floats:
     monkeypatch.setattr(cholesky_module, "BLOCK", request.param)
     A = np.random.default_rng(0).standard_normal((N, N))

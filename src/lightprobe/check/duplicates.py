@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -20,6 +19,7 @@ from lightprobe.check.alignment import Hint, Match, hints, match
 from lightprobe.check.findings import Finding
 from lightprobe.errors import ImageError
 from lightprobe.images import ImageSet
+from lightprobe.optics import l2_normalize
 
 # On flowers and trash, crops to 70 % of the side and photos at half the size have their original among the
 # first five, at a cosine above 0.75. Of copies, crops to half the side too, the detail correlates by 0.66 and
@@ -113,16 +113,19 @@ def _matched(first: int, second: int, ways: Sequence[Hint], read: Callable[[int]
 
 def neighbour_pairs(features: NDArray[np.float16]) -> list[tuple[int, int]]:
     """List pairs (i < j) of which one is among the other's nearest by cosine, a block of rows at a time."""
-    unit = torch.from_numpy(np.asarray(features, dtype=np.float32))
-    unit = torch.nn.functional.normalize(unit, dim=1)
+    unit = l2_normalize(np.asarray(features, dtype=np.float32))
     pairs: set[tuple[int, int]] = set()
-    k = min(NEIGHBOURS + 1, len(unit))
+    k = min(NEIGHBOURS + 1, len(unit))  # itself among them
     for start in range(0, len(unit), BLOCK_ROWS):
-        cosines, others = (unit[start : start + BLOCK_ROWS] @ unit.T).topk(k, dim=1)
-        for i, j in zip(*torch.nonzero(cosines >= LEAST_COSINE).T.tolist(), strict=True):
-            a, b = start + i, int(others[i, j])
-            if a != b:
-                pairs.add((min(a, b), max(a, b)))
+        cosines = unit[start : start + BLOCK_ROWS] @ unit.T
+        near = cosines >= LEAST_COSINE
+        for crowded in np.flatnonzero(np.count_nonzero(near, axis=1) > k):
+            near[crowded] = False
+            near[crowded, np.argpartition(cosines[crowded], -k)[-k:]] = True
+        near[np.arange(len(near)), start + np.arange(len(near))] = False
+        rows, others = np.nonzero(near)
+        for a, b in zip((start + rows).tolist(), others.tolist(), strict=True):
+            pairs.add((min(a, b), max(a, b)))
     return sorted(pairs)
 
 

@@ -79,7 +79,7 @@ class Structured(nn.Module):
         bits = torch.from_numpy(diagonal_bits(self.length, n_diagonals, features.seed_).copy())
         signs = [(bits[d // 8] >> d % 8) & 1 for d in range(n_diagonals)]
         self.signs = nn.Buffer(torch.stack(signs).float() * 2 - 1)
-        across = hadamard_matrix(layout.n_mixed)[:, : layout.n_blocks]
+        across = torch.from_numpy(hadamard_matrix(layout.n_mixed)[:, : layout.n_blocks].copy())
         self.across = nn.Buffer(across)
         segment = torch.arange(layout.segments)
         source = (torch.arange(layout.n_blocks)[:, None] - segment) % layout.n_blocks
@@ -113,7 +113,7 @@ class Dense(nn.Module):
         k, m = int(features.n_components), features.n_features_in_
         _require_size(8 * k * m, f"The random matrix of this model ({m} × {k})")
         self.k = k
-        self.matrix = nn.Buffer(complex_gaussian(m, 0, k, features.seed_))
+        self.matrix = nn.Buffer(torch.from_numpy(complex_gaussian(m, 0, k, features.seed_)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Project a batch (n, m) to (n, k)."""

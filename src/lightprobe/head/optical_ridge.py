@@ -47,7 +47,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     max_memory : int or None
         Bytes that fitting may take beyond X; None is 60 % of what is available.
     device : str
-        Where to compute, as torch names it; "auto" is CUDA where there is one. What needs double
+        Where to compute, such as "cpu" or "cuda:0"; "auto" is CUDA where there is one. What needs double
         precision is done on the CPU in place of mps, which has none.
     random_state : int, RandomState or None
 

@@ -192,8 +192,8 @@ def dense_projection(
     levels : int, optional
         Round to whole numbers and clip there: what a camera of that many levels sees.
     out : array or tensor of shape (n_samples, n_components), optional
-        Where to write; float32, of X's kind and on its device, by default. On a GPU, a 16-bit type is the type of the
-        arithmetic too (sums stay in float32): that is what its matrix units are fast in.
+        Where to write; float32, of X's kind and on its device, by default. On a GPU, a 16-bit type is the
+        type of the arithmetic too (sums stay in float32): that is what its matrix units are fast in.
 
     Returns
     -------

@@ -31,13 +31,13 @@ BYTE_SHIFT = 128
 FLOAT_ELEMENTS = 2**24  # of columns turned to single precision at a time
 PREPARED_ELEMENTS = 2**26  # of fixed rows that are kept in single precision, a quarter of a gigabyte
 # Products of bits above which counting repays loading its compiled loops, half a second.
-COUNTING_WORK = 4e11
+COUNTING_WORK = 5e10
 TILE = 4  # rows that the compiled loops take at a time
 DTYPES = (np.uint8, np.float16, np.float32, np.float64)
 
 
 class _Arithmetic(NamedTuple):
-    """How rows are multiplied: in what precision, how many columns at a time, less what is taken off first."""
+    """How rows are multiplied: in what precision, how many columns at a time, and what is taken off first."""
 
     precision: type[np.floating[Any]]
     columns: int
@@ -87,11 +87,11 @@ class Products:
             return _counted(X, self._words[start - skipped :])[:, skipped : skipped + len(Y)]
         Y = self._prepared[start:]
         how = _Arithmetic.of(X.dtype, bits=bits)
-        products = np.empty((len(X), len(Y)))
+        products = np.zeros((len(X), len(Y)))
         for i in range(0, len(X), BLOCK_ROWS):
             for j in range(0, len(Y), BLOCK_ROWS):
-                left, right = X[i : i + BLOCK_ROWS], Y[j : j + BLOCK_ROWS]
-                products[i : i + BLOCK_ROWS, j : j + BLOCK_ROWS] = _multiply(left, right, how, self._device)
+                rows, others = slice(i, i + BLOCK_ROWS), slice(j, j + BLOCK_ROWS)
+                _add_products(X[rows], Y[others], how, self._device, products[rows, others])
         return products
 
 
@@ -180,14 +180,15 @@ def _column_blocks(X: NDArray[Any], how: _Arithmetic, width: int, device: str) -
         yield block
 
 
-def _multiply(X: NDArray[Any], Y: NDArray[Any], how: _Arithmetic, device: str) -> Floats:
-    """x·y of every two rows of X (n, m) and Y (l, m)."""
+def _add_products(X: NDArray[Any], Y: NDArray[Any], how: _Arithmetic, device: str, out: Floats) -> None:
+    """Add x·y of every two rows of X (n, m) and Y (l, m) to `out`, (n, l)."""
     xp = array_namespace(device)
-    total = xp.zeros((len(X), len(Y)), dtype=xp.float64, device=device)
+    total = out if device == CPU else xp.zeros(out.shape, dtype=xp.float64, device=device)
     for x, y in zip(*(_column_blocks(rows, how, how.columns, device) for rows in (X, Y)), strict=True):
         total += x @ y.T
     _shift_back(total, X, Y, how, device)
-    return to_numpy(total)
+    if device != CPU:
+        out += to_numpy(total)
 
 
 def _upper_gram(X: NDArray[Any], how: _Arithmetic, device: str) -> Any:

@@ -201,9 +201,7 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 )
         return rows
 
-    def _project(
-        self, rows: Any, out: Any, scale: float | None = None, levels: int | None = None
-    ) -> None:
+    def _project(self, rows: Any, out: Any, scale: float | None = None, levels: int | None = None) -> None:
         device = device_of(rows) if self.device == "auto" else self.device
         if self.device == "auto" and device == CPU:
             device = double_device("auto")

@@ -8,10 +8,9 @@ many for its inverse. Everything halves its problem until a block is left, so th
 large matrix products: they run at full speed on every processor and on CUDA alike. Systems of one block are
 multiplied by the inverse of its triangle, which costs little where blocks are small.
 
-LAPACK does it in one triangle too (dpotrf and dtrtri), in one thread in 0.7 to 0.9 of the time. But with
-several its threads wait for each other so often that beside other work it takes several times as long, and
-kept to one thread it leaves the other cores idle: `benchmarks/factor.py`. Blocks below 200 rows are factored
-in one thread whatever the library is set to.
+LAPACK does it in one triangle too (dpotrf and dtrtri), in one thread in 0.6 to 1 of the time. But its threads
+wait for each other so often that beside other work several take up to six times as long, and one leaves all
+other cores idle: `benchmarks/factor.py`. Blocks of fewer than 200 rows are factored in one thread anyway.
 """
 
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from lightprobe.devices import CPU, array_namespace, to_device, to_numpy
 from lightprobe.errors import OptionError
 from lightprobe.ridge.loo import Floats, Indices
 
-BLOCK = 128
+BLOCK = 96
 PANEL = 1024  # columns that are multiplied at a time: products are made aside before they are subtracted
 
 

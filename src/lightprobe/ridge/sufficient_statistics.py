@@ -63,9 +63,7 @@ class RidgeStatistics:
         return cls(0, 0.0, np.zeros(n_features), np.zeros(n_targets), gram, moment)
 
     @classmethod
-    def of(
-        cls, X: Rows, Y: Floats, weights: Floats | None = None, *, device: str = CPU
-    ) -> "RidgeStatistics":
+    def of(cls, X: Rows, Y: Floats, weights: Floats | None = None, *, device: str = CPU) -> "RidgeStatistics":
         """Sum over the rows of X.
 
         Parameters
@@ -83,9 +81,11 @@ class RidgeStatistics:
         gram = xp.zeros((m, m), dtype=xp.float64, device=device)
         for start in range(0, n, BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, n))
-            block, counted = to_device(np.asarray(X[rows]), device), to_device(w[rows], device)[:, None]
-            _add_products(gram, block, None if weights is None else counted)
-            weighted = xp.astype(block, xp.float64) * counted
+            block = to_device(np.asarray(X[rows]), device)
+            weighted = xp.astype(block, xp.float64, copy=False)
+            if weights is not None:
+                weighted = weighted * to_device(w[rows], device)[:, None]
+            _add_products(gram, block, None if weights is None else weighted)
             feature_sum += to_numpy(xp.sum(weighted, axis=0))
             moment += to_numpy(weighted.T @ to_device(Y[rows], device))
         for column in range(0, m, BLOCK_COLUMNS):
@@ -104,19 +104,19 @@ class RidgeStatistics:
         return RidgeStatistics(*(operation(own, theirs) for own, theirs in pairs))
 
 
-def _add_products(gram: Any, block: Any, weights: Any | None) -> None:
-    """Add Σ w x xᵀ over a block of rows (n, m), weighted (n, 1), to the upper triangle of gram (m, m).
+def _add_products(gram: Any, block: Any, weighted: Any | None) -> None:
+    """Add Σ w x xᵀ over a block of rows x (n, m), and w x (n, m), to the upper triangle of gram (m, m).
 
     Single precision multiplies single and half precision, as exact as they are, and bytes, exactly: sums of
     256 products of bytes stay below 2²⁴. The sums of blocks are added in double precision.
     """
     xp = array_api_compat.array_namespace(gram)
-    single = weights is None and block.dtype != xp.float64
+    single = weighted is None and block.dtype != xp.float64
     working = xp.astype(block, xp.float32 if single else xp.float64, copy=False)
-    weighted = working if weights is None else working * weights
     step = BYTE_ROWS if block.dtype == xp.uint8 and single else len(block)
     for start in range(0, len(block), step):
-        left, right = working[start : start + step].T, weighted[start : start + step]
+        left = working[start : start + step].T
+        right = (working if weighted is None else weighted)[start : start + step]
         for column in range(0, len(gram), BLOCK_COLUMNS):
             gram[column : column + BLOCK_COLUMNS, column:] += (
                 left[column : column + BLOCK_COLUMNS] @ right[:, column:]
