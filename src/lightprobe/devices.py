@@ -2,18 +2,26 @@
 
 Torch is an extra. It is imported only where the machine may have a device for it, so that on a computer
 without one nobody waits for the import.
+
+Array code that runs on both is written once, against the array API standard: `array_namespace(device)` is
+NumPy's for `cpu` and torch's for anything else, `to_device` and `to_numpy` carry arrays there and back.
 """
 
 import ctypes.util
 import importlib.util
+import os
 import platform
 import sys
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lightprobe.errors import MissingExtraError, OptionError
 
 CPU: Final = "cpu"
+TORCH_CPU: Final = "cpu:0"  # torch's name for it, which leads to tensors where `cpu` leads to NumPy
 
 
 def available_devices() -> list[str]:
@@ -46,6 +54,80 @@ def resolve_device(name: str) -> str:
             raise MissingExtraError("torch", "torch", f"Device {name}")
         raise OptionError(f"Device {name!r} is unavailable here; there are auto, {', '.join(there)}.")
     return wanted
+
+
+def double_device(name: str) -> str:
+    """Return the device that has double precision: the CPU in place of `mps`; `auto` is CUDA if there is one."""
+    if name == "auto":
+        name = available_devices()[0]
+    return CPU if name.startswith("mps") else name
+
+
+def array_namespace(device: str) -> Any:
+    """Return the functions of the array API standard that compute on a device.
+
+    Raises
+    ------
+    MissingExtraError
+        The device is torch's, and torch is not installed.
+    """
+    if device == CPU:
+        import array_api_compat.numpy
+
+        return array_api_compat.numpy
+    import_torch(f"Device {device}")
+    import array_api_compat.torch
+
+    return array_api_compat.torch
+
+
+def device_of(array: Any) -> str:
+    """Return the device that an array of NumPy's or a tensor is on."""
+    return CPU if isinstance(array, np.ndarray) else str(array.device)
+
+
+def computing_device(X: Any, out: Any, device: str | None = None) -> str:
+    """Return where to compute from X into `out`: on the device that is named, or on X's own.
+
+    What the CPU is to compute of what a device holds, or in bfloat16, which NumPy lacks, torch computes there.
+    """
+    named = device_of(X) if device is None else device
+    for_torch = device_of(X) != CPU or device_of(out) != CPU or str(out.dtype) == "torch.bfloat16"
+    return TORCH_CPU if named == CPU and for_torch else named
+
+
+def to_device(array: Any, device: str) -> Any:
+    """Return an array where the device computes: one of NumPy's as it is on `cpu`, else a tensor."""
+    if device == CPU:
+        return to_numpy(array)
+    if isinstance(array, np.ndarray):
+        # torch warns of read-only memory (a memory map) although nothing here writes to it
+        own = array if array.flags.writeable else array.copy()
+        array = import_torch(f"Device {device}").from_numpy(own)
+    return array.to(device)
+
+
+def to_numpy(array: Any) -> NDArray[Any]:
+    """Return an array or a tensor as NumPy's, in the same memory if that is the CPU's.
+
+    Of bfloat16, which NumPy does not have, as float32.
+    """
+    if isinstance(array, np.ndarray):
+        return array
+    tensor = array.detach()
+    if tensor.device.type != CPU:
+        tensor = tensor.cpu()
+    return np.asarray((tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy())
+
+
+def cpu_threads() -> int:
+    """Count the threads that may compute: OMP_NUM_THREADS, or the CPUs that this process may run on."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    if asked.isdecimal() and int(asked) > 0:
+        return int(asked)
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def import_torch(what: str) -> Any:

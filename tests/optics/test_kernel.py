@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 
+from lightprobe.devices import TORCH_CPU
 from lightprobe.errors import OptionError
 from lightprobe.optics import kernel as kernel_module
 from lightprobe.optics import products as products_module
@@ -38,7 +38,6 @@ def test_integers_are_exact(highest: int, n: int, others: int, m: int) -> None:
 def test_counted_bits_are_exact_too(n: int, others: int, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products_module, "COUNTING_WORK", 0)
     monkeypatch.setattr(products_module, "GRAM_ROWS", 10)  # blocks start where no tile does
-    monkeypatch.setattr(torch, "_int_mm", None)
     X, Y = rows(n, m, 1), rows(others, m, 1, seed=1)
     np.testing.assert_array_equal(linear_kernel(X, Y), exact(X, Y))
     np.testing.assert_array_equal(linear_kernel(X), exact(X, X))
@@ -114,18 +113,18 @@ def test_blocks_change_nothing(dtype: type, kernel: object, monkeypatch: pytest.
     np.testing.assert_array_equal(kernel(X)[:, :13], against)
 
 
-def test_no_int8_product_has_two_operands_beyond_64(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processors without VNNI saturate pairs of larger products (silently) in torch._int_mm."""
-    multiply = torch._int_mm
-
-    def guarded(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
-        assert min(X.int().abs().max(), Y.int().abs().max()) <= 64
-        return multiply(X, Y)
-
-    monkeypatch.setattr(torch, "_int_mm", guarded)
-    X = np.full((4, 100), 255, dtype=np.uint8)
-    X[0] = 0
-    np.testing.assert_array_equal(linear_kernel(X), exact(X, X))
+@pytest.mark.parametrize("dtype", [np.uint8, *FLOATS])
+@pytest.mark.parametrize(
+    "device", [pytest.param(TORCH_CPU, marks=pytest.mark.torch), pytest.param("cuda", marks=pytest.mark.gpu)]
+)
+@pytest.mark.parametrize("highest", [1, 255])
+def test_devices_multiply_as_numpy_does(dtype: type, device: str, highest: int) -> None:
+    X: NDArray[Any] = rows(33, 5000, highest).astype(dtype)
+    X.setflags(write=False)
+    for Y in (None, X[:7]):
+        product = linear_kernel(X, Y, device=device)
+        assert isinstance(product, np.ndarray)
+        np.testing.assert_allclose(product, linear_kernel(X, Y), rtol=0 if dtype is np.uint8 else 1e-5)
 
 
 def test_read_only_rows_are_taken_without_a_warning() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.datasets import load_digits
@@ -43,12 +42,23 @@ def test_rows_that_are_not_contiguous_are_read_right(projection: str) -> None:
     features = OpticalFeatures(50, projection=projection, random_state=0).fit(BITS)
     wide = np.repeat(BITS, 2, axis=1)
     np.testing.assert_allclose(features.transform(wide[:, ::2]), features.transform(BITS), rtol=1e-5)
-    tensor = torch.from_numpy(wide)[:, ::2]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_tensors_that_are_not_contiguous_are_read_right(projection: str) -> None:
+    import torch
+
+    features = OpticalFeatures(50, projection=projection, random_state=0).fit(BITS)
+    tensor = torch.from_numpy(np.repeat(BITS, 2, axis=1))[:, ::2]
     np.testing.assert_allclose(features.transform(tensor).numpy(), features.transform(BITS), rtol=1e-5)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_a_tensor_comes_back_as_a_tensor(projection: str) -> None:
+    import torch
+
     features = OpticalFeatures(50, projection=projection, random_state=0)
     for dtype in (torch.uint8, torch.bool, torch.float32, torch.bfloat16):
         result = features.fit(torch.from_numpy(BITS).to(dtype)).transform(torch.from_numpy(BITS).to(dtype))
@@ -149,7 +159,10 @@ def test_an_option_that_is_not_allowed_is_named(options: dict[str, Any], message
         OpticalFeatures(**options).fit(BITS)
 
 
+@pytest.mark.torch
 def test_a_tensor_that_does_not_fit_is_an_error() -> None:
+    import torch
+
     features = OpticalFeatures(10).fit(BITS)
     with pytest.raises(DataError, match="45"):
         features.transform(torch.ones(2, 44))
@@ -161,6 +174,8 @@ def test_a_tensor_that_does_not_fit_is_an_error() -> None:
 @pytest.mark.gpu
 @pytest.mark.parametrize("projection", PROJECTIONS)
 def test_a_gpu_gives_the_same_features(projection: str) -> None:
+    import torch
+
     features = OpticalFeatures(500, projection=projection, random_state=0, device="cpu").fit(BITS)
     expected = features.transform(BITS)
     features.set_params(device="cuda")

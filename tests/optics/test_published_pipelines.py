@@ -39,7 +39,7 @@ def optical_map(pipeline: Pipeline, bits: NDArray[Any]) -> NDArray[np.float64]:
     optics: Any = pipeline[1]
     fitted: OpticalFeatures = getattr(optics, "transformer_", optics)
     real, imag = complex_gaussian(bits.shape[1], 0, fitted.n_components, fitted.seed_)
-    R = real.numpy().T.astype(float) + 1j * imag.numpy().T
+    R = real.T.astype(float) + 1j * imag.T
     return np.asarray(np.abs(bits @ R) ** 2)
 
 

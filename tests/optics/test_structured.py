@@ -1,13 +1,11 @@
 """The structured map against its matrix written out, its kernel in closed form, and a dense map's error."""
 
-from typing import Any
-
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from scipy.linalg import block_diag, hadamard
 
+from lightprobe.devices import TORCH_CPU
 from lightprobe.optics import structured
 from lightprobe.optics.compiled import compiled
 from lightprobe.optics.structured import Layout, diagonal_bits, structured_projection
@@ -68,31 +66,21 @@ def written_out(layout: Layout, m: int, k: int, seed: int) -> NDArray[np.complex
     return R
 
 
-@pytest.fixture(params=["compiled", "torch"])
-def path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "torch":
-        take_torch(monkeypatch)
+@pytest.fixture(params=["cpu", pytest.param(TORCH_CPU, marks=pytest.mark.torch)], ids=["compiled", "torch"])
+def device(request: pytest.FixtureRequest) -> str:
+    """The compiled loops, and the steps for GPUs on the CPU."""
     return str(request.param)
-
-
-def take_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the steps for GPUs run on the CPU."""
-
-    def project(X: NDArray[Any], layout: Layout, bits: NDArray[np.uint8], *rest: Any) -> None:
-        structured._project_on_device(torch.from_numpy(X), layout, torch.from_numpy(bits), *rest)
-
-    monkeypatch.setattr(structured, "_project_compiled", project)
 
 
 @pytest.mark.parametrize(("m", "k"), [(5, 40), (16, 16), (40, 9), (60, 300), (90, 200), (128, 500)])
 def test_features_are_intensities_behind_the_matrix_written_out(
-    m: int, k: int, path: str, monkeypatch: pytest.MonkeyPatch
+    m: int, k: int, device: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(structured, "_SMALLEST_BLOCK", 16)
     X = np.random.default_rng(1).standard_normal((3, m)).astype(np.float32)
     expected = np.abs(X @ written_out(Layout.of(m), m, k, seed=2).T) ** 2 / k**0.5
-    features = structured_projection(torch.from_numpy(X), k, seed=2)
-    np.testing.assert_allclose(features.numpy(), expected, rtol=1e-4, atol=1e-4 * expected.mean())
+    features = structured_projection(X, k, seed=2, device=device)
+    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-4 * expected.mean())
 
 
 @pytest.mark.parametrize("m", [1, 2, 3, 4096, 4097, 20_000, 81_536, 10**6, 2**20])
@@ -109,10 +97,9 @@ def test_the_kernel_is_unbiased_and_no_worse_than_a_dense_maps(m: int, k: int) -
     kinds = pairs(m)
     X = np.concatenate(list(kinds.values())).astype(np.float64)
     exact = np.outer((X * X).sum(1), (X * X).sum(1)) + (X @ X.T) ** 2
-    rows = torch.from_numpy(X.astype(np.float32))
-    grams = np.stack(
-        [f @ f.T for f in (structured_projection(rows, k, s).double().numpy() for s in range(N_SEEDS))]
-    )
+    rows = X.astype(np.float32)
+    features = (structured_projection(rows, k, s).astype(np.float64) for s in range(N_SEEDS))
+    grams = np.stack([f @ f.T for f in features])
     standard_error = grams.std(0) / N_SEEDS**0.5
     bias = np.abs(grams.mean(0) - exact)
     assert (bias < 4.5 * standard_error + exact / 4096).all()
@@ -123,92 +110,108 @@ def test_the_kernel_is_unbiased_and_no_worse_than_a_dense_maps(m: int, k: int) -
 
 @pytest.mark.parametrize("m", [1, 2, 3])
 def test_tiny_rows_are_projected_without_bias(m: int) -> None:
-    X = torch.tensor([[1.0, 2.0, -1.0]])[:, :m]
-    norm = float(X.square().sum())
-    features = [structured_projection(X, 2000, s).double() for s in range(N_SEEDS)]
-    kernels = torch.stack([f.square().sum() for f in features])
+    X = np.array([[1.0, 2.0, -1.0]], dtype=np.float32)[:, :m]
+    norm = float((X * X).sum())
+    features = [structured_projection(X, 2000, s).astype(np.float64) for s in range(N_SEEDS)]
+    kernels = np.stack([(f * f).sum() for f in features])
     assert abs(kernels.mean() / (2 * norm**2) - 1) < 4.5 * (5 / 2000 / N_SEEDS) ** 0.5
 
 
 def test_the_error_falls_as_one_over_root_k() -> None:
-    X = torch.from_numpy(pairs(2000)["bits"])
-    norms = X.square().sum(1)
+    X = pairs(2000)["bits"]
+    norms = (X * X).sum(1)
     exact = norms[:, None] * norms + (X @ X.T) ** 2
     errors = []
     for k in (8192, 8192 * 16):
-        grams = torch.stack([f @ f.T for f in (structured_projection(X, k, s) for s in range(40))])
-        errors.append((grams - exact).square().mean().sqrt())
+        grams = np.stack([f @ f.T for f in (structured_projection(X, k, s) for s in range(40))])
+        errors.append(((grams - exact) ** 2).mean() ** 0.5)
     assert 2.8 < errors[0] / errors[1] < 5.6  # √16 = 4
 
 
 @pytest.mark.parametrize("kind", pairs(1000))
 def test_an_intensity_is_exponential(kind: str) -> None:
-    X = torch.from_numpy(pairs(5000)[kind])
-    mean = X.square().sum(1, keepdim=True).double()
-    u = torch.cat([structured_projection(X, 16_384, s, scale=1.0).double() / mean for s in range(8)])
+    X = pairs(5000)[kind]
+    mean = (X * X).sum(1, keepdims=True, dtype=np.float64)
+    u = np.concatenate([structured_projection(X, 16_384, s, scale=1.0) / mean for s in range(8)])
     for power, moment, spread in ((1, 1, 1), (2, 2, 20**0.5), (3, 6, 684**0.5)):
-        assert abs((u**power).mean() - moment) < 4.5 * spread / u.numel() ** 0.5 + moment / 4096
+        assert abs((u**power).mean() - moment) < 4.5 * spread / u.size**0.5 + moment / 4096
 
 
 def test_features_of_one_transform_and_of_the_next_are_uncorrelated() -> None:
-    X = torch.from_numpy(pairs(9000)["bits"][:1])
+    X = pairs(9000)["bits"][:1]
     N = Layout.of(9000).size * Layout.of(9000).n_mixed
-    intensities = torch.cat([structured_projection(X, 2 * N, s, scale=1.0) for s in range(8)]).double()
-    intensities = intensities / X.sum() - 1
+    intensities = np.concatenate([structured_projection(X, 2 * N, s, scale=1.0) for s in range(8)])
+    intensities = intensities / X.sum(dtype=np.float64) - 1
     for lag in (1, 2, 100, N - 1, N, N + 1):
         products = intensities[:, :-lag] * intensities[:, lag:]
-        assert abs(products.mean()) < 4.5 / products.numel() ** 0.5 + 1e-3, lag
+        assert abs(products.mean()) < 4.5 / products.size**0.5 + 1e-3, lag
 
 
-def test_the_compiled_and_the_torch_path_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    X = torch.from_numpy(np.concatenate(list(pairs(9000).values())))
-    compiled = structured_projection(X, 20_000, seed=3)
-    take_torch(monkeypatch)
-    torch.testing.assert_close(structured_projection(X, 20_000, seed=3), compiled, rtol=1e-3, atol=1e-4)
+@pytest.mark.parametrize(
+    "device",
+    [pytest.param(TORCH_CPU, marks=pytest.mark.torch), pytest.param("cuda", marks=pytest.mark.gpu)],
+)
+def test_devices_make_the_features_of_the_compiled_loops(device: str) -> None:
+    X = np.concatenate(list(pairs(9000).values()))
+    features = structured_projection(X, 20_000, seed=3, device=device)
+    assert isinstance(features, np.ndarray)
+    np.testing.assert_allclose(features, structured_projection(X, 20_000, seed=3), rtol=1e-3, atol=1e-4)
 
 
-def test_batches_and_threads_change_nothing(path: str) -> None:
-    X = torch.from_numpy(np.concatenate(list(pairs(5000).values())))
-    expected = structured_projection(X, 3000, seed=4)
-    one_by_one = torch.cat([structured_projection(row[None], 3000, seed=4) for row in X])
-    threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(1)
-        alone = structured_projection(X, 3000, seed=4)
-    finally:
-        torch.set_num_threads(threads)
-    if path == "compiled":
-        assert torch.equal(one_by_one, expected)
-        assert torch.equal(alone, expected)
-    torch.testing.assert_close(one_by_one, expected, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(alone, expected, rtol=1e-4, atol=1e-4)
+@pytest.mark.torch
+@pytest.mark.parametrize("where", [None, TORCH_CPU])
+def test_tensors_come_back_as_tensors_that_hold_what_arrays_do(where: str | None) -> None:
+    import torch
+
+    X = pairs(5000)["floats"]
+    features = structured_projection(torch.from_numpy(X), 300, seed=3, device=where)
+    assert isinstance(features, torch.Tensor)
+    expected = structured_projection(X, 300, seed=3)
+    np.testing.assert_allclose(features.numpy(), expected, rtol=1e-3, atol=1e-4 * expected.mean())
+    brief = torch.empty((2, 300), dtype=torch.bfloat16)
+    structured_projection(torch.from_numpy(X), 300, seed=3, device=where, out=brief)
+    np.testing.assert_allclose(brief.float().numpy(), expected, rtol=1e-2, atol=1e-2 * expected.mean())
 
 
-def test_fewer_features_are_the_first_of_more(path: str) -> None:
-    X = torch.from_numpy(pairs(3000)["bits"])
-    more = structured_projection(X, 30_000, seed=5, scale=1.0)
-    torch.testing.assert_close(structured_projection(X, 777, seed=5, scale=1.0), more[:, :777])
+def test_batches_and_threads_change_nothing(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    X = np.concatenate(list(pairs(5000).values()))
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    expected = structured_projection(X, 3000, seed=4, device=device)
+    rows = [structured_projection(row[None], 3000, seed=4, device=device) for row in X]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    alone = structured_projection(X, 3000, seed=4, device=device)
+    for other in (np.concatenate(rows), alone):
+        if device == "cpu":
+            np.testing.assert_array_equal(other, expected)
+        np.testing.assert_allclose(other, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_rows_of_ones_do_not_overflow(path: str) -> None:
-    X = torch.ones((1, 90_000), dtype=torch.uint8)
-    u = structured_projection(X, 50_000, seed=6, scale=1.0).double() / 90_000
+def test_fewer_features_are_the_first_of_more(device: str) -> None:
+    X = pairs(3000)["bits"]
+    more = structured_projection(X, 30_000, seed=5, scale=1.0, device=device)
+    fewer = structured_projection(X, 777, seed=5, scale=1.0, device=device)
+    np.testing.assert_allclose(fewer, more[:, :777], rtol=1e-5, atol=1e-5 * more.mean())
+
+
+def test_rows_of_ones_do_not_overflow(device: str) -> None:
+    X = np.ones((1, 90_000), dtype=np.uint8)
+    u = structured_projection(X, 50_000, seed=6, scale=1.0, device=device).astype(np.float64) / 90_000
     assert abs(u.mean() - 1) < 4.5 / 50_000**0.5
-    assert abs(u.square().mean() - 2) < 4.5 * (20 / 50_000) ** 0.5
+    assert abs((u * u).mean() - 2) < 4.5 * (20 / 50_000) ** 0.5
 
 
-def test_packed_bits_and_a_cameras_levels_are_the_same_on_every_path(path: str) -> None:
+def test_packed_bits_and_a_cameras_levels_are_the_same_on_every_path(device: str) -> None:
     bits = pairs(5001)["bits"].astype(np.uint8)
-    X, packed = torch.from_numpy(bits), torch.from_numpy(np.packbits(bits, axis=1))
-    expected = structured_projection(X, 9000, seed=8)
-    features = structured_projection(packed, 9000, seed=8, packed_bits=5001)
-    torch.testing.assert_close(features, expected, rtol=1e-5, atol=1e-6)
-    counts = torch.empty((2, 9000), dtype=torch.uint8)
-    structured_projection(X, 9000, seed=8, levels=15, out=counts)
-    difference = (counts.float() - expected.round().clamp(max=15)).abs()
+    expected = structured_projection(bits, 9000, seed=8)
+    packed = np.packbits(bits, axis=1)
+    features = structured_projection(packed, 9000, seed=8, packed_bits=5001, device=device)
+    np.testing.assert_allclose(features, expected, rtol=1e-3, atol=1e-4)
+    counts = np.empty((2, 9000), dtype=np.uint8)
+    structured_projection(bits, 9000, seed=8, levels=15, out=counts, device=device)
+    difference = np.abs(counts - np.minimum(np.rint(expected), 15))
     assert counts.max() == 15
     assert difference.max() <= 1
-    assert (difference > 0).float().mean() < 1e-3  # an intensity just at a half
+    assert (difference > 0).mean() < 1e-3  # an intensity just at a half
 
 
 def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,12 +220,3 @@ def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("numba.core.dispatcher.FunctionCache", no_place)
     assert compiled(lambda x: x + 1)(2) == 3
-
-
-@pytest.mark.gpu
-def test_a_gpu_makes_the_same_features() -> None:
-    X = torch.from_numpy(np.concatenate(list(pairs(9000).values())))
-    expected = structured_projection(X, 20_000, seed=7)
-    torch.testing.assert_close(
-        structured_projection(X.cuda(), 20_000, seed=7).cpu(), expected, rtol=1e-3, atol=1e-4
-    )

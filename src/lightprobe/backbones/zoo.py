@@ -78,7 +78,17 @@ def create_backbone(
         A network of torch's where torch is not installed.
     """
     if is_packaged_or_file(name):
-        return _from_file(name, weights, cut, image_size, mean, std, in_torch=in_torch)
+        if in_torch:
+            return _torch_networks(name).network_of_file(  # type: ignore[no-any-return]
+                _file_of(name), name, weights, cut=cut, image_size=image_size, random_state=random_state
+            )
+        if weights is not None:
+            raise OptionError(
+                f"{name} holds its weights: leave --weights out, or name a network of torchvision's."
+            )
+        return open_network_file(
+            _file_of(name), name=name, cut=cut, image_size=image_size, mean=mean, std=std
+        )
     if mean is not None or std is not None:
         raise OptionError(f"{name} has its own mean and deviation: --mean and --std are for network files.")
     options = {
@@ -149,27 +159,6 @@ def is_packaged_or_file(name: str) -> bool:
 
 def _file_of(name: str) -> Path:
     return _PACKAGED_FILES / f"{name}.onnx" if name in PACKAGED else Path(name).expanduser()
-
-
-def _from_file(
-    name: str,
-    weights: str | Path | None,
-    cut: str | None,
-    image_size: int | None,
-    mean: Triple | None,
-    std: Triple | None,
-    *,
-    in_torch: bool,
-) -> Backbone:
-    if weights is not None:
-        raise OptionError(
-            f"{name} holds its weights: leave --weights out, or name a network of torchvision's."
-        )
-    path = _file_of(name)
-    if in_torch:
-        backbone: Backbone = _torch_networks(name).network_of_file(path, name, cut=cut, image_size=image_size)
-        return backbone
-    return open_network_file(path, name=name, cut=cut, image_size=image_size, mean=mean, std=std)
 
 
 def _torch_networks(name: str) -> Any:

@@ -1,5 +1,6 @@
 """What the methods that learn by gradients share: data in, a network and a softmax head out, on disk."""
 
+import importlib.util
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -11,18 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from lightprobe.backbones import DEFAULT, Backbone, Parts, TorchBackbone, create_backbone, pack
-from lightprobe.backprop.batches import Split
+from lightprobe.backbones import DEFAULT, Backbone, GraphBackbone, Parts, create_backbone, pack
 from lightprobe.backprop.recipe import Recipe, find_recipe
+from lightprobe.backprop.setup import Row, Setup, Split, TrainingResult
 from lightprobe.backprop.trained_model import TrainedModel
-from lightprobe.backprop.training import Setup, TrainingResult
-from lightprobe.errors import DataError, OptionError
+from lightprobe.errors import DataError, MissingExtraError, OptionError
 from lightprobe.images import ImageSet, holdout_mask, require_every_class
 from lightprobe.json_text import to_json
 from lightprobe.learned import Learned
 from lightprobe.photo_model import PhotoClassifier, open_labelled
-
-Row = dict[str, Any]
 
 
 @dataclass(eq=False, repr=False)
@@ -139,11 +137,14 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         LightprobeError
             If the data or a parameter cannot be used; one sentence says why.
         MissingExtraError
-            Without Lightning.
+            Without torch, torchvision or Lightning.
         KeyboardInterrupt
             Ctrl-C before the first epoch was over; later, the best so far is kept.
         """
         recipe = self.chosen_recipe()
+        for package in ("torch", "torchvision", "lightning"):  # before photos are looked at
+            if importlib.util.find_spec(package) is None:
+                raise MissingExtraError(package, "backprop", "Training by gradients")
         split = self._split(
             open_labelled(data, y, class_map=self.class_map, classes=self.classes, group=self.group)
         )
@@ -176,10 +177,10 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
     def save_backbone(self, path: str | os.PathLike[str]) -> None:
         """Write the network without its head as `--weights` reads it: the tensors, and facts beside them."""
         backbone = self.fitted.backbone
-        if not isinstance(backbone, TorchBackbone):
+        if isinstance(backbone, GraphBackbone):
             raise OptionError(f"{self.method} leaves {backbone.name} as it was: there is no network to save.")
         save_file(pack(backbone.to_tensors()), path)
-        known = backbone.preprocessing.to_config() | {"arguments": dict(backbone.architecture.arguments)}
+        known = backbone.preprocessing.to_config() | {"arguments": backbone.to_config()["arguments"]}
         Path(f"{os.fspath(path)}.json").write_text(to_json(known, indent=2) + "\n", encoding="utf-8")
 
     def _restored(self, tensors: Parts, config: dict[str, Any]) -> TrainedModel:

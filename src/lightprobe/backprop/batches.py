@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, default_convert
 
+from lightprobe.backprop.setup import Split
 from lightprobe.images import ImageSet, Skipped, require_every_class
 
 
@@ -42,15 +43,6 @@ class Samples(Dataset["Samples"]):
     def to(self, device: torch.device) -> "Samples":
         """Return them on a device."""
         return Samples(self.inputs.to(device), self.labels.to(device), self.aspects.to(device))
-
-
-@dataclass(frozen=True)
-class Split:
-    """Training and validation photos, and test photos where they are to be watched."""
-
-    train: ImageSet
-    validation: ImageSet
-    test: ImageSet | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,14 @@ import copy
 
 import torch
 
-from lightprobe.backbones import Tap, TorchBackbone
-from lightprobe.backprop.batches import Loaded, Samples, Split, load_data
-from lightprobe.backprop.networks import HeadedNetwork, Unfreeze
+from lightprobe.backbones import Backbone, Tap, TorchBackbone
+from lightprobe.backprop.batches import Loaded, Samples, load_data
+from lightprobe.backprop.networks import HeadedNetwork
 from lightprobe.backprop.pictures import load_pictures
-from lightprobe.backprop.recipe import Recipe
+from lightprobe.backprop.recipe import Recipe, Unfreeze
+from lightprobe.backprop.setup import Setup, Split, TrainingResult
 from lightprobe.backprop.trainables import TrainableNetwork
-from lightprobe.backprop.training import Setup, TrainingResult, train
+from lightprobe.backprop.training import train
 from lightprobe.images import ImageSet
 from lightprobe.photo_model import Network
 
@@ -19,12 +20,14 @@ TRIED_PHOTOS = 2048
 
 
 def train_end_to_end(
-    backbone: TorchBackbone, split: Split, recipe: Recipe, setup: Setup, *, unfreeze: Unfreeze, label: str
+    backbone: Backbone, split: Split, recipe: Recipe, setup: Setup, *, unfreeze: Unfreeze, label: str
 ) -> TrainingResult:
     """Train a backbone with a new head; the best epoch's weights come back.
 
     Parameters
     ----------
+    backbone : Backbone
+        A network of torch's.
     setup : Setup
         Its runtime's engine and precision are what runs the network afterwards.
     unfreeze : "all", "head" or int
@@ -32,6 +35,7 @@ def train_end_to_end(
     label : str
         What its weights are called afterwards.
     """
+    assert isinstance(backbone, TorchBackbone)
     runtime, preprocessing = setup.runtime, backbone.preprocessing
     largest = preprocessing.with_image_size(max(preprocessing.crop, *(side for side, _ in recipe.sizes), 0))
     fresh = make_network(backbone, len(split.train.classes), unfreeze, runtime.seed)

@@ -2,13 +2,9 @@
 
 from dataclasses import KW_ONLY, dataclass
 
-from lightprobe.backbones import TorchBackbone
 from lightprobe.backprop.base import TransferClassifier
-from lightprobe.backprop.batches import Split
-from lightprobe.backprop.end_to_end import train_end_to_end
-from lightprobe.backprop.networks import Unfreeze
-from lightprobe.backprop.recipe import Recipe
-from lightprobe.backprop.training import TrainingResult
+from lightprobe.backprop.recipe import Recipe, Unfreeze
+from lightprobe.backprop.setup import Split, TrainingResult
 
 
 @dataclass(eq=False, repr=False)
@@ -39,7 +35,8 @@ class FineTune(TransferClassifier):
     unfreeze: Unfreeze = "all"
 
     def _learn(self, split: Split, recipe: Recipe) -> TrainingResult:
+        from lightprobe.backprop.end_to_end import train_end_to_end
+
         backbone = self._create_backbone(in_torch=True)
-        assert isinstance(backbone, TorchBackbone)
         label = f"{backbone.weights}, fine-tuned"
         return train_end_to_end(backbone, split, recipe, self._setup(), unfreeze=self.unfreeze, label=label)

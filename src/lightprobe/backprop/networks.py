@@ -3,16 +3,15 @@
 import copy
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from lightprobe.backbones import Tap, TorchBackbone, pool_output
+from lightprobe.backprop.recipe import Unfreeze
 from lightprobe.errors import OptionError
-
-Unfreeze = Literal["all", "head"] | int
 
 
 class HeadedNetwork(nn.Module):

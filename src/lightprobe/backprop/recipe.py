@@ -7,6 +7,9 @@ from typing import Any, Final, Literal, Self, get_args
 
 from lightprobe.errors import MissingExtraError, OptionError
 
+# What of a pretrained network learns beside the head: everything, nothing, or the last so many stages.
+Unfreeze = Literal["all", "head"] | int
+
 Optimizer = Literal["sgd", "adamw"]
 Schedule = Literal["constant", "step", "cosine", "one-cycle"]
 Weighting = Literal["none", "balanced"]

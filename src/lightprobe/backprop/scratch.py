@@ -2,12 +2,10 @@
 
 from dataclasses import KW_ONLY, dataclass
 
-from lightprobe.backbones import PLAIN_CNNS, TorchBackbone, create_backbone
+from lightprobe.backbones import PLAIN_CNNS, create_backbone
 from lightprobe.backprop.base import GradientClassifier
-from lightprobe.backprop.batches import Split
-from lightprobe.backprop.end_to_end import train_end_to_end
 from lightprobe.backprop.recipe import Recipe
-from lightprobe.backprop.training import TrainingResult
+from lightprobe.backprop.setup import Split, TrainingResult
 from lightprobe.errors import OptionError
 
 
@@ -46,6 +44,8 @@ class Scratch(GradientClassifier):
     init: str = "kaiming"
 
     def _learn(self, split: Split, recipe: Recipe) -> TrainingResult:
+        from lightprobe.backprop.end_to_end import train_end_to_end
+
         network = self.network or recipe.network or PLAIN_CNNS[-1]
         plain = {name: getattr(self, name) for name in ("batch_norm", "activation", "pooling", "init")}
         changed = [name for name, value in plain.items() if value != getattr(Scratch, name)]
@@ -61,6 +61,5 @@ class Scratch(GradientClassifier):
             arguments=plain if network in PLAIN_CNNS else None,
             in_torch=True,
         )
-        assert isinstance(backbone, TorchBackbone)
         label = "trained from scratch"
         return train_end_to_end(backbone, split, recipe, self._setup(), unfreeze="all", label=label)

@@ -13,12 +13,12 @@ from scipy.special import softmax
 from lightprobe.backbones import Backbone, Parts, Tap
 from lightprobe.backprop.card import model_card
 from lightprobe.backprop.recipe import Recipe
-from lightprobe.backprop.training import Trained
+from lightprobe.backprop.setup import Trained
 from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
 from lightprobe.photo_model import Answerer, Network, PhotoModel, most_probable, network_facts
 
-VERSIONS: Final = ("lightprobe", "lightning", "torch", "torchvision", "numpy", "scikit-learn")
+VERSIONS: Final = ("lightprobe", "lightning", "torch", "torchvision", "openvino", "numpy", "scikit-learn")
 # What is noted of a training, as plain values on disk; photos that could not be read are of its run alone.
 _NOTED: Final = tuple(field.name for field in fields(Trained) if field.name != "skipped")
 

@@ -8,25 +8,21 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from lightprobe.backbones import resolve_precision
 from lightprobe.backprop.batches import Data, Samples, plain_loader
 from lightprobe.backprop.recipe import Recipe
+from lightprobe.backprop.setup import Setup, Trained
 from lightprobe.backprop.trainables import Trainable
 from lightprobe.devices import resolve_device
-from lightprobe.errors import MissingExtraError, ModelFileError
-from lightprobe.images import Skipped
-from lightprobe.photo_model import Network
-from lightprobe.runtime import Runtime
+from lightprobe.errors import ModelFileError
 
 if TYPE_CHECKING:
     from lightprobe.backprop.lit_module import History
@@ -38,82 +34,6 @@ Make = Callable[[Recipe, Samples], T]
 _PRECISIONS: dict[str, Any] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 # Learning rates tried by "auto".
 TRIED_RATES = (0.01, 0.03, 0.1, 0.3, 1.0)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """Where a training runs, and what is kept of it.
-
-    Parameters
-    ----------
-    runtime : Runtime
-        Its device and precision: below fp32 the arithmetic is mixed.
-    devices, num_nodes : int
-        How many devices, on how many machines.
-    strategy : str
-        How they share the work, as Lightning names it.
-    checkpoint : path, optional
-        A folder for the state after each epoch.
-    resume : bool
-        Go on from the state that lies there, if one does.
-    on_epoch : callable, optional
-        Gets each epoch's row.
-    """
-
-    runtime: Runtime
-    devices: int = 1
-    num_nodes: int = 1
-    strategy: str = "auto"
-    checkpoint: str | Path | None = None
-    resume: bool = False
-    on_epoch: Callable[[Row], None] | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """What is noted of a training.
-
-    Attributes
-    ----------
-    history : list of dict
-        One row an epoch.
-    best_epoch : int
-        Whose weights were kept, counted from 1.
-    val_accuracy : float
-        In that epoch.
-    lr : float
-        Learning rate of the head.
-    interrupted : bool
-        Whether Ctrl-C ended it.
-    n_train, n_validation : int
-    seconds : dict of str to float
-        `features`, `search`, `fit`, and `to_99`: until validation first reached 99 % of its best.
-    watched_seconds : float
-        What looking at test photos took.
-    skipped : tuple of Skipped
-        Training and validation photos that could not be decoded.
-    """
-
-    history: list[Row]
-    best_epoch: int
-    val_accuracy: float
-    lr: float
-    interrupted: bool
-    n_train: int
-    n_validation: int
-    seconds: dict[str, float]
-    watched_seconds: float
-    skipped: tuple[Skipped, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingResult:
-    """A network up to its cut, a head W f + b on it, and what is noted of their training."""
-
-    network: Network
-    weight: NDArray[np.float32]
-    bias: NDArray[np.float32]
-    trained: Trained
 
 
 def train(
@@ -191,11 +111,9 @@ def seconds_to(rows: list[Row], share: float, before: float = 0.0) -> float:
 
 def _run(trainable: Trainable, data: Data, setup: Setup) -> tuple["History", int]:
     """Run Lightning's trainer; return the epochs' rows, and which epoch's weights the network has now."""
-    try:
-        import lightning
-        from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-    except ImportError as error:
-        raise MissingExtraError("lightning", "backprop", "Training by gradients") from error
+    import lightning
+    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
     from lightprobe.backprop import lit_module as lit
 
     recipe, runtime = trainable.recipe, setup.runtime

@@ -134,7 +134,7 @@ def judge_labels(
         Photos that share a number are left out together, too. The first is what labels are judged by: with
         copies of the same picture in it, none vouches for its copy.
     device : str
-        Where to compute, as torch names it.
+        Where to compute.
     random_state : int
         Of the photos that choose the penalty, and of the parts.
     progress : bool

@@ -16,11 +16,12 @@ from lightprobe.check.findings import KINDS, Finding, worst_first
 from lightprobe.check.groups import GroupFigures, group_figures, guess_groups
 from lightprobe.check.labels import judge_labels, label_findings
 from lightprobe.check.scan import Seen, look, read_grey, same_in_full
+from lightprobe.devices import double_device
 from lightprobe.errors import DataError
 from lightprobe.features import compile_for, extract
 from lightprobe.images import ImageSet, Skipped
 from lightprobe.optics import ENCODERS
-from lightprobe.ridge import DegenerateKernelError, IllConditionedError, double_device
+from lightprobe.ridge import DegenerateKernelError, IllConditionedError
 from lightprobe.runtime import Runtime
 
 ENCODE: Final = "l2"

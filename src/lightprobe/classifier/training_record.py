@@ -198,7 +198,7 @@ class TrainingSums(TrainingIndex):
                 "allowed: average over positions (--pool avg), or take fewer random features "
                 "(--components N)."
             )
-        sums = sum_classes(decision, rows.rows, rows.labels, head.n_classes, options.torch_device)
+        sums = sum_classes(decision, rows.rows, rows.labels, head.n_classes, options.solve_device)
         return cls(rows.names, rows.digests, rows.labels, sums)
 
     def to_arrays(self) -> Arrays:

@@ -89,7 +89,7 @@ def update_sums(
     left = sorted(set(classes), key=natural_key)
     if len(left) < 2:
         raise DataError("The labels are all of one class; a classifier needs at least two.")
-    device = fitted.settings.head_options(runtime).torch_device
+    device = fitted.settings.head_options(runtime).solve_device
 
     def of(some: NDArray[Any], labels: Sequence[str]) -> RidgeStatistics:
         return sum_classes(finite(fitted.head), some, _places(every, labels), len(every), device)

@@ -35,7 +35,7 @@ class Exact:
     kernel_means : ndarray, shape (n,)
         Mean of the kernel between each training row and all of them.
     device : str
-        Where to multiply, as torch names it.
+        Where to multiply.
     """
 
     rows: NDArray[Any]

@@ -100,7 +100,7 @@ def fit_head(
         "alpha_relative": None if options.alpha == "auto" else float(options.alpha),
         "weights": None if (weights == 1).all() else weights,
         "groups": together,
-        "device": options.torch_device,
+        "device": options.solve_device,
     }
     decision, fit = _solve(X, targets, options, plan, products, solving, seconds)
     seconds["fit"] = time.perf_counter() - start - sum(seconds.values())
@@ -138,7 +138,7 @@ def _solve(
     """Solve as planned, and keep of it what predicting needs."""
     # Of two classes, whose scores are each other's negative, only the second is kept.
     columns = slice(1, 2) if targets.shape[1] == 2 else slice(None)
-    device = options.torch_device
+    device = options.solve_device
     if plan.components is None and options.kernel == "optical":
         K = optical_from_products(
             linear_kernel(X, device=device) if products is None else products().copy(), X

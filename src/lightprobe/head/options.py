@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 import psutil
 
+from lightprobe.devices import double_device
 from lightprobe.errors import OptionError
 from lightprobe.optics import KERNELS, Camera
-from lightprobe.ridge import double_device
 
 COMPONENTS: Final = ("auto", "exact")
 MEMORY_SHARE: Final = 0.6  # of the memory available, where max_memory is not given
@@ -49,8 +49,8 @@ class HeadOptions:
             )
 
     @property
-    def torch_device(self) -> str:
-        """Where to solve, as torch names it."""
+    def solve_device(self) -> str:
+        """Where to solve: a device that has double precision."""
         return double_device(self.device)
 
     def memory_budget(self) -> int:

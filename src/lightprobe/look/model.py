@@ -73,9 +73,7 @@ def _outputs(backbone: Backbone, pixels: NDArray[np.uint8]) -> dict[str, NDArray
     chosen = sorted({round(i) for i in np.linspace(0, len(cuts) - 1, min(STEPS, len(cuts)))})
     how = backbone.preprocessing
     image = ((pixels / 255 - how.mean) / how.std).transpose(2, 0, 1)
-    run = compile_on_cpu(
-        backbone.graph([cuts[i].name for i in chosen]), {"INFERENCE_PRECISION_HINT": "f32"}
-    )
+    run = compile_on_cpu(backbone.graph([cuts[i].name for i in chosen]), {"INFERENCE_PRECISION_HINT": "f32"})
     outputs = run([image[None].astype(np.float32)])
     found = {}
     for place, i in enumerate(chosen):

@@ -1,7 +1,7 @@
 """Inner loops compiled by Numba: the structured map, and counting the bits that rows share.
 
 - The map takes one photo at a time, all of it in a core's cache; `structured.py` holds the mathematics, and
-  the same steps in torch for GPUs.
+  the same steps as array code for GPUs.
 - x·y = Σ popcount(x_w & y_w) over 64-bit words: a vector unit of 512 bits takes 512 products at once, and 64
   of bytes.
 

@@ -1,6 +1,9 @@
 """Fast Walsh-Hadamard transform along the last axis, as a few small matrix products."""
 
-import torch
+from typing import Any
+
+import array_api_compat
+import numpy as np
 
 from lightprobe.errors import OptionError
 
@@ -9,10 +12,19 @@ __all__ = ["hadamard_matrix", "walsh_hadamard"]
 _LARGEST_FACTOR = 7  # 128 × 128: large enough for the matrix units, small enough to stay in cache
 
 
-def hadamard_matrix(
-    order: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
-) -> torch.Tensor:
+def hadamard_matrix(order: int, like: Any = None) -> Any:
     """Sylvester's matrix H of ±1, H[i, j] = (−1)^(bits that i and j share), HHᵀ = order · I.
+
+    Parameters
+    ----------
+    order : int
+        A power of two.
+    like : array or tensor, optional
+        Of this kind, type and device is the matrix; without it, NumPy's float32.
+
+    Returns
+    -------
+    array or tensor of shape (order, order)
 
     Raises
     ------
@@ -21,13 +33,15 @@ def hadamard_matrix(
     """
     if order < 1 or order & (order - 1):
         raise OptionError(f"a Hadamard matrix of order {order} was asked for; give a power of two.")
-    H = torch.ones((1, 1), dtype=dtype, device=device)
+    like = np.empty(0, dtype=np.float32) if like is None else like
+    xp = array_api_compat.array_namespace(like)
+    H = xp.ones((1, 1), dtype=like.dtype, device=array_api_compat.device(like))
     while len(H) < order:
-        H = torch.cat((torch.cat((H, H), dim=1), torch.cat((H, -H), dim=1)))
+        H = xp.concat([xp.concat([H, H], axis=1), xp.concat([H, -H], axis=1)], axis=0)
     return H
 
 
-def walsh_hadamard(x: torch.Tensor) -> torch.Tensor:
+def walsh_hadamard(x: Any) -> Any:
     """Return y = Hx along the last axis, unnormalised and in natural order, in O(n log n) or nearly so.
 
     H of order 2^p is a Kronecker product of smaller ones, so each factor of at most 128 is one matrix
@@ -35,22 +49,23 @@ def walsh_hadamard(x: torch.Tensor) -> torch.Tensor:
 
     Parameters
     ----------
-    x : torch.Tensor of shape (..., n)
+    x : array or tensor of shape (..., n)
         n a power of two.
 
     Returns
     -------
-    torch.Tensor of shape (..., n)
+    array or tensor of shape (..., n)
     """
     order = x.shape[-1]
     if order < 1 or order & (order - 1):
         raise OptionError(f"the last axis has {order} entries; pad it to a power of two.")
     bits = order.bit_length() - 1
     n_factors = -(-bits // _LARGEST_FACTOR)
-    y, done = x.reshape(-1, order), 1
+    xp = array_api_compat.array_namespace(x)
+    y, done = xp.reshape(x, (-1, order)), 1
     for i in range(n_factors):
         factor = 1 << ((bits + i) // n_factors)
-        H = hadamard_matrix(factor, dtype=x.dtype, device=x.device)
-        y = (y.reshape(-1, factor) @ H) if done == 1 else H @ y.reshape(-1, factor, done)
+        H = hadamard_matrix(factor, x)
+        y = xp.reshape(y, (-1, factor)) @ H if done == 1 else H @ xp.reshape(y, (-1, factor, done))
         done *= factor
-    return y.reshape(x.shape)
+    return xp.reshape(y, x.shape)

@@ -55,7 +55,7 @@ def linear_kernel(X: NDArray[Any], Y: NDArray[Any] | None = None, *, device: str
     ----------
     X : (n, m), Y : (l, m), both uint8 or both of one floating type; Y None means X, at half the work.
     device : str
-        Where to multiply, as torch names it.
+        Where to multiply.
 
     Returns
     -------

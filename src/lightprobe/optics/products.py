@@ -1,19 +1,23 @@
 """Inner products of rows in float64: exact for integers, for floats as exact as single precision allows.
 
-- Bits (uint8, 0 or 1): an int8 matrix product; where there is much to do, counting in packed words instead,
-  which on two cores of an AMD EPYC 9005 is four times as fast.
-- Other bytes (a camera's speckle): two int8 products, shifted and split so that no processor saturates:
-  without VNNI, int8 units add pairs of products in 16 bits.
-- Floats: float32 products (float64 if given so) over blocks of columns, summed in float64.
+- Bits (uint8, 0 or 1): counted in packed words where there is much to do; else single precision, whose sums
+  of up to 2²⁴ bits are exact.
+- Other bytes (a camera's speckle): shifted to within ±128 and multiplied in single precision, 2¹⁰ columns at
+  a time, whose sums are exact up to 2²⁴.
+- Floats: single precision (double if given so) over blocks of columns.
+
+Blocks of columns are summed in float64. They are turned to the precision of the products in memory that is
+used again: touching fresh pages costs more than the turning.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from lightprobe.devices import CPU, array_namespace, cpu_threads, to_device, to_numpy
 from lightprobe.errors import OptionError
 
 Floats = NDArray[np.float64]
@@ -22,14 +26,28 @@ Words = NDArray[np.uint64]
 BLOCK_ROWS = 2048
 GRAM_ROWS = 512  # of a symmetric matrix at a time: of its lower half, only that of the blocks is computed
 FLOAT_COLUMNS = 4096
+BYTE_COLUMNS = 1024  # products of bytes within ±128 whose sum stays within ±2²⁴
+BYTE_SHIFT = 128
 FLOAT_ELEMENTS = 2**24  # of columns turned to single precision at a time
 PREPARED_ELEMENTS = 2**26  # of fixed rows that are kept in single precision, a quarter of a gigabyte
-# A shifted byte is within ±128 and half of another within ±64: 2¹⁷ products of them stay below 2³¹.
-BYTE_COLUMNS = 2**17
 # Products of bits above which counting repays loading its compiled loops, half a second.
 COUNTING_WORK = 4e11
 TILE = 4  # rows that the compiled loops take at a time
 DTYPES = (np.uint8, np.float16, np.float32, np.float64)
+
+
+class _Arithmetic(NamedTuple):
+    """How rows are multiplied: in what precision, how many columns at a time, less what is taken off first."""
+
+    precision: type[np.floating[Any]]
+    columns: int
+    shift: int
+
+    @classmethod
+    def of(cls, dtype: np.dtype[Any], *, bits: bool) -> "_Arithmetic":
+        if dtype == np.uint8 and not bits:
+            return cls(np.float32, BYTE_COLUMNS, BYTE_SHIFT)
+        return cls(np.float64 if dtype == np.float64 else np.float32, FLOAT_COLUMNS, 0)
 
 
 class Products:
@@ -41,13 +59,13 @@ class Products:
     n_rows : int
         How many rows will be multiplied in all: decides whether preparing Y pays.
     device : str
-        Where to multiply, as torch names it.
+        Where to multiply.
     """
 
     def __init__(self, Y: NDArray[Any], n_rows: int, device: str = "cpu") -> None:
         self._Y, self._device = Y, device
         self._are_bits = are_bits(Y)
-        counted = self._are_bits and device == "cpu" and n_rows * Y.size > COUNTING_WORK
+        counted = self._are_bits and device == CPU and n_rows * Y.size > COUNTING_WORK
         self._words = _pack_words(Y) if counted else None
         # In the precision of the products, which every call would turn it to.
         halves = Y.dtype == np.float16 and Y.size <= PREPARED_ELEMENTS
@@ -68,13 +86,12 @@ class Products:
             skipped = start % TILE
             return _counted(X, self._words[start - skipped :])[:, skipped : skipped + len(Y)]
         Y = self._prepared[start:]
-        multiply = _multiply_floats if X.dtype != np.uint8 else _multiply_bits if bits else _multiply_bytes
+        how = _Arithmetic.of(X.dtype, bits=bits)
         products = np.empty((len(X), len(Y)))
         for i in range(0, len(X), BLOCK_ROWS):
-            left = _tensor(X[i : i + BLOCK_ROWS], self._device)
             for j in range(0, len(Y), BLOCK_ROWS):
-                right = _tensor(Y[j : j + BLOCK_ROWS], self._device)
-                products[i : i + BLOCK_ROWS, j : j + BLOCK_ROWS] = multiply(left, right).cpu().numpy()
+                left, right = X[i : i + BLOCK_ROWS], Y[j : j + BLOCK_ROWS]
+                products[i : i + BLOCK_ROWS, j : j + BLOCK_ROWS] = _multiply(left, right, how, self._device)
         return products
 
 
@@ -97,16 +114,16 @@ def squared_lengths(X: NDArray[Any]) -> Floats:
     return lengths
 
 
-def gram(X: NDArray[Any], device: str = "cpu") -> Floats:
+def gram(X: NDArray[Any], device: str = CPU) -> Floats:
     """All inner products of the rows of X (n, m) with each other, (n, n), at half the work."""
-    kernel = np.empty((len(X), len(X)))
-    if X.dtype == np.uint8:
-        products = Products(X, len(X), device)
+    bits = are_bits(X)
+    if bits and device == CPU and len(X) * X.size > COUNTING_WORK:
+        kernel, products = np.empty((len(X), len(X))), Products(X, len(X))
         for start in range(0, len(X), GRAM_ROWS):
             kernel[start : start + GRAM_ROWS, start:] = products(X[start : start + GRAM_ROWS], start)
     else:
         _check(X, X)
-        kernel[:] = _gram_floats(X, device).cpu().numpy()
+        kernel = to_numpy(_upper_gram(X, _Arithmetic.of(X.dtype, bits=bits), device))
     for start in range(0, len(X), GRAM_ROWS):
         rows, below = slice(start, start + GRAM_ROWS), slice(start + GRAM_ROWS, None)
         kernel[below, rows] = kernel[rows, below].T
@@ -137,7 +154,7 @@ def _counted(X: NDArray[np.uint8], words: Words) -> Floats:
 
     left = _pack_words(X)
     counts = np.zeros((len(left), len(words)), dtype=np.int32)
-    threads = torch.get_num_threads()
+    threads = cpu_threads()
     share = TILE * -(-len(left) // (TILE * threads))
     strips = [slice(start, start + share) for start in range(0, len(left), share)]
     with ThreadPoolExecutor(threads) as pool:
@@ -145,59 +162,50 @@ def _counted(X: NDArray[np.uint8], words: Words) -> Floats:
     return counts[: len(X)].astype(np.float64)
 
 
-def _tensor(block: NDArray[Any], device: str) -> torch.Tensor:
-    # torch warns of read-only memory (a memory map) although nothing here writes to it
-    return torch.from_numpy(block if block.flags.writeable else block.copy()).to(device)
+def _column_blocks(X: NDArray[Any], how: _Arithmetic, width: int, device: str) -> Iterator[Any]:
+    """Give the columns of X block by block, on the device and in the precision of the products."""
+    xp = array_namespace(device)
+    buffer = None
+    if X.dtype != how.precision:
+        dtype = xp.float64 if how.precision == np.float64 else xp.float32
+        buffer = xp.empty((len(X), min(width, X.shape[1])), dtype=dtype, device=device)
+    for start in range(0, X.shape[1], width):
+        block = to_device(X[:, start : start + width], device)
+        if buffer is not None:
+            part = buffer[:, : block.shape[1]]
+            part[...] = block
+            block = part
+        if how.shift:
+            block -= how.shift
+        yield block
 
 
-def _multiply_bits(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
-    return _int_mm(X.view(torch.int8), Y.view(torch.int8)).double()
-
-
-def _multiply_bytes(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
-    """x·y = (x−128)·(y−128) + 128 (Σx + Σy) − 128² m, with y−128 = 2h + l, |h| ≤ 64, l in {0, 1}."""
-    m = X.shape[1]
-    total = torch.zeros(len(X), len(Y), dtype=torch.int64, device=X.device)
-    for start in range(0, m, BYTE_COLUMNS):
-        x = _shift(X[:, start : start + BYTE_COLUMNS])
-        y = _shift(Y[:, start : start + BYTE_COLUMNS])
-        total += 2 * _int_mm(x, y >> 1).long() + _int_mm(x, y & 1).long()
-    total += 128 * (X.sum(dim=1, dtype=torch.int64)[:, None] + Y.sum(dim=1, dtype=torch.int64))
-    return (total - 128**2 * m).double()
-
-
-def _shift(X: torch.Tensor) -> torch.Tensor:
-    """Bytes minus 128, as int8: flipping the top bit is that subtraction."""
-    return (X ^ 128).view(torch.int8)
-
-
-def _int_mm(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
-    return torch._int_mm(X, Y.T)
-
-
-def _multiply_floats(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
-    working = torch.float64 if X.dtype == torch.float64 else torch.float32
-    total = torch.zeros(len(X), len(Y), dtype=torch.float64, device=X.device)
-    for start in range(0, X.shape[1], FLOAT_COLUMNS):
-        x = X[:, start : start + FLOAT_COLUMNS].to(working)
-        y = Y[:, start : start + FLOAT_COLUMNS].to(working)
+def _multiply(X: NDArray[Any], Y: NDArray[Any], how: _Arithmetic, device: str) -> Floats:
+    """x·y of every two rows of X (n, m) and Y (l, m)."""
+    xp = array_namespace(device)
+    total = xp.zeros((len(X), len(Y)), dtype=xp.float64, device=device)
+    for x, y in zip(*(_column_blocks(rows, how, how.columns, device) for rows in (X, Y)), strict=True):
         total += x @ y.T
-    return total
+    _shift_back(total, X, Y, how, device)
+    return to_numpy(total)
 
 
-def _gram_floats(X: NDArray[Any], device: str) -> torch.Tensor:
-    """Upper half of XXᵀ by blocks of rows; what lies below the blocks is left at zero.
-
-    Every number is converted once, into memory that is used again: touching fresh pages costs more.
-    """
-    working = torch.float64 if X.dtype == np.float64 else torch.float32
-    n, m = X.shape
-    width = min(m, FLOAT_COLUMNS, max(256, FLOAT_ELEMENTS // max(1, n)))
-    buffer = torch.empty((n, width), dtype=working, device=device)
-    total = torch.zeros((n, n), dtype=torch.float64, device=device)
-    for start in range(0, m, width):
-        part = buffer[:, : m - start]
-        part.copy_(_tensor(X[:, start : start + width], device))
+def _upper_gram(X: NDArray[Any], how: _Arithmetic, device: str) -> Any:
+    """Upper half of XXᵀ by blocks of rows; what lies below the blocks is left at zero."""
+    xp = array_namespace(device)
+    n = len(X)
+    total = xp.zeros((n, n), dtype=xp.float64, device=device)
+    width = min(how.columns, max(256, FLOAT_ELEMENTS // max(1, n)))
+    for part in _column_blocks(X, how, width, device):
         for row in range(0, n, GRAM_ROWS):
             total[row : row + GRAM_ROWS, row:] += part[row : row + GRAM_ROWS] @ part[row:].T
+    _shift_back(total, X, X, how, device)
     return total
+
+
+def _shift_back(total: Any, X: NDArray[Any], Y: NDArray[Any], how: _Arithmetic, device: str) -> None:
+    """Turn (x − s)·(y − s) into x·y, in place: add s (Σx + Σy) − s² m."""
+    if how.shift:
+        left, right = (to_device(how.shift * rows.sum(axis=1, dtype=np.float64), device) for rows in (X, Y))
+        total += left[:, None]
+        total += right - how.shift**2 * X.shape[1]

@@ -1,21 +1,23 @@
 """OpticalFeatures: bits or floats -> |XR|², as a scikit-learn transformer."""
 
+import math
 from typing import Any, Self
 
+import array_api_compat
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from lightprobe.devices import CPU, device_of, double_device
 from lightprobe.errors import DataError, OptionError
 from lightprobe.optics.camera import Camera
-from lightprobe.optics.dense import dense_projection, dense_work_bytes
+from lightprobe.optics.dense import dense_projection, dense_work_bytes, new_features
 from lightprobe.optics.structured import structured_projection, structured_work_bytes
 
 __all__ = ["OpticalFeatures", "memory_needed"]
 
-_DTYPES = {"float32": torch.float32, "float16": torch.float16}
+_DTYPES = ("float32", "float16")
 _PROJECTIONS = ("structured", "dense")
 _EXPOSURE_SAMPLE = 256  # rows, and pixels of each, that set the exposure
 
@@ -128,9 +130,9 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         if self.camera is not None:
             every = -(-len(rows) // _EXPOSURE_SAMPLE)
             sample = rows[::every]
-            intensities = torch.empty((len(sample), min(self.n_components, _EXPOSURE_SAMPLE)))
+            intensities = np.empty((len(sample), min(self.n_components, _EXPOSURE_SAMPLE)), np.float32)
             self._project(sample, intensities, scale=1.0)
-            self.exposure_ = self.camera.exposure_for(intensities.numpy())
+            self.exposure_ = self.camera.exposure_for(intensities)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -151,16 +153,15 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         check_is_fitted(self, "seed_")
         rows = self._validated(X, reset=False)
-        shape = (len(rows), self.n_components)
         if self.camera is None:
-            features = torch.empty(shape, dtype=_DTYPES[self.dtype], device=rows.device)
+            features = new_features(rows, self.n_components, self.dtype)
             self._project(rows, features)
         else:
-            features = torch.empty(shape, dtype=torch.uint8, device=rows.device)
+            features = new_features(rows, self.n_components, "uint8")
             self._project(rows, features, scale=self.exposure_, levels=self.camera.levels)
             saturated = int((features == self.camera.levels).sum())
-            self.camera.warn_if_saturated(saturated, features.numel(), self.exposure_)
-        return features if isinstance(X, torch.Tensor) else features.numpy()
+            self.camera.warn_if_saturated(saturated, math.prod(features.shape), self.exposure_)
+        return features
 
     def _check_options(self) -> None:
         for name, value in (("n_components", self.n_components), ("packed_bits", self.packed_bits)):
@@ -169,14 +170,14 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 raise OptionError(f"{name} is {value!r}; give a whole number of at least 1.")
         for name, choice, allowed in (
             ("projection", self.projection, _PROJECTIONS),
-            ("dtype", self.dtype, tuple(_DTYPES)),
+            ("dtype", self.dtype, _DTYPES),
         ):
             if choice not in allowed:
                 raise OptionError(f"{name} is {choice!r}; give one of {', '.join(allowed)}.")
 
-    def _validated(self, X: Any, *, reset: bool) -> torch.Tensor:
-        """X as a tensor of its own type, after scikit-learn's checks."""
-        if isinstance(X, torch.Tensor):
+    def _validated(self, X: Any, *, reset: bool) -> Any:
+        """X as an array or a tensor of its own type, after scikit-learn's checks."""
+        if array_api_compat.is_torch_array(X):
             if X.ndim != 2 or X.is_complex() or not X.numel():
                 raise DataError(
                     f"got a {X.dtype} tensor of shape {tuple(X.shape)}; give real (n_samples, n_features)."
@@ -187,27 +188,25 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                 raise DataError(
                     f"X has {X.shape[1]} columns, but OpticalFeatures was fitted on {self.n_features_in_}."
                 )
-            tensor = X.detach()
+            rows = X.detach()
         else:
             kinds = [np.float32, np.float16, np.uint8, np.int8, np.bool_]
-            tensor = torch.from_numpy(validate_data(self, X, reset=reset, dtype=kinds, order="C"))
+            rows = validate_data(self, X, reset=reset, dtype=kinds, order="C")
         if self.packed_bits is not None:
             columns = -(-self.packed_bits // 8)
-            if tensor.dtype != torch.uint8 or tensor.shape[1] != columns:
+            if not str(rows.dtype).endswith("uint8") or rows.shape[1] != columns:
                 raise DataError(
                     f"{self.packed_bits} packed bits are {columns} uint8 columns, but X has "
-                    f"{tensor.shape[1]} of {tensor.dtype}; pack them with numpy.packbits(bits, axis=1)."
+                    f"{rows.shape[1]} of {rows.dtype}; pack them with numpy.packbits(bits, axis=1)."
                 )
-        return tensor
+        return rows
 
     def _project(
-        self, rows: torch.Tensor, out: torch.Tensor, scale: float | None = None, levels: int | None = None
+        self, rows: Any, out: Any, scale: float | None = None, levels: int | None = None
     ) -> None:
-        device = rows.device
-        if self.device != "auto":
-            device = torch.device(self.device)
-        elif device.type == "cpu" and torch.cuda.is_available():
-            device = torch.device("cuda")
+        device = device_of(rows) if self.device == "auto" else self.device
+        if self.device == "auto" and device == CPU:
+            device = double_device("auto")
         options: dict[str, Any] = {
             "packed_bits": self.packed_bits,
             "device": device,

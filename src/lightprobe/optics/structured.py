@@ -22,18 +22,19 @@ its kernel an error a third above a dense map's where k < N.
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+import array_api_compat
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from lightprobe.optics.dense import finished, prepared
+from lightprobe.devices import CPU, array_namespace, computing_device, cpu_threads, to_device, to_numpy
+from lightprobe.optics.dense import finished, new_features, prepared, store
 from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
 
 __all__ = ["Layout", "diagonal_bits", "structured_projection", "structured_work_bytes"]
 
 _SMALLEST_BLOCK = 4096  # the kernel's bias is of the order of one over this
 _CHUNK = 8  # photos a thread takes at a time
-_BYTES_PER_ENTRY = 32  # work space of the torch path: a few float32 planes of N entries
+_BYTES_PER_ENTRY = 32  # work space on a device: a few float32 planes of N entries
 _BATCH_BYTES = 4 << 30
 
 
@@ -66,25 +67,27 @@ def diagonal_bits(length: int, n_diagonals: int, seed: int) -> NDArray[np.uint8]
     return np.stack(tables).astype("<u8").view(np.uint8)[:, :length]
 
 
-def _signs(bits: torch.Tensor, diagonal: int) -> torch.Tensor:
+def _signs(bits: Any, diagonal: int) -> Any:
     """Diagonal number `diagonal` as ±1, float32."""
-    return (bits[diagonal // 8] >> diagonal % 8).bitwise_and_(1).to(torch.float32).mul_(2).sub_(1)
+    xp = array_api_compat.array_namespace(bits)
+    return xp.astype((bits[diagonal // 8] >> diagonal % 8) & 1, xp.float32) * 2 - 1
 
 
 def _n_stacks(layout: Layout, n_components: int) -> int:
     return -(-n_components // (layout.n_mixed * layout.size))
 
 
-def _precondition(x: torch.Tensor, layout: Layout, bits: torch.Tensor) -> torch.Tensor:
+def _precondition(x: Any, layout: Layout, bits: Any) -> Any:
     """Spread each row evenly: z = H D₂ M H D₁ x, (n, q, P)."""
+    xp = array_api_compat.array_namespace(x)
     size, n_blocks, _, segments = layout
     blocks = (-1, n_blocks, size)
-    x = torch.nn.functional.pad(x, (0, n_blocks * size - x.shape[1]))
-    w = walsh_hadamard((x * _signs(bits, 0)).view(blocks))
-    segment = torch.arange(segments, device=x.device)
-    source = (torch.arange(n_blocks, device=x.device)[:, None] - segment) % n_blocks
-    moved = w.view(-1, n_blocks, segments, size // segments)[:, source, segment]
-    return walsh_hadamard(moved.reshape(blocks) * _signs(bits, 1).view(n_blocks, size))
+    padding = xp.zeros((len(x), n_blocks * size - x.shape[1]), dtype=x.dtype, device=x.device)
+    w = walsh_hadamard(xp.reshape(xp.concat([x, padding], axis=1) * _signs(bits, 0), blocks))
+    segment = xp.arange(segments, device=x.device)
+    source = (xp.arange(n_blocks, device=x.device)[:, None] - segment) % n_blocks
+    moved = xp.reshape(w, (-1, n_blocks, segments, size // segments))[:, source, segment]
+    return walsh_hadamard(xp.reshape(moved, blocks) * xp.reshape(_signs(bits, 1), (n_blocks, size)))
 
 
 def _project_compiled(
@@ -94,57 +97,58 @@ def _project_compiled(
     packed_bits: int | None,
     scale: float,
     levels: int | None,
-    out: torch.Tensor,
+    out: NDArray[Any],
 ) -> None:
     """Threads take a few photos at a time until none are left; each photo is one thread's work alone."""
     from lightprobe.optics.compiled import project
 
     starts = iter(range(0, len(X), _CHUNK))
-    target = out.numpy()
-    direct = out.dtype == torch.float32 and levels is None
+    direct = out.dtype == np.float32 and levels is None
 
     def work() -> None:
-        scratch = None if direct else np.empty((_CHUNK, target.shape[1]), np.float32)
+        scratch = None if direct else np.empty((_CHUNK, out.shape[1]), np.float32)
         for start in starts:
             rows = slice(start, min(start + _CHUNK, len(X)))
             x = X[rows] if packed_bits is None else np.unpackbits(X[rows], axis=1, count=packed_bits)
             x = np.ascontiguousarray(x, dtype=np.uint8 if x.dtype in (np.uint8, np.bool_) else np.float32)
-            features = target[rows] if scratch is None else scratch[: len(x)]
+            features = out[rows] if scratch is None else scratch[: len(x)]
             project(x, layout.size, layout.n_mixed, layout.segments, bits, np.float32(scale), features)
             if levels is not None:
                 np.minimum(np.rint(features, out=features), levels, out=features)
             if scratch is not None:
-                target[rows] = features
+                out[rows] = features
 
-    n_threads = max(1, min(torch.get_num_threads(), -(-len(X) // _CHUNK)))
+    n_threads = max(1, min(cpu_threads(), -(-len(X) // _CHUNK)))
     with ThreadPoolExecutor(n_threads) as pool:
         for done in [pool.submit(work) for _ in range(n_threads)]:
             done.result()
 
 
 def _project_on_device(
-    X: torch.Tensor,
+    X: Any,
     layout: Layout,
-    bits: torch.Tensor,
+    tables: NDArray[np.uint8],
+    device: str,
     packed_bits: int | None,
     scale: float,
     levels: int | None,
-    out: torch.Tensor,
+    out: Any,
 ) -> None:
-    """Fill out (n, k) where `bits` are, as many photos at a time as leave room."""
+    """Fill out (n, k), as many photos at a time as the device has room for."""
+    xp, bits = array_namespace(device), to_device(tables, device)
     size, n_blocks, n_mixed, _ = layout
     batch_size = max(1, _BATCH_BYTES // (_BYTES_PER_ENTRY * n_mixed * size))
     for start in range(0, len(X), batch_size):
         rows = slice(start, start + batch_size)
-        z = _precondition(prepared(X[rows], packed_bits, bits.device), layout, bits)[:, None]
+        z = _precondition(prepared(X[rows], packed_bits, device), layout, bits)[:, None]
         for stack in range(_n_stacks(layout, out.shape[1])):
             features = out[rows, stack * n_mixed * size : (stack + 1) * n_mixed * size]
-            planes = torch.stack([_signs(bits, 2 + 2 * stack + plane) for plane in range(2)])
+            planes = xp.stack([_signs(bits, 2 + 2 * stack + plane) for plane in range(2)])
             wanted = -(-features.shape[1] // size)
-            across = hadamard_matrix(n_mixed, device=bits.device)[:wanted, :n_blocks]
-            y = walsh_hadamard(across @ (z * planes.view(2, n_blocks, size)))
-            y = y.square_().sum(1).flatten(1)[:, : features.shape[1]].mul_(scale)
-            features.copy_(finished(y, levels))
+            across = hadamard_matrix(n_mixed, z)[:wanted, :n_blocks]
+            y = walsh_hadamard(across @ (z * xp.reshape(planes, (2, n_blocks, size))))
+            y = xp.reshape(xp.sum(y * y, axis=1), (len(y), -1))[:, : features.shape[1]] * scale
+            store(features, finished(y, levels))
 
 
 def structured_work_bytes(n_samples: int, n_features: int, n_components: int) -> int:
@@ -152,55 +156,54 @@ def structured_work_bytes(n_samples: int, n_features: int, n_components: int) ->
     layout = Layout.of(n_features)
     length, mixed = layout.n_blocks * layout.size, layout.n_mixed * layout.size
     tables = length * -(-(2 + 2 * _n_stacks(layout, n_components)) // 8)
-    threads = min(torch.get_num_threads(), n_samples)
+    threads = min(cpu_threads(), n_samples)
     return tables + threads * (_BYTES_PER_ENTRY * mixed + 4 * _CHUNK * n_components)
 
 
 def structured_projection(
-    X: torch.Tensor,
+    X: Any,
     n_components: int,
     seed: int,
     *,
     packed_bits: int | None = None,
-    device: torch.device | str | None = None,
+    device: str | None = None,
     scale: float | None = None,
     levels: int | None = None,
-    out: torch.Tensor | None = None,
-) -> torch.Tensor:
+    out: Any = None,
+) -> Any:
     """φ(X) = scale · |XR|² with R a structured random matrix that is never stored.
 
     Parameters
     ----------
-    X : torch.Tensor of shape (n_samples, n_features)
+    X : array or tensor of shape (n_samples, n_features)
         Floats or 0/1 bits of any type; or packed bits, (n_samples, ⌈packed_bits / 8⌉).
     n_components : int
         k, the number of features; fewer features are the first of more, up to `scale`.
     seed : int
     packed_bits : int, optional
         m, where X holds packed bits.
-    device : torch.device or str, optional
+    device : str, optional
         Where the arithmetic is done; X's device by default.
     scale : float, optional
         1/√k by default.
     levels : int, optional
         Round to whole numbers and clip there: what a camera of that many levels sees.
-    out : torch.Tensor of shape (n_samples, n_components), optional
-        Where to write, C-contiguous; float32 on X's device by default.
+    out : array or tensor of shape (n_samples, n_components), optional
+        Where to write, C-contiguous; float32, of X's kind and on its device, by default.
 
     Returns
     -------
-    torch.Tensor of shape (n_samples, n_components)
+    array or tensor, as X is, of shape (n_samples, n_components)
     """
-    device = torch.device(device) if device is not None else X.device
     if out is None:
-        out = torch.empty((len(X), n_components), dtype=torch.float32, device=X.device)
+        out = new_features(X, n_components)
+    device = computing_device(X, out, device)
     layout = Layout.of(packed_bits or X.shape[1])
     bits = diagonal_bits(layout.n_blocks * layout.size, 2 + 2 * _n_stacks(layout, n_components), seed)
     scale = n_components**-0.5 if scale is None else scale
     scale /= 2.0 * layout.size**2  # H is not normalised, and |±1 ± i|² = 2
-    if device.type == X.device.type == "cpu":
-        X = X.detach().float() if X.dtype == torch.bfloat16 else X.detach()
-        _project_compiled(X.numpy(), layout, bits, packed_bits, scale, levels, out)
+    if device == CPU:
+        _project_compiled(to_numpy(X), layout, bits, packed_bits, scale, levels, to_numpy(out))
     else:
-        _project_on_device(X, layout, torch.from_numpy(bits).to(device), packed_bits, scale, levels, out)
+        _project_on_device(X, layout, bits, device, packed_bits, scale, levels, out)
     return out

@@ -1,6 +1,6 @@
 from .alpha_search import AlphaPoint, RidgeFit
 from .calibrate import Calibration, calibration_error_limit, expected_calibration_error, fit_calibration
-from .cholesky import Cholesky, IllConditionedError, double_device
+from .cholesky import Cholesky, IllConditionedError
 from .dual import DegenerateKernelError, DualSystem
 from .loo import group_members, identical_rows, joined_groups
 from .plan import Plan, plan_fit, primal_bytes
@@ -20,7 +20,6 @@ __all__ = [
     "RidgeStatistics",
     "Rows",
     "calibration_error_limit",
-    "double_device",
     "expected_calibration_error",
     "fit_calibration",
     "group_members",

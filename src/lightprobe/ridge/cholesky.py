@@ -3,42 +3,34 @@
     G + D = UᵀU, U upper triangular
 
 The blocks on one side of the diagonal keep G; those on the other take U and later its inverse; the diagonal
-ones are kept aside. So a new diagonal costs n³/3 operations for the factor and as many for its inverse.
-Everything halves its problem until a block is left, so that nearly all work is in few, large matrix products:
-they run at full speed on a CPU and on CUDA alike, and on a busy machine threads seldom wait for each other.
-(LAPACK does it in one triangle too, on idle cores in 0.5 to 0.9 of the time; but its threads wait so often
-that on two cores shared with others it takes several times as long: `benchmarks/factor.py`.)
+ones, and the inverses of U's, are kept aside. So a new diagonal costs n³/3 operations for the factor and as
+many for its inverse. Everything halves its problem until a block is left, so that nearly all work is in few,
+large matrix products: they run at full speed on every processor and on CUDA alike. Systems of one block are
+multiplied by the inverse of its triangle, which costs little where blocks are small.
+
+LAPACK does it in one triangle too (dpotrf and dtrtri), in one thread in 0.7 to 0.9 of the time. But with
+several its threads wait for each other so often that beside other work it takes several times as long, and
+kept to one thread it leaves the other cores idle: `benchmarks/factor.py`. Blocks below 200 rows are factored
+in one thread whatever the library is set to.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import array_api_compat
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from lightprobe.devices import CPU, array_namespace, to_device, to_numpy
 from lightprobe.errors import OptionError
 from lightprobe.ridge.loo import Floats, Indices
 
-BLOCK = 512
+BLOCK = 128
+PANEL = 1024  # columns that are multiplied at a time: products are made aside before they are subtracted
 
 
 class IllConditionedError(OptionError):
     """The penalty is too small for the system to be solved in double precision."""
-
-
-class _NotPositiveDefiniteError(ArithmeticError):
-    """There is no factor in double precision."""
-
-
-def double_device(name: str) -> str:
-    """Return the device, as torch names it, that has double precision: the CPU in place of `mps`.
-
-    `auto` is CUDA where there is one.
-    """
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return "cpu" if name.startswith("mps") else name
 
 
 class Cholesky:
@@ -49,14 +41,16 @@ class Cholesky:
     G : (n, n) float64, symmetric, in C order
         On a CPU it is used as working memory.
     device : str
-        Where to compute, as torch names it.
+        Where to compute.
     """
 
-    def __init__(self, G: Floats, device: str = "cpu") -> None:
-        self._matrix = torch.from_numpy(G).to(device)
+    def __init__(self, G: Floats, device: str = CPU) -> None:
+        self._xp, self._device = array_namespace(device), device
+        self._matrix = to_device(G, device)
         n = len(G)
         self._blocks = [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
-        self._corners = [self._matrix[rows, rows].clone() for rows in self._blocks]
+        self._corners = [self._xp.asarray(self._matrix[rows, rows], copy=True) for rows in self._blocks]
+        self._upper = _Upper(self._matrix, [self._xp.empty_like(corner) for corner in self._corners])
 
     def factorise(self, diagonal: Floats, alpha_relative: float) -> None:
         """Factor the matrix with this diagonal (n,), that of a relative penalty, in place of its own.
@@ -68,12 +62,13 @@ class Cholesky:
         """
         matrix, own = self._matrix, self._there(diagonal)
         for rows, corner in zip(self._blocks, self._corners, strict=True):
+            along = self._xp.arange(len(corner), device=self._device)
+            corner[along, along] = own[rows]
             matrix[rows, rows] = corner
-            matrix[rows, rows].diagonal().copy_(own[rows])
             matrix[rows, rows.stop :] = matrix[rows.stop :, rows].T
         try:
-            _factor(matrix)
-        except _NotPositiveDefiniteError as error:
+            _factor(self._upper)
+        except (np.linalg.LinAlgError, RuntimeError) as error:  # torch's is of the second kind
             raise IllConditionedError(
                 f"A relative alpha of {alpha_relative:.3g} is too small for double precision; "
                 "use a larger one."
@@ -82,117 +77,138 @@ class Cholesky:
     def solve(self, B: Floats) -> Floats:
         """(G + D)⁻¹B, for B (n, c)."""
         solved = self._there(B)
-        _solve_transposed(self._matrix, solved)
-        _solve(self._matrix, solved)
-        return solved.cpu().numpy()
+        _solve_transposed(self._upper, solved)
+        _solve(self._upper, solved)
+        return to_numpy(solved)
 
     def inner_products(self, B: Floats) -> tuple[Floats, Callable[[Indices], Floats]]:
         """Diagonal (c,) of Bᵀ(G + D)⁻¹B, for B (n, c), and a function that gives its blocks."""
         half = self._there(B)
-        _solve_transposed(self._matrix, half)
+        _solve_transposed(self._upper, half)
 
         def block(columns: Indices) -> Floats:
             chosen = half[:, self._there(columns)]
-            return (chosen.T @ chosen).cpu().numpy()
+            return to_numpy(chosen.T @ chosen)
 
-        return half.square().sum(dim=0).cpu().numpy(), block
+        return to_numpy(self._xp.sum(half * half, axis=0)), block
 
     def invert(self) -> None:
         """Replace U by its inverse; nothing can be solved then until the next factorisation."""
-        _invert(self._matrix)
+        _invert(self._upper)
 
     def times_inverse(self, B: Floats) -> Floats:
         """(G + D)⁻¹B, for B (n, c), after `invert`."""
         right = self._there(B)
-        half, product = torch.zeros_like(right), torch.empty_like(right)
+        half, product = self._xp.zeros_like(right), self._xp.empty_like(right)
         for rows in self._blocks:
-            half[rows.start :].addmm_(self._matrix[rows, rows.start :].T, right[rows])
+            half[rows.start :] += self._matrix[rows, rows.start :].T @ right[rows]
         for rows in self._blocks:
             product[rows] = self._matrix[rows, rows.start :] @ half[rows.start :]
-        return product.cpu().numpy()
+        return to_numpy(product)
 
     def inverse_diagonal(self) -> Floats:
         """Diagonal (n,) of (G + D)⁻¹, after `invert`."""
-        squares = [self._matrix[rows, rows.start :].square().sum(dim=1) for rows in self._blocks]
-        return torch.cat(squares).cpu().numpy()
+        parts = (self._matrix[rows, rows.start :] for rows in self._blocks)
+        return to_numpy(self._xp.concat([self._xp.sum(part * part, axis=1) for part in parts]))
 
     def inverse_block(self, rows: Indices) -> Floats:
         """Return the rows and columns `rows` of (G + D)⁻¹, after `invert`."""
         chosen = self._there(rows)
-        right = torch.arange(len(self._matrix), device=chosen.device) >= chosen[:, None]
-        inverse = torch.where(right, self._matrix[chosen], 0.0)
-        return (inverse @ inverse.T).cpu().numpy()
+        right = self._xp.arange(len(self._matrix), device=self._device) >= chosen[:, None]
+        inverse = self._xp.where(right, self._matrix[chosen], 0.0)
+        return to_numpy(inverse @ inverse.T)
 
-    def _there(self, array: NDArray[Any]) -> torch.Tensor:
+    def _there(self, array: NDArray[Any]) -> Any:
         """Copy an array to where the matrix is."""
-        return torch.from_numpy(np.array(array, order="C")).to(self._matrix.device)
+        return to_device(np.array(array, order="C"), self._device)
 
 
-# In what follows U is the square view of an upper triangle of blocks; the blocks below are never touched.
+class _Upper(NamedTuple):
+    """The square view of an upper triangle of blocks; the blocks below are never touched.
+
+    Attributes
+    ----------
+    matrix : (n, n)
+    inverses : list of (BLOCK, BLOCK)
+        Of the triangles on the diagonal, once they are factored.
+    """
+
+    matrix: Any
+    inverses: list[Any]
+
+    def halves(self) -> tuple["_Upper", Any, "_Upper"]:
+        """Part it after half of its blocks: upper left, corner, lower right."""
+        blocks = len(self.inverses) // 2
+        half = blocks * BLOCK
+        first = _Upper(self.matrix[:half, :half], self.inverses[:blocks])
+        return first, self.matrix[:half, half:], _Upper(self.matrix[half:, half:], self.inverses[blocks:])
 
 
-def _half(U: torch.Tensor) -> int:
-    """Where to part a matrix of several blocks: after about half of them."""
-    return -(-len(U) // BLOCK) // 2 * BLOCK
-
-
-def _factor(U: torch.Tensor) -> None:
+def _factor(U: _Upper) -> None:
     """Replace a symmetric matrix by its factor."""
-    if len(U) <= BLOCK:
-        upper, info = torch.linalg.cholesky_ex(U, upper=True)
-        if info.item() != 0:
-            raise _NotPositiveDefiniteError
-        U.copy_(upper)
+    if len(U.inverses) == 1:
+        xp = array_api_compat.array_namespace(U.matrix)
+        triangle = xp.linalg.cholesky(U.matrix, upper=True)
+        U.matrix[...] = triangle
+        U.inverses[0][...] = xp.linalg.inv(triangle)
         return
-    half = _half(U)
-    _factor(U[:half, :half])
-    _solve_transposed(U[:half, :half], U[:half, half:])
-    _subtract_square(U[half:, half:], U[:half, half:])
-    _factor(U[half:, half:])
+    first, corner, last = U.halves()
+    _factor(first)
+    _solve_transposed(first, corner)
+    _subtract_square(last, corner)
+    _factor(last)
 
 
-def _subtract_square(U: torch.Tensor, P: torch.Tensor) -> None:
+def _subtract_product(C: Any, A: Any, B: Any) -> None:
+    """C ← C − AB."""
+    for start in range(0, C.shape[1], PANEL):
+        C[:, start : start + PANEL] -= A @ B[:, start : start + PANEL]
+
+
+def _subtract_square(U: _Upper, P: Any) -> None:
     """U ← U − PᵀP."""
-    if len(U) <= BLOCK:
-        U.addmm_(P.T, P, alpha=-1)
+    if len(U.inverses) == 1:
+        _subtract_product(U.matrix, P.T, P)
         return
-    half = _half(U)
-    U[:half, half:].addmm_(P[:, :half].T, P[:, half:], alpha=-1)
-    _subtract_square(U[:half, :half], P[:, :half])
-    _subtract_square(U[half:, half:], P[:, half:])
+    first, corner, last = U.halves()
+    half = len(first.matrix)
+    _subtract_product(corner, P[:, :half].T, P[:, half:])
+    _subtract_square(first, P[:, :half])
+    _subtract_square(last, P[:, half:])
 
 
-def _solve_transposed(U: torch.Tensor, B: torch.Tensor) -> None:
+def _solve_transposed(U: _Upper, B: Any) -> None:
     """B ← U⁻ᵀB; so Bᵀ ← BᵀU⁻¹."""
-    if len(U) <= BLOCK:
-        B.copy_(torch.linalg.solve_triangular(U.T, B, upper=False))
+    if len(U.inverses) == 1:
+        B[...] = U.inverses[0].T @ B
         return
-    half = _half(U)
-    _solve_transposed(U[:half, :half], B[:half])
-    B[half:].addmm_(U[:half, half:].T, B[:half], alpha=-1)
-    _solve_transposed(U[half:, half:], B[half:])
+    first, corner, last = U.halves()
+    half = len(first.matrix)
+    _solve_transposed(first, B[:half])
+    _subtract_product(B[half:], corner.T, B[:half])
+    _solve_transposed(last, B[half:])
 
 
-def _solve(U: torch.Tensor, B: torch.Tensor) -> None:
+def _solve(U: _Upper, B: Any) -> None:
     """B ← U⁻¹B."""
-    if len(U) <= BLOCK:
-        B.copy_(torch.linalg.solve_triangular(U, B, upper=True))
+    if len(U.inverses) == 1:
+        B[...] = U.inverses[0] @ B
         return
-    half = _half(U)
-    _solve(U[half:, half:], B[half:])
-    B[:half].addmm_(U[:half, half:], B[half:], alpha=-1)
-    _solve(U[:half, :half], B[:half])
+    first, corner, last = U.halves()
+    half = len(first.matrix)
+    _solve(last, B[half:])
+    _subtract_product(B[:half], corner, B[half:])
+    _solve(first, B[:half])
 
 
-def _invert(U: torch.Tensor) -> None:
+def _invert(U: _Upper) -> None:
     """U ← U⁻¹, whose corner is −U₁₁⁻¹U₁₂U₂₂⁻¹."""
-    if len(U) <= BLOCK:
-        identity = torch.eye(len(U), dtype=U.dtype, device=U.device)
-        U.copy_(torch.linalg.solve_triangular(U, identity, upper=True).triu())
+    if len(U.inverses) == 1:
+        U.matrix[...] = U.inverses[0]
         return
-    half = _half(U)
-    corner = U[:half, half:]
-    _solve(U[:half, :half], corner)
-    _solve_transposed(U[half:, half:], corner.neg_().T)
-    _invert(U[:half, :half])
-    _invert(U[half:, half:])
+    first, corner, last = U.halves()
+    _solve(first, corner)
+    corner *= -1
+    _solve_transposed(last, corner.T)
+    _invert(first)
+    _invert(last)

@@ -42,7 +42,7 @@ class DualSystem:
         Used as working memory.
     weights : (n,), ≥ 0, two of them above zero
     device : str
-        Where to compute, as torch names it.
+        Where to compute.
 
     Attributes
     ----------

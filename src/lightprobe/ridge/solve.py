@@ -52,7 +52,7 @@ def solve_dual(
     groups : (n,)
         Rows of equal value are left out together.
     device : str
-        Where to factor, as `double_device` names it.
+        Where to factor, in double precision.
     overwrite_K
         Allow K to be used as working memory; solving then takes a quarter more than K itself.
 

@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
+import array_api_compat
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from lightprobe.devices import CPU, array_namespace, to_device, to_numpy
 from lightprobe.ridge.loo import Floats, Indices
 
 BLOCK_ROWS, BLOCK_COLUMNS = 1024, 2048
@@ -63,7 +64,7 @@ class RidgeStatistics:
 
     @classmethod
     def of(
-        cls, X: Rows, Y: Floats, weights: Floats | None = None, *, device: str = "cpu"
+        cls, X: Rows, Y: Floats, weights: Floats | None = None, *, device: str = CPU
     ) -> "RidgeStatistics":
         """Sum over the rows of X.
 
@@ -73,23 +74,24 @@ class RidgeStatistics:
         Y : (n, c) targets
         weights : (n,), all ones by default
         device : str
-            Where to multiply, as torch names it.
+            Where to multiply.
         """
         n, m = X.shape
         w = np.ones(n) if weights is None else weights
+        xp = array_namespace(device)
         feature_sum, moment = np.zeros(m), np.zeros((m, Y.shape[1]))
-        gram = torch.zeros((m, m), dtype=torch.float64, device=device)
+        gram = xp.zeros((m, m), dtype=xp.float64, device=device)
         for start in range(0, n, BLOCK_ROWS):
             rows = np.arange(start, min(start + BLOCK_ROWS, n))
-            block = torch.from_numpy(np.asarray(X[rows])).to(device)
-            _add_products(gram, block, None if weights is None else torch.from_numpy(w[rows]).to(device))
-            weighted = block.double() * torch.from_numpy(w[rows]).to(device)[:, None]
-            feature_sum += weighted.sum(dim=0).cpu().numpy()
-            moment += (weighted.T @ torch.from_numpy(Y[rows]).to(device)).cpu().numpy()
+            block, counted = to_device(np.asarray(X[rows]), device), to_device(w[rows], device)[:, None]
+            _add_products(gram, block, None if weights is None else counted)
+            weighted = xp.astype(block, xp.float64) * counted
+            feature_sum += to_numpy(xp.sum(weighted, axis=0))
+            moment += to_numpy(weighted.T @ to_device(Y[rows], device))
         for column in range(0, m, BLOCK_COLUMNS):
             right = slice(column + BLOCK_COLUMNS, None)
             gram[right, column : column + BLOCK_COLUMNS] = gram[column : column + BLOCK_COLUMNS, right].T
-        return cls(n, float(w.sum()), feature_sum, w @ Y, gram.cpu().numpy(), moment)
+        return cls(n, float(w.sum()), feature_sum, w @ Y, to_numpy(gram), moment)
 
     def __add__(self, other: "RidgeStatistics") -> "RidgeStatistics":
         return self._by_field(operator.add, other)
@@ -102,16 +104,17 @@ class RidgeStatistics:
         return RidgeStatistics(*(operation(own, theirs) for own, theirs in pairs))
 
 
-def _add_products(gram: torch.Tensor, block: torch.Tensor, weights: torch.Tensor | None) -> None:
-    """Add Σ w x xᵀ over a block of rows (n, m) to the upper triangle of gram (m, m).
+def _add_products(gram: Any, block: Any, weights: Any | None) -> None:
+    """Add Σ w x xᵀ over a block of rows (n, m), weighted (n, 1), to the upper triangle of gram (m, m).
 
     Single precision multiplies single and half precision, as exact as they are, and bytes, exactly: sums of
     256 products of bytes stay below 2²⁴. The sums of blocks are added in double precision.
     """
-    single = weights is None and block.dtype != torch.float64
-    working = block.float() if single else block.double()
-    weighted = working if weights is None else working * weights[:, None]
-    step = BYTE_ROWS if block.dtype == torch.uint8 and single else len(block)
+    xp = array_api_compat.array_namespace(gram)
+    single = weights is None and block.dtype != xp.float64
+    working = xp.astype(block, xp.float32 if single else xp.float64, copy=False)
+    weighted = working if weights is None else working * weights
+    step = BYTE_ROWS if block.dtype == xp.uint8 and single else len(block)
     for start in range(0, len(block), step):
         left, right = working[start : start + step].T, weighted[start : start + step]
         for column in range(0, len(gram), BLOCK_COLUMNS):

@@ -53,7 +53,7 @@ def fit_each(
         encoded = ENCODERS[encode](features[taps] if rows is None else features[taps][rows])
         seconds["encode"] += time.perf_counter() - start
         # The kernels of one encoding are functions of the same inner products.
-        products = cache(partial(linear_kernel, encoded, device=options.torch_device))
+        products = cache(partial(linear_kernel, encoded, device=options.solve_device))
         for choice in group:
             fitted, reason = _try(choice, encoded, labels, options, groups, products)
             if fitted is not None:

@@ -1,6 +1,6 @@
 """Graphs put together: pixels before a network, pooling behind it, layers named as outputs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,23 +10,16 @@ from lightprobe.backbones.preprocessing import Preprocessing
 from lightprobe.backbones.taps import Cut, Pool, Tap
 
 
-def end_at(model: Any, tensors: Mapping[str, str]) -> Any:
-    """Let a graph end at these of its operations or tensors, outputs named by the mapping's keys."""
+def end_at(model: Any, tensors: Sequence[str]) -> Any:
+    """Let a graph end at these of its operations or tensors, in their order."""
     openvino = import_openvino()
     outputs = {}
     for op in model.get_ordered_ops():
-        if op.get_output_size():
+        if op.get_type_name() != "Result" and op.get_output_size():
             outputs[op.get_friendly_name()] = op.output(0)
             outputs |= dict.fromkeys(op.output(0).get_names(), op.output(0))
-    results = []
-    for name, tensor in tensors.items():
-        result = openvino.opset13.result(outputs[tensor])
-        result.set_friendly_name(f"{name}:end")
-        results.append(result)
-    ended = openvino.Model(results, model.get_parameters(), "lightprobe")
-    for output, name in zip(ended.outputs, tensors, strict=True):
-        output.add_names({f"{name}:end"})
-    return ended
+    results = [openvino.opset13.result(outputs[tensor]) for tensor in tensors]
+    return openvino.Model(results, model.get_parameters(), "lightprobe")
 
 
 def output_name(tap: Tap) -> str:
@@ -44,7 +37,7 @@ def from_pixels(
     Parameters
     ----------
     network : openvino.Model
-        From images (n, 3, s, s) to one output a layer, as `end_at` names them; it is used up.
+        From images (n, 3, s, s) to one output a layer of `cuts`, in their order; it is used up.
     taps : iterable of Tap
     cuts : mapping of str to Cut
         By name.
@@ -67,11 +60,9 @@ def from_pixels(
     (parameter,) = network.get_parameters()
     for target in parameter.output(0).get_target_inputs():
         target.replace_source_output(images.output(0))
+    ends = {cut: output.get_node().input_value(0) for cut, output in zip(cuts, network.outputs, strict=True)}
     outputs = {
-        output_name(tap): _pooled(
-            ops, network.output(f"{tap.cut}:end").get_node().input_value(0), cuts[tap.cut], tap.pool
-        ).output(0)
-        for tap in taps
+        output_name(tap): _pooled(ops, ends[tap.cut], cuts[tap.cut], tap.pool).output(0) for tap in taps
     }
     whole = openvino.Model([ops.result(output) for output in outputs.values()], [pixels], "lightprobe")
     for output, name in zip(whole.outputs, outputs, strict=True):

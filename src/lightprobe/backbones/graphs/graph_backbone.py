@@ -58,7 +58,7 @@ class GraphBackbone(Backbone):
         if "onnx" in self.parts:
             parts = {"onnx": cut_onnx(self.parts["onnx"], list(tensors.values()))}
         else:
-            parts = to_bytes(end_at(from_bytes(self.parts), tensors))
+            parts = to_bytes(end_at(from_bytes(self.parts), list(tensors.values())))
         return replace(self, cut=cut, infos=infos, parts=parts, tensors=tensors)
 
     def measured(self, cuts: Sequence[Cut]) -> tuple[CutInfo, ...]:
@@ -71,7 +71,7 @@ class GraphBackbone(Backbone):
             self.find_cut(cut)
         model = from_bytes(self.parts)
         take_images(self.name, model, self.preprocessing.crop)
-        return end_at(model, {cut: self.tensors[cut] for cut in cuts})
+        return end_at(model, [self.tensors[cut] for cut in cuts])
 
     def first_kernels(self) -> NDArray[np.float32] | None:
         """Return the weights (k, 3, height, width) of the first convolution; None where there is none."""

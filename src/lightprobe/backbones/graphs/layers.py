@@ -144,7 +144,7 @@ class Layers:
 
 
 def _read(model: Any) -> list[_Operation]:
-    order = model.get_ordered_ops()
+    order = [op for op in model.get_ordered_ops() if op.get_type_name() != "Result"]
     numbers = {op.get_name(): number for number, op in enumerate(order)}
     read: list[_Operation] = []
     for op in order:

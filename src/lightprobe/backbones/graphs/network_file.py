@@ -69,7 +69,7 @@ def open_network_file(
     tensor = named.get(end, end)
     named = {label: place for label, place in named.items() if layers.precedes(place, tensor)}
     named = {**named, end: tensor}
-    ended = end_at(model, named)
+    ended = end_at(model, list(named.values()))
     if any(output.get_partial_shape()[0].is_static for output in ended.outputs):
         raise BackboneError(f"{called} takes one image at a time: export it with a dynamic batch.")
     digest = hashlib.sha256()

@@ -32,7 +32,7 @@ from lightprobe.backbones.torch_networks.weights import (
     read_facts,
     read_state,
 )
-from lightprobe.errors import BackboneError, WeightsError
+from lightprobe.errors import BackboneError, OptionError, WeightsError
 
 
 def create_network(
@@ -54,34 +54,36 @@ def create_network(
         preprocessing = Preprocessing.from_config(preprocessing.to_config() | facts)
     if image_size is not None:
         preprocessing = preprocessing.with_image_size(image_size)
-
     architecture = make_architecture(builder, preprocessing.crop, arguments)
-    network, cuts = graph_of(architecture)
-    end = cuts[-1] if cut is None else find_cut(cut, cuts, name)
-    measure(architecture, (end,))  # refuses an image size before weights are fetched
-    needed = missing_data(cut_network(architecture, [end.name]))
+    end, needed = _cut(architecture, cut, name)
     if weights == "random":
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(random_state)
-            whole = architecture.build(data=True).state_dict()
-        state, label = {key: whole[key].clone() for key in needed}, f"random, seed {random_state}"
+        state, label = _random(architecture, needed, random_state), f"random, seed {random_state}"
     else:
         readers, label = _fetch(architecture) if path is None else (open_weights(path), path.name)
-        where = label if path is None else str(path)
-        if isinstance(architecture, TimmArchitecture):
-            readers = architecture.converted(readers, network)
-        state = read_state(readers, needed, network.state_dict(), architecture.family, where)
-    return TorchBackbone(name, preprocessing, end.name, label, architecture, state)
+        state = _read(architecture, readers, needed, label if path is None else str(path))
+    return TorchBackbone(name, preprocessing, end, label, architecture, state)
 
 
-def network_of_file(path: Path, name: str, *, cut: str | None, image_size: int | None) -> TorchBackbone:
-    """Build the network that a graph's file was made from, with the weights that the file holds.
+def network_of_file(
+    path: Path,
+    name: str,
+    weights: str | Path | None = None,
+    *,
+    cut: str | None = None,
+    image_size: int | None = None,
+    random_state: int = 0,
+) -> TorchBackbone:
+    """Build the network that a graph's file was made from, with the weights that it holds, or random ones.
 
     Raises
     ------
     BackboneError
         The file does not say which network of torch's it was.
+    OptionError
+        Weights are named beside those of the file.
     """
+    if weights not in (None, "random"):
+        raise OptionError(f"{name} holds its weights: leave --weights out.")
     graph = import_openvino().Core().read_model(path)
     facts = metadata_of(graph)
     if "builder" not in facts:
@@ -91,15 +93,41 @@ def network_of_file(path: Path, name: str, *, cut: str | None, image_size: int |
         )
     preprocessing = preprocessing_for(path, facts, None, image_size=image_size, mean=None, std=None)
     architecture = make_architecture(facts["builder"], preprocessing.crop, facts.get("arguments", {}))
-    network, cuts = graph_of(architecture)
+    end, needed = _cut(architecture, cut, name)
+    if weights == "random":
+        state, label = _random(architecture, needed, random_state), f"random, seed {random_state}"
+    else:
+        constants = {op.get_friendly_name(): op for op in graph.get_ops() if op.get_type_name() == "Constant"}
+        known = graph_of(architecture).network.state_dict()
+        readers: Readers = {key: partial(_tensor, constants[key]) for key in known if key in constants}
+        state, label = _read(architecture, readers, needed, str(path)), path.name
+    return TorchBackbone(name, preprocessing, end, label, architecture, state)
+
+
+def _cut(architecture: Architecture, cut: str | None, name: str) -> tuple[str, dict[str, torch.Tensor]]:
+    """Find the layer to end at, the last one without a name, and the tensors (without data) needed up to it."""
+    cuts = graph_of(architecture).cuts
     end = cuts[-1] if cut is None else find_cut(cut, cuts, name)
-    needed = missing_data(cut_network(architecture, [end.name]))
-    constants = {op.get_friendly_name(): op for op in graph.get_ops() if op.get_type_name() == "Constant"}
-    readers: Readers = {
-        key: partial(_tensor, constants[key]) for key in network.state_dict() if key in constants
-    }
-    state = read_state(readers, needed, network.state_dict(), architecture.family, str(path))
-    return TorchBackbone(name, preprocessing, end.name, path.name, architecture, state)
+    measure(architecture, (end,))  # refuses an image size before weights are fetched
+    return end.name, missing_data(cut_network(architecture, [end.name]))
+
+
+def _random(
+    architecture: Architecture, needed: Mapping[str, torch.Tensor], random_state: int
+) -> dict[str, torch.Tensor]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(random_state)
+        whole = architecture.build(data=True).state_dict()
+    return {key: whole[key].clone() for key in needed}
+
+
+def _read(
+    architecture: Architecture, readers: Readers, needed: Mapping[str, torch.Tensor], where: str
+) -> dict[str, torch.Tensor]:
+    network = graph_of(architecture).network
+    if isinstance(architecture, TimmArchitecture):
+        readers = architecture.converted(readers, network)
+    return read_state(readers, needed, network.state_dict(), architecture.family, where)
 
 
 def _tensor(constant: Any) -> torch.Tensor:
