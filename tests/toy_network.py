@@ -18,7 +18,9 @@ def toy_network(path: Path, *, opset: int = 17, image_size: int = 32) -> str:
     otherwise, to 24 channels at an eighth of their side.
     """
     rng = np.random.default_rng(0)
-    nodes, weights, last = [], [], "images"
+    nodes: list[onnx.NodeProto] = []
+    weights: list[onnx.TensorProto] = []
+    last = "images"
     for layer, n_in, n_out in zip(LAYERS, CHANNELS, CHANNELS[1:], strict=False):
         kernel = rng.normal(0, np.sqrt(2 / (9 * n_in)), (n_out, n_in, 3, 3)).astype(np.float32)
         bias = rng.normal(0, 0.1, n_out).astype(np.float32)
