@@ -59,7 +59,7 @@ def encoded(ops: Operations, features: str, encoding: str) -> str:
     if encoding == "sign":
         return ops.cast(ops("Greater", x, ops.constant(0.0)), np.float32)
     if encoding == "float32":
-        return float32_bits(ops, x)
+        return float32_bits(ops, x, features)
     if encoding == "l2":
         largest = ops.reduce("ReduceMax", ops("Abs", x), [1], keep=True)
         x = ops("Div", x, ops("Max", largest, ops.constant(TINY)))  # so that squares do not overflow
@@ -68,13 +68,15 @@ def encoded(ops: Operations, features: str, encoding: str) -> str:
     return x
 
 
-def float32_bits(ops: Operations, x: str) -> str:
+def float32_bits(ops: Operations, x: str, features: str) -> str:
     """Sign and exponent of the single format, (n, 9m), by arithmetic: graphs cannot take a number's bytes.
 
     Parameters
     ----------
     x : str
         Numbers (n, m), float32, that float16 holds.
+    features : str
+        What they were before they were rounded, which takes the sign off a zero in some programs.
     """
     # |x| = 2^e (1 + f): e in binary, the highest digit first; everything here is a power of two, so exact.
     rest = ops("Mul", ops("Abs", x), ops.constant(2.0**-SMALLEST))
@@ -90,7 +92,7 @@ def float32_bits(ops: Operations, x: str) -> str:
         for place in reversed(range(8))
     ]
     # The inverse tells −0 from 0.
-    negative = ops("Less", ops("Div", ops.constant(1.0), x), ops.constant(0.0))
+    negative = ops("Less", ops("Div", ops.constant(1.0), features), ops.constant(0.0))
     last = ops.constant([2], np.int64)
     bits = [ops("Unsqueeze", bit, last) for bit in (ops.cast(negative, np.float32), *digits)]
     return ops("Flatten", ops("Concat", *bits, axis=2), axis=1)

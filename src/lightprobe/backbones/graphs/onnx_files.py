@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 Bytes = NDArray[np.uint8]
 
 
-def cut_onnx(content: Bytes, places: Sequence[str]) -> Bytes:
-    """Keep of a graph what leads from its inputs to these tensors or operations, which become its outputs."""
+def cut_onnx(content: Bytes, tensors: Sequence[str]) -> Bytes:
+    """Keep of a graph what leads from its inputs to these tensors, which become its outputs."""
     import onnx
     from onnx.utils import Extractor
 
     model = onnx.load_model_from_string(content.tobytes())
-    tensors = [_tensor_of(model, place) for place in places]
     inputs = [value.name for value in model.graph.input if value.name not in _initialisers(model)]
     known = {value.name for value in (*model.graph.value_info, *model.graph.output)}
     for name in tensors:
@@ -27,7 +26,7 @@ def cut_onnx(content: Bytes, places: Sequence[str]) -> Bytes:
             model.graph.value_info.append(
                 onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)
             )
-    cut = Extractor(model).extract_model(inputs, tensors)
+    cut = Extractor(model).extract_model(inputs, list(tensors))
     cut.metadata_props.extend(model.metadata_props)
     return as_bytes(cut.SerializeToString())
 
@@ -46,11 +45,3 @@ def as_bytes(content: bytes) -> Bytes:
 
 def _initialisers(model: Any) -> set[str]:
     return {tensor.name for tensor in model.graph.initializer}
-
-
-def _tensor_of(model: Any, place: str) -> str:
-    """Return the name of a tensor, given it, or the name of the operation that it comes from."""
-    tensors = {name for node in model.graph.node for name in node.output}
-    if place in tensors:
-        return place
-    return next((node.output[0] for node in model.graph.node if node.name == place), place)
