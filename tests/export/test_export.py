@@ -228,10 +228,10 @@ def test_a_network_in_openvino_s_own_format_becomes_openvino_only(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("int8")
 def test_an_int8_network_is_exported_as_it_was_calibrated(
     toy_folder: Path, network: str, tmp_path: Path
 ) -> None:
-    pytest.importorskip("nncf", reason="the extra int8 is not installed")
     model = classifier(network, precision="int8").fit(toy_folder)
     photos = toy_folder / "test"
     info = export(model.fitted, "openvino", tmp_path / "toys.xml", str(photos))
