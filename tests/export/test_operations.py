@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from lightprobe.backbones import Cut, Pool, as_bytes, compile_on_cpu, from_bytes
 from lightprobe.errors import OptionError
 from lightprobe.export.encode import as_half, encoded
+from lightprobe.export.heads import dense, structured
 from lightprobe.export.onnx_graph import pooled
 from lightprobe.export.operations import Operations
-from lightprobe.optics import ENCODERS
+from lightprobe.optics import ENCODERS, OpticalFeatures
 
 Floats = NDArray[np.float32]
 Run = Callable[[onnx.ModelProto, Floats], Floats]
@@ -91,6 +92,17 @@ def test_a_graph_pools_every_layout(cut: Cut, pool: Pool, expected: Callable[...
     wanted = expected(x if cut.layout == "tokens" else x.reshape(2, *shape))
     for run in RUNS:
         np.testing.assert_allclose(run(model, x), wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("projection", ["structured", "dense"])
+@pytest.mark.parametrize(("m", "k"), [(10_000, 40), (300, 9_000)])  # blocks that mix, and stacks
+def test_a_graph_projects_as_the_light_does(projection: str, m: int, k: int) -> None:
+    x = np.random.default_rng(0).normal(size=(3, m)).astype(np.float32)
+    light = OpticalFeatures(k, projection=projection, random_state=0, device="cpu").fit(x)
+    write_map = structured if projection == "structured" else dense
+    model = write(lambda ops, name: write_map(ops, name, light), m)
+    for run in RUNS:
+        np.testing.assert_allclose(run(model, x), light.transform(x), rtol=1e-3, atol=1e-3 * m / k**0.5)
 
 
 def test_an_encoding_that_graphs_lack_is_named() -> None:
