@@ -9,7 +9,17 @@ from .engines import (
     needs_torch,
     resolve_precision,
 )
-from .graphs import GraphBackbone, Parts, compile_on_cpu, import_openvino
+from .graphs import (
+    GraphBackbone,
+    Parts,
+    as_bytes,
+    compile_on_cpu,
+    cut_onnx,
+    from_bytes,
+    from_pixels,
+    import_openvino,
+    metadata_of,
+)
 from .info import BackboneInfo
 from .names import DEFAULT, PACKAGED, PLAIN_CNNS
 from .preprocessing import Preprocessing
@@ -35,14 +45,19 @@ __all__ = [
     "TappedNetwork",
     "TorchBackbone",
     "agreement",
+    "as_bytes",
     "compile_on_cpu",
     "create_backbone",
     "create_runner",
+    "cut_onnx",
     "describe_backbone",
+    "from_bytes",
+    "from_pixels",
     "from_tensors",
     "has_int8",
     "import_openvino",
     "list_backbones",
+    "metadata_of",
     "needs_torch",
     "pack",
     "pool_output",

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lightprobe.backbones import Preprocessing
 from lightprobe.errors import DataError, ModelFileError, OptionError
-from lightprobe.export.formats import FORMATS, Info, Run, format_of
+from lightprobe.export.formats import FORMATS, Run, format_of, open_exported
+from lightprobe.export.names import Info
 from lightprobe.features import prepared
 from lightprobe.images import ImageSet, open_unlabelled
 from lightprobe.photo_model import Prediction, most_probable
@@ -55,15 +55,12 @@ class ExportedClassifier:
         ------
         ModelFileError
             If it is not one, or is damaged.
-        MissingExtraError
-            If what runs it is not installed.
         """
         path = Path(path)
-        form = format_of(path)
-        if form is None or not path.is_file():
+        if format_of(path) is None or not path.is_file():
             suffixes = " or ".join(entry.suffix for entry in FORMATS.values())
             raise ModelFileError(f"{path} is not an exported model: name a {suffixes} file that is there.")
-        return cls(*form.open(path))
+        return cls(*open_exported(path))
 
     def set_params(
         self,
@@ -123,6 +120,10 @@ class ExportedClassifier:
         photos = prepared(images, self.preprocessing, ahead=2 * BATCH, workers=self.workers)
         while batch := list(islice(photos, BATCH)):
             good = [photo.pixels for photo in batch if photo.pixels is not None]
-            rows = iter(np.asarray(self._run(torch.stack(good).numpy()), np.float64) if good else ())
+            rows = iter(self._answers(np.stack(good)) if good else ())
             for photo in batch:
                 yield photo.reason if photo.pixels is None else next(rows)
+
+    def _answers(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Probabilities (n, n_classes) of pixels (n, s, s, 3)."""
+        return np.asarray(self._run(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))), np.float64)

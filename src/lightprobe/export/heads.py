@@ -1,4 +1,4 @@
-"""From features to scores as torch modules that can be exported: the same arithmetic as the head's own.
+"""From features to probabilities in ONNX operations: the same arithmetic as the head's own.
 
     linear            W e(f) + b
     random features   W φ(e(f)) + b, φ(x) = |xR|²/√k
@@ -9,158 +9,147 @@ Inner products are float32 with everything behind them in float64, as in `optics
 answers as its original does.
 """
 
+from typing import Final
+
 import numpy as np
-import torch
-from torch import Tensor, nn
 
 from lightprobe.backprop import TrainedModel
+from lightprobe.classifier import Fitted
 from lightprobe.errors import OptionError
-from lightprobe.export.encode import Encode, as_cached
+from lightprobe.export.encode import as_cached, encoded
+from lightprobe.export.operations import Operations
 from lightprobe.head import Exact, FittedHead, Linear, RandomFeatures
-from lightprobe.optics import (
-    Layout,
-    OpticalFeatures,
-    complex_gaussian,
-    diagonal_bits,
-    hadamard_matrix,
-    walsh_hadamard,
-)
+from lightprobe.optics import Layout, OpticalFeatures, complex_gaussian, diagonal_bits, hadamard_matrix
+
+Model = Fitted | TrainedModel
 
 # What a file of one piece, as ONNX is, can hold: 2 GiB, less the network.
-MAX_BYTES = 3 * 2**29
+MAX_BYTES: Final = 3 * 2**29
+_LARGEST_FACTOR: Final = 7  # of a Hadamard matrix: 128 × 128
 
 
-class ExactOptical(nn.Module):
-    """Scores by the exact optical kernel; bits and half floats are stored as such.
+def head_of(ops: Operations, features: str, model: Model) -> str:
+    """Write what follows the network: features (n, m), float32, to probabilities (n, c), float32.
+
+    Raises
+    ------
+    OptionError
+        If the head has a part that graphs cannot express or one file cannot hold.
+    """
+    if isinstance(model, Fitted):
+        return ridge_head(ops, features, model.choice.encode, model.head)
+    scores = ops("MatMul", as_cached(ops, features), ops.constant(model.weight.T))
+    return _softmax(ops, ops.cast(ops("Add", scores, ops.constant(model.bias)), np.float64))
+
+
+def ridge_head(ops: Operations, features: str, encoding: str, head: FittedHead) -> str:
+    """Write encoding, kernel and calibration: features (n, m) to probabilities (n, c)."""
+    decision, x = head.decision, encoded(ops, features, encoding)
+    match decision:
+        case Exact():
+            scores = exact_optical(ops, x, decision)
+        case RandomFeatures(projection=random):
+            project = structured if random.projection == "structured" else dense
+            scores = _linear_map(ops, project(ops, x, random), decision)
+        case Linear():
+            scores = _linear_map(ops, x, decision)
+    scores = ops("Add", scores, ops.constant(decision.intercept, np.float64))
+    if len(decision.intercept) == 1:
+        scores = ops("Concat", ops("Neg", scores), scores, axis=1)
+    return _softmax(ops, ops("Mul", scores, ops.constant([head.calibration.scale], np.float64)))
+
+
+def _softmax(ops: Operations, scores: str) -> str:
+    return ops.cast(ops("Softmax", scores, axis=1), np.float32)
+
+
+def _linear_map(ops: Operations, x: str, decision: Linear | RandomFeatures) -> str:
+    """Score (n, c) by a linear map, in float64, without the intercept."""
+    return ops("MatMul", ops.cast(x, np.float64), ops.constant(decision.coef.T, np.float64))
+
+
+def exact_optical(ops: Operations, x: str, decision: Exact) -> str:
+    """Score (n, c) by the exact optical kernel, without the intercept.
+
+    Training features that are bits or half floats are stored as such.
 
     Where float64 is computed in single precision, as OpenVINO does on CPUs, a sum over thousands of photos
     would lose digits. The coefficients sum to zero, so the kernel's mean can be taken off before, and rows in
     random order let the classes' shares cancel on the way.
     """
-
-    def __init__(self, decision: Exact) -> None:
-        super().__init__()
-        mixed = np.random.default_rng(0).permutation(len(decision.rows))
-        rows = torch.from_numpy(decision.rows[mixed])
-        _require_size(rows.nbytes, f"The training features of this model ({len(rows)} × {rows.shape[1]})")
-        self.rows = nn.Buffer(rows)
-        self.lengths = nn.Buffer(rows.double().square().sum(1))
-        self.coef = nn.Buffer(torch.from_numpy(decision.dual_coef[mixed]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Score a batch, without the intercept."""
-        products = (x @ self.rows.float().T).double()
-        kernel = x.double().square().sum(1, keepdim=True) * self.lengths + products * products
-        return (kernel - kernel.mean(1, keepdim=True)) @ self.coef
+    mixed = np.random.default_rng(0).permutation(len(decision.rows))
+    rows = decision.rows[mixed]
+    _require_size(rows.nbytes, f"The training features of this model ({len(rows)} × {rows.shape[1]})")
+    stored = ops("Transpose", ops.cast(ops.constant(rows, rows.dtype), np.float32), perm=[1, 0])
+    products = ops.cast(ops("MatMul", x, stored), np.float64)
+    lengths = ops.constant(np.square(rows, dtype=np.float64).sum(axis=1), np.float64)
+    wide = ops.cast(x, np.float64)
+    length = ops.reduce("ReduceSum", ops("Mul", wide, wide), [1], keep=True)
+    kernel = ops("Add", ops("Mul", length, lengths), ops("Mul", products, products))
+    centred = ops("Sub", kernel, ops.reduce("ReduceMean", kernel, [1], keep=True))
+    return ops("MatMul", centred, ops.constant(decision.dual_coef[mixed], np.float64))
 
 
-class LinearMap(nn.Module):
-    """Scores by a linear map, in float64."""
+def structured(ops: Operations, x: str, features: OpticalFeatures) -> str:
+    """Project (n, m) to φ(x), (n, k), by Hadamard matrices and signs; see `lightprobe.optics.structured`."""
+    k, m = int(features.n_components), int(features.n_features_in_)
+    size, n_blocks, n_mixed, segments = Layout.of(m)
+    length, stacks = n_blocks * size, -(-k // (n_mixed * size))
+    bits = np.asarray(diagonal_bits(length, 2 + 2 * stacks, features.seed_))
 
-    def __init__(self, decision: Linear | RandomFeatures) -> None:
-        super().__init__()
-        self.coef = nn.Buffer(torch.from_numpy(decision.coef.T.copy()))
+    def signed(z: str, diagonal: int, shape: tuple[int, ...]) -> str:
+        signs = ((bits[diagonal // 8] >> diagonal % 8) & 1).astype(np.float32) * 2 - 1
+        return ops("Mul", z, ops.constant(signs.reshape(shape)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Score a batch, without the intercept."""
-        return x.double() @ self.coef
-
-
-class Structured(nn.Module):
-    """φ(x) by Hadamard matrices and signs; see `lightprobe.optics.structured`."""
-
-    def __init__(self, features: OpticalFeatures) -> None:
-        super().__init__()
-        self.k = int(features.n_components)
-        self.layout = layout = Layout.of(features.n_features_in_)
-        self.length = layout.n_blocks * layout.size
-        self.stacks = -(-self.k // (layout.n_mixed * layout.size))
-        n_diagonals = 2 + 2 * self.stacks
-        bits = torch.from_numpy(diagonal_bits(self.length, n_diagonals, features.seed_).copy())
-        signs = [(bits[d // 8] >> d % 8) & 1 for d in range(n_diagonals)]
-        self.signs = nn.Buffer(torch.stack(signs).float() * 2 - 1)
-        across = torch.from_numpy(hadamard_matrix(layout.n_mixed)[:, : layout.n_blocks].copy())
-        self.across = nn.Buffer(across)
-        segment = torch.arange(layout.segments)
-        source = (torch.arange(layout.n_blocks)[:, None] - segment) % layout.n_blocks
-        self.source = nn.Buffer((source * layout.segments + segment).flatten())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Project a batch (n, m) to (n, k)."""
-        size, n_blocks, n_mixed, segments = self.layout
-        x = nn.functional.pad(x, (0, self.length - x.shape[1])) * self.signs[0]
-        w = walsh_hadamard(x.reshape(-1, n_blocks, size))
-        parts = w.reshape(-1, n_blocks * segments, size // segments)
-        moved = parts[:, self.source].reshape(-1, n_blocks, size)
-        z = walsh_hadamard(moved * self.signs[1].reshape(n_blocks, size))
-        stacks = []
-        for stack in range(self.stacks):
-            real, imag = (
-                walsh_hadamard(self.across @ (z * self.signs[2 + 2 * stack + plane].reshape(n_blocks, size)))
-                for plane in range(2)
+    blocks = (n_blocks, size)
+    padded = ops("Pad", x, ops.constant([0, 0, 0, length - m], np.int64))
+    w = walsh_hadamard(ops, ops.reshape(signed(padded, 0, (length,)), (-1, *blocks)), blocks)
+    segment = np.arange(segments)
+    source = (np.arange(n_blocks)[:, None] - segment) % n_blocks * segments + segment
+    parts = ops.reshape(w, (-1, n_blocks * segments, size // segments))
+    moved = ops.reshape(ops("Gather", parts, ops.constant(source.ravel(), np.int64), axis=1), (-1, *blocks))
+    z = walsh_hadamard(ops, signed(moved, 1, blocks), blocks)
+    across = ops.constant(np.asarray(hadamard_matrix(n_mixed))[:, :n_blocks])
+    outputs = []
+    for stack in range(stacks):
+        planes = [
+            walsh_hadamard(
+                ops, ops("MatMul", across, signed(z, 2 + 2 * stack + plane, blocks)), (n_mixed, size)
             )
-            stacks.append((real.square() + imag.square()).reshape(-1, n_mixed * size))
-        scale = self.k**-0.5 / (2.0 * size**2)
-        features: Tensor = torch.cat(stacks, 1)[:, : self.k] * scale
-        return features
+            for plane in range(2)
+        ]
+        squares = [ops("Mul", plane, plane) for plane in planes]
+        outputs.append(ops.reshape(ops("Add", *squares), (-1, n_mixed * size)))
+    first = [ops.constant([end], np.int64) for end in (0, k, 1)]
+    wanted = ops("Slice", ops("Concat", *outputs, axis=1), *first)
+    return ops("Mul", wanted, ops.constant(k**-0.5 / (2.0 * size**2)))
 
 
-class Dense(nn.Module):
-    """φ(x) by a random matrix, which has to be in the graph; see `lightprobe.optics.dense`."""
-
-    def __init__(self, features: OpticalFeatures) -> None:
-        super().__init__()
-        k, m = int(features.n_components), features.n_features_in_
-        _require_size(8 * k * m, f"The random matrix of this model ({m} × {k})")
-        self.k = k
-        self.matrix = nn.Buffer(torch.from_numpy(complex_gaussian(m, 0, k, features.seed_)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Project a batch (n, m) to (n, k)."""
-        real, imag = x @ self.matrix[0].T, x @ self.matrix[1].T
-        features: Tensor = (real.square() + imag.square()) * self.k**-0.5
-        return features
-
-
-class RidgeHead(nn.Module):
-    """Features to calibrated probabilities (n, c), float32."""
-
-    def __init__(self, encoding: str, head: FittedHead) -> None:
-        super().__init__()
-        decision = head.decision
-        parts: list[nn.Module] = [Encode(encoding)]
-        match decision:
-            case Exact():
-                parts.append(ExactOptical(decision))
-            case RandomFeatures(projection=random):
-                project = Structured if random.projection == "structured" else Dense
-                parts += [project(random), LinearMap(decision)]
-            case Linear():
-                parts.append(LinearMap(decision))
-        self.scores = nn.Sequential(*parts)
-        self.intercept = nn.Buffer(torch.from_numpy(decision.intercept))
-        self.scale = head.calibration.scale
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Answer a batch."""
-        scores = self.scores(features) + self.intercept
-        if scores.shape[1] == 1:
-            scores = torch.cat([-scores, scores], 1)
-        return torch.softmax(self.scale * scores, 1).float()
+def walsh_hadamard(ops: Operations, x: str, shape: tuple[int, int]) -> str:
+    """Transform (n, *shape) along the last axis, as `lightprobe.optics.walsh_hadamard` does."""
+    order = shape[-1]
+    bits = order.bit_length() - 1
+    n_factors = -(-bits // _LARGEST_FACTOR)
+    y, done = x, 1
+    for i in range(n_factors):
+        factor = 1 << ((bits + i) // n_factors)
+        H = ops.constant(np.asarray(hadamard_matrix(factor)))
+        if done == 1:
+            y = ops("MatMul", ops.reshape(y, (-1, factor)), H)
+        else:
+            y = ops("MatMul", H, ops.reshape(y, (-1, factor, done)))
+        done *= factor
+    return ops.reshape(y, (-1, *shape))
 
 
-class SoftmaxHead(nn.Module):
-    """Features to probabilities (n, c), float32, by the head of a model that was trained by gradients."""
-
-    def __init__(self, model: TrainedModel) -> None:
-        super().__init__()
-        self.weight = nn.Buffer(torch.from_numpy(model.weight))
-        self.bias = nn.Buffer(torch.from_numpy(model.bias))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Answer a batch."""
-        scores = as_cached(features) @ self.weight.T + self.bias
-        return torch.softmax(scores.double(), 1).float()
+def dense(ops: Operations, x: str, features: OpticalFeatures) -> str:
+    """Project (n, m) to φ(x), (n, k), by a random matrix in the graph; see `lightprobe.optics.dense`."""
+    k, m = int(features.n_components), int(features.n_features_in_)
+    _require_size(8 * k * m, f"The random matrix of this model ({m} × {k})")
+    planes = np.asarray(complex_gaussian(m, 0, k, features.seed_))
+    projected = [ops("MatMul", x, ops.constant(plane.T)) for plane in planes]
+    squares = [ops("Mul", plane, plane) for plane in projected]
+    return ops("Mul", ops("Add", *squares), ops.constant(k**-0.5))
 
 
 def _require_size(size: int, what: str) -> None:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from lightprobe.errors import DataError
 from lightprobe.export.exported import ExportedClassifier
-from lightprobe.export.graph import Model
+from lightprobe.export.heads import Model
 from lightprobe.images import ImageSet, open_unlabelled
 from lightprobe.photo_model import features_of
 from lightprobe.runtime import Runtime

@@ -67,6 +67,15 @@ class Layers:
                 ends.append(here)
         return [self._operations[end].name for end in ends if _cut_of(self._operations[end]) is not None]
 
+    def tensor(self, name: str) -> str:
+        """Return the name of an operation's tensor; of one whose tensor has none, its own.
+
+        Tensors keep their names wherever a graph ends. Operations do not: OpenVINO calls those that end an
+        ONNX graph by their tensors (OpenVINO 2026.4).
+        """
+        operation = self._operations[self._find(name)]
+        return min(operation.tensor_names, default=operation.name)
+
     def precedes(self, name: str, other: str) -> bool:
         """Whether another layer is computed from this one."""
         return self._find(name) in self._ancestors(self._find(other))
@@ -133,11 +142,12 @@ class Layers:
             for place in operation.inputs
             if self._operations[place].seen
         }
+        end = max((number for number, operation in enumerate(self._operations) if operation.seen), default=0)
         found, open_until = [], 0
         for number, operation in enumerate(self._operations):
             if not operation.seen:
                 continue
-            if open_until <= number and number in last_use:
+            if open_until <= number and (number in last_use or number == end):
                 found.append(number)
             open_until = max(open_until, last_use.get(number, number))
         return found

@@ -66,8 +66,8 @@ def open_network_file(
             f"{called} takes images and has no layer with positions to end at: name one, --cut."
         )
     end = cut if cut is not None else list(named)[-1]
-    tensor = named.get(end, end)
-    named = {label: place for label, place in named.items() if layers.precedes(place, tensor)}
+    tensor = layers.tensor(named.get(end, end))
+    named = {label: layers.tensor(place) for label, place in named.items() if layers.precedes(place, tensor)}
     named = {**named, end: tensor}
     ended = end_at(model, list(named.values()))
     if any(output.get_partial_shape()[0].is_static for output in ended.outputs):

@@ -105,7 +105,7 @@ def network_of_file(
 
 
 def _cut(architecture: Architecture, cut: str | None, name: str) -> tuple[str, dict[str, torch.Tensor]]:
-    """Find the layer to end at, the last one without a name, and the tensors (without data) needed up to it."""
+    """Find the layer to end at, the last one without a name, and the tensors needed up to it."""
     cuts = graph_of(architecture).cuts
     end = cuts[-1] if cut is None else find_cut(cut, cuts, name)
     measure(architecture, (end,))  # refuses an image size before weights are fetched
