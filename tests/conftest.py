@@ -8,6 +8,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import pytest
+from tests.toy_network import toy_network
 from tests.toys import draw_toys
 
 
@@ -24,6 +25,28 @@ def own_cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     folder: Path = request.getfixturevalue("module_cache") if shared else tmp_path / "own-cache"
     monkeypatch.setenv("LIGHTPROBE_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def toy_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which every network inside the package is a toy, of the same name."""
+    from lightprobe.backbones import PACKAGED
+
+    folder = tmp_path_factory.mktemp("networks")
+    for name in PACKAGED:
+        toy_network(folder / f"{name}.onnx")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def packaged_networks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks inside the package are toys, but for tests marked `real_network`.
+
+    Compiled in milliseconds and seen through in microseconds; other processes see the real ones.
+    """
+    if not request.node.get_closest_marker("real_network"):
+        folder = request.getfixturevalue("toy_networks")
+        monkeypatch.setattr("lightprobe.backbones.zoo.PACKAGED_FILES", folder)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from lightprobe.errors import BackboneError, OptionError
 
 logger = logging.getLogger(__name__)
 
-_PACKAGED_FILES = Path(__file__).parent / "networks"
+PACKAGED_FILES = Path(__file__).parent / "networks"
 Triple = tuple[float, float, float]
 
 
@@ -158,7 +158,7 @@ def is_packaged_or_file(name: str) -> bool:
 
 
 def _file_of(name: str) -> Path:
-    return _PACKAGED_FILES / f"{name}.onnx" if name in PACKAGED else Path(name).expanduser()
+    return PACKAGED_FILES / f"{name}.onnx" if name in PACKAGED else Path(name).expanduser()
 
 
 def _torch_networks(name: str) -> Any:
