@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "lightprobe"
 
 # Each room may import the rooms of the rows above its own, and nothing beside or below it.
 LAYERS = (
-    ("errors", "atomic", "figures", "json_text", "learned", "paths", "runtime", "_version"),
+    ("errors", "atomic", "figures", "json_text", "learned", "paths", "runtime", "threads", "_version"),
     ("csv_text", "devices", "html_text", "versions"),
     ("images", "backbones", "optics", "ridge"),
     ("features", "head"),
