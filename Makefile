@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE := .venv-base
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
-INSTALL = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --constraint requirements.lock
+INSTALL = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint requirements.lock
 
 .PHONY: demo test test-base check lint types docs bench lock clean
 
@@ -57,5 +57,5 @@ $(VENV)/dev.stamp: pyproject.toml requirements.lock | $(VENV)/bin/python
 
 $(BASE)/base.stamp: pyproject.toml requirements.lock | $(VENV)/bin/python
 	$(PYTHON) -m venv $(BASE)
-	VIRTUAL_ENV=$(CURDIR)/$(BASE) $(UV) pip install --quiet --constraint requirements.lock --editable ".[test]"
+	VIRTUAL_ENV=$(CURDIR)/$(BASE) $(UV) pip install --quiet --compile-bytecode --constraint requirements.lock --editable ".[test]"
 	touch $@
