@@ -6,6 +6,7 @@ as a convolution's output, its normalisation and its activation, the last is a p
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isqrt, prod
@@ -59,13 +60,19 @@ class Layers:
     def places(self) -> list[str]:
         """Name the places where the network can be cut, in the order of execution."""
         dominators = self._dominators()
-        ends = []
+        found: list[str] = []
+        latest: str | None = None  # with positions, and nothing mixed since
         for here, there in zip(dominators, [*dominators[1:], len(self._operations)], strict=True):
-            between = self._operations[here + 1 : there + 1]
-            followed = [op for op in between if op.seen]
-            if not followed or any(op.kind in _MIXING for op in followed):
-                ends.append(here)
-        return [self._operations[end].name for end in ends if _cut_of(self._operations[end]) is not None]
+            operation = self._operations[here]
+            # A name of OpenVINO's own making is another one at the next reading.
+            made_up = not operation.tensor_names and re.fullmatch(rf"{operation.kind}_\d+", operation.name)
+            if _cut_of(operation) is not None and not made_up:
+                latest = operation.name
+            followed = [op for op in self._operations[here + 1 : there + 1] if op.seen]
+            if latest is not None and (not followed or any(op.kind in _MIXING for op in followed)):
+                found.append(latest)
+                latest = None
+        return found
 
     def tensor(self, name: str) -> str:
         """Return the name of an operation's tensor; of one whose tensor has none, its own.
