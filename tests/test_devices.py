@@ -11,10 +11,36 @@ from lightprobe.devices import (
     computing_device,
     device_of,
     double_device,
+    resolve_device,
     to_device,
     to_numpy,
 )
+from lightprobe.errors import MissingExtraError, OptionError
 from lightprobe.threads import cpu_threads
+
+
+def test_auto_is_the_first_device_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert resolve_device("auto") == devices.available_devices()[0]
+    assert resolve_device("cpu") == "cpu"
+    monkeypatch.setattr(devices, "available_devices", lambda: ["cuda:0", "cuda:1", "cpu"])
+    assert [resolve_device(name) for name in ("auto", "cuda", "cuda:1")] == ["cuda:0", "cuda:0", "cuda:1"]
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "gpu", "tpu", "", "cpu:0"])
+def test_a_device_that_is_not_there_is_refused_with_those_that_are(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(devices, "_may_have_accelerator", lambda: False)
+    with pytest.raises(OptionError, match=r"there are auto, .*cpu"):
+        resolve_device(name)
+
+
+def test_a_device_that_only_torch_could_find_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "_may_have_accelerator", lambda: True)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"Device cuda .*pip install 'lightprobe\[torch\]'"):
+        resolve_device("cuda")
+    assert resolve_device("auto") == "cpu"
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,25 @@ import os
 import urllib.error
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from lightprobe.backbones import pack
+from lightprobe.errors import WeightsError
+
+# ruff: noqa: E402
+pytest.importorskip("torch")
+pytestmark = pytest.mark.torch
+
 import torch
-from lightprobe.backbones.families import FAMILIES
-from lightprobe.backbones.weights import pack_state, read_state
 from safetensors.torch import save_file
 from torch import Tensor
 from torchvision import models
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from lightprobe.backbones.zoo import create_backbone
-from lightprobe.errors import WeightsError
+from lightprobe.backbones.torch_networks import create_network
+from lightprobe.backbones.torch_networks.families import FAMILIES
+from lightprobe.backbones.torch_networks.weights import read_state
 
 
 @pytest.fixture
@@ -28,7 +36,7 @@ def state() -> dict[str, Tensor]:
 def test_the_file_gives_its_own_numbers(tmp_path: Path, state: dict[str, Tensor], ending: str) -> None:
     path = tmp_path / f"mine{ending}"
     save_file(state, path) if ending == ".safetensors" else torch.save(state, path)
-    backbone = create_backbone("squeezenet1_1", weights=path)
+    backbone = create_network("squeezenet1_1", weights=path)
     assert backbone.weights == path.name
     assert set(backbone.state) == {key for key in state if key.startswith("features")}
     for key, tensor in backbone.state.items():
@@ -38,25 +46,26 @@ def test_the_file_gives_its_own_numbers(tmp_path: Path, state: dict[str, Tensor]
 @pytest.mark.parametrize("wrapper", ["state_dict", "model"])
 def test_training_checkpoints_are_unwrapped(tmp_path: Path, state: dict[str, Tensor], wrapper: str) -> None:
     torch.save({wrapper: state, "epoch": 3}, tmp_path / "checkpoint.pth")
-    backbone = create_backbone("squeezenet1_1", weights=tmp_path / "checkpoint.pth")
+    backbone = create_network("squeezenet1_1", weights=tmp_path / "checkpoint.pth")
     assert torch.equal(backbone.state["features.0.weight"], state["features.0.weight"])
 
 
 def test_halves_become_float32_without_loss(tmp_path: Path, state: dict[str, Tensor]) -> None:
     halves = {key: tensor.half() for key, tensor in state.items()}
     save_file(halves, tmp_path / "halves.safetensors")
-    kept = create_backbone("squeezenet1_1", weights=tmp_path / "halves.safetensors").state
+    kept = create_network("squeezenet1_1", weights=tmp_path / "halves.safetensors").state
     assert all(tensor.dtype == torch.float32 for tensor in kept.values())
     assert all(torch.equal(tensor, halves[key].float()) for key, tensor in kept.items())
 
 
 def test_packing_halves_only_what_loses_nothing() -> None:
-    exact, odd = torch.tensor([0.5, -3.0]), torch.tensor([0.1, 1e6])
-    packed = pack_state({"exact": exact, "odd": odd})
-    assert packed["exact"].dtype == torch.float16
-    assert packed["odd"].dtype == torch.float32
-    assert torch.equal(packed["exact"].float(), exact)
-    assert torch.equal(packed["odd"], odd)
+    exact, odd = np.array([0.5, -3.0], np.float32), np.array([0.5, 1e6], np.float32)
+    packed = pack({"exact": exact, "odd": odd, "bytes": np.array([1, 2], np.uint8)})
+    assert packed["exact"].dtype == np.float16
+    assert packed["odd"].dtype == np.float32
+    assert packed["bytes"].dtype == np.uint8
+    np.testing.assert_array_equal(packed["exact"], exact)
+    np.testing.assert_array_equal(packed["odd"], odd)
 
 
 def test_the_classifier_and_all_behind_the_cut_may_be_missing_or_misshapen(
@@ -65,7 +74,7 @@ def test_the_classifier_and_all_behind_the_cut_may_be_missing_or_misshapen(
     del state["classifier.1.weight"]
     state["features.12.squeeze.weight"] = torch.zeros(1)
     save_file(state, tmp_path / "mine.safetensors")
-    backbone = create_backbone("squeezenet1_1", weights=tmp_path / "mine.safetensors", cut="features.4")
+    backbone = create_network("squeezenet1_1", weights=tmp_path / "mine.safetensors", cut="features.4")
     assert "features.12.squeeze.weight" not in backbone.state
 
 
@@ -76,7 +85,7 @@ def test_missing_and_unknown_keys_are_counted_and_the_first_named(
         state[f"wrong.{key}"] = state.pop(key)
     save_file(state, tmp_path / "mine.safetensors")
     with pytest.raises(WeightsError) as caught:
-        create_backbone("squeezenet1_1", weights=tmp_path / "mine.safetensors")
+        create_network("squeezenet1_1", weights=tmp_path / "mine.safetensors")
     assert "6 are missing (features.3." in str(caught.value)
     assert "6 are unknown (wrong.features.3." in str(caught.value)
     assert "and 3 more" in str(caught.value)
@@ -89,7 +98,7 @@ def test_tensors_of_another_shape_or_kind_are_named(
     state["features.0.weight"] = tensor
     save_file(state, tmp_path / "mine.safetensors")
     with pytest.raises(WeightsError, match=r"1 is misshapen \(features\.0\.weight is torch\."):
-        create_backbone("squeezenet1_1", weights=tmp_path / "mine.safetensors")
+        create_network("squeezenet1_1", weights=tmp_path / "mine.safetensors")
 
 
 def test_auxiliary_heads_and_counters_of_batches_do_not_matter() -> None:
@@ -146,7 +155,7 @@ class Malice:
 def test_a_hostile_pickle_is_refused_and_never_run(tmp_path: Path) -> None:
     torch.save({"features.0.weight": Malice(tmp_path / "harmed")}, tmp_path / "mine.pth")
     with pytest.raises(WeightsError, match="lightprobe runs no code from weights files"):
-        create_backbone("squeezenet1_1", weights=tmp_path / "mine.pth")
+        create_network("squeezenet1_1", weights=tmp_path / "mine.pth")
     assert not (tmp_path / "harmed").exists()
 
 
@@ -165,13 +174,13 @@ def test_a_file_that_cannot_be_read_is_one_sentence(
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(WeightsError, match=said):
-        create_backbone("squeezenet1_1", weights=tmp_path / name)
+        create_network("squeezenet1_1", weights=tmp_path / name)
 
 
 def test_a_pickle_of_something_else_is_refused(tmp_path: Path) -> None:
     torch.save([1, 2, 3], tmp_path / "mine.pth")
     with pytest.raises(WeightsError, match="holds no state_dict"):
-        create_backbone("squeezenet1_1", weights=tmp_path / "mine.pth")
+        create_network("squeezenet1_1", weights=tmp_path / "mine.pth")
 
 
 def test_facts_beside_the_file_override_the_published_ones(tmp_path: Path) -> None:
@@ -181,7 +190,7 @@ def test_facts_beside_the_file_override_the_published_ones(tmp_path: Path) -> No
     beside = tmp_path / "thin.safetensors.json"
     beside.write_text(json.dumps({**facts, "arguments": {"width_mult": 0.25}}))
 
-    backbone = create_backbone("mobilenet_v2", weights=path)
+    backbone = create_network("mobilenet_v2", weights=path)
 
     assert backbone.preprocessing.mean == (0.5, 0.5, 0.5)
     assert (backbone.preprocessing.resize, backbone.preprocessing.crop) == (40, 32)
@@ -203,7 +212,7 @@ def test_facts_that_make_no_sense_are_refused(
     save_file(state, tmp_path / "mine.safetensors")
     (tmp_path / "mine.safetensors.json").write_text(facts)
     with pytest.raises(WeightsError, match=said):
-        create_backbone("squeezenet1_1", weights=tmp_path / "mine.safetensors")
+        create_network("squeezenet1_1", weights=tmp_path / "mine.safetensors")
 
 
 def test_without_a_network_the_way_to_the_weights_is_told(
@@ -215,7 +224,7 @@ def test_without_a_network_the_way_to_the_weights_is_told(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr("torch.hub.download_url_to_file", fail)
     with pytest.raises(WeightsError) as caught:
-        create_backbone("resnet18")
+        create_network("resnet18")
     said = str(caught.value)
     assert "get resnet18-f37072fd.pth from https://download.pytorch.org/models/resnet18-f37072fd.pth" in said
     assert str(tmp_path / "hub" / "checkpoints") in said
@@ -230,10 +239,10 @@ def test_weights_in_torchs_cache_are_used(
     cache = tmp_path / "hub" / "checkpoints"
     cache.mkdir(parents=True)
     torch.save(state, cache / "squeezenet1_1-b8a52dc0.pth")
-    backbone = create_backbone("squeezenet1_1")
+    backbone = create_network("squeezenet1_1")
     assert torch.equal(backbone.state["features.0.weight"], state["features.0.weight"])
     assert backbone.weights == "SqueezeNet1_1_Weights.IMAGENET1K_V1"
 
     (cache / "squeezenet1_1-b8a52dc0.pth").write_bytes(b"half a download")
     with pytest.raises(WeightsError, match=r"are damaged .*: delete the file"):
-        create_backbone("squeezenet1_1")
+        create_network("squeezenet1_1")

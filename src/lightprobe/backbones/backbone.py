@@ -124,8 +124,13 @@ def find_cut(name: str, cuts: Sequence[Cut], network: str) -> Cut:
 
 def pack(state: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Shrink each array of float32 to float16 where that loses nothing, for the disk."""
-    packed = {}
-    for key, values in state.items():
-        half = values.astype(np.float16) if values.dtype == np.float32 else values
-        packed[key] = half if np.array_equal(half.astype(values.dtype), values) else values
-    return packed
+    return {key: halved(values) for key, values in state.items()}
+
+
+def halved(values: NDArray[Any]) -> NDArray[Any]:
+    """Return float32 as float16 where that loses nothing, else the array itself."""
+    if values.dtype != np.float32:
+        return values
+    with np.errstate(over="ignore"):  # what passes float16 becomes infinite, and is seen to differ
+        half = values.astype(np.float16)
+    return half if np.array_equal(half.astype(np.float32), values) else values

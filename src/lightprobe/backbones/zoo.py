@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def create_backbone(
         graph: GraphBackbone = backbone.as_graph()
     except BackboneError as error:
         logger.warning("%s Torch runs it instead, more slowly.", error)
-        unconverted: Backbone = backbone
+        unconverted: Backbone = replace(backbone, refused=str(error))
         return unconverted
     keep_graph(kept, graph.to_tensors(), graph.to_config())
     return graph
@@ -179,6 +180,6 @@ def _digests(weights: str | Path | None) -> list[str]:
     path = Path(weights).expanduser()
     return [
         hashlib.sha256(part.read_bytes()).hexdigest()
-        for part in (path, path.with_suffix(".json"))
+        for part in (path, path.with_name(f"{path.name}.json"))
         if part.is_file()
     ]

@@ -1,7 +1,8 @@
 """Engines run a backbone at a precision on a device; `create_runner` picks one by name."""
 
+import logging
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,13 @@ from lightprobe.backbones.engines.openvino import Calibration, OpenVinoRunner
 from lightprobe.backbones.engines.protocol import Pixels, Runner
 from lightprobe.backbones.graphs import GraphBackbone, graph_file, keep_graph, read_graph
 from lightprobe.backbones.taps import Tap
-from lightprobe.devices import CPU, import_torch, resolve_device
-from lightprobe.errors import OptionError
+from lightprobe.devices import CPU, resolve_device
+from lightprobe.errors import BackboneError, OptionError
+
+if TYPE_CHECKING:
+    from lightprobe.backbones.torch_networks import TorchBackbone
+
+logger = logging.getLogger(__name__)
 
 ENGINES: Final = ("auto", "eager", "openvino")
 
@@ -91,30 +97,39 @@ def create_runner(
             f"{backbone.name} is a graph here, which only OpenVINO runs, on the CPU: leave --engine and "
             f"--device out, or train a model with --engine eager or --device {device}."
         )
-    few = engine == "auto" and precision != "int8" and (n_images or 0) < BREAK_EVEN
-    if needs_torch(engine, device, precision) or few:
-        import_torch("The eager engine")
-        from lightprobe.backbones.engines.eager import EagerRunner
-        from lightprobe.backbones.torch_networks import TorchBackbone
+    # Whoever has a network of torch's has imported torch.
+    from lightprobe.backbones.engines.eager import EagerRunner
+    from lightprobe.backbones.torch_networks import TorchBackbone
 
-        assert isinstance(backbone, TorchBackbone)
-        return EagerRunner(backbone, taps, precision=precision, device=device)
-    return OpenVinoRunner(_converted(backbone), taps, precision=precision, calibration=calibration)
+    assert isinstance(backbone, TorchBackbone)
+    may_stay = engine == "auto" and precision != "int8"
+    few = may_stay and (n_images or 0) < BREAK_EVEN
+    if not (needs_torch(engine, device, precision) or few):
+        graph = _converted_or_not(backbone) if may_stay else _converted(backbone)
+        if graph is not None:
+            return OpenVinoRunner(graph, taps, precision=precision, calibration=calibration)
+    return EagerRunner(backbone, taps, precision=precision, device=device)
 
 
-def _converted(backbone: Backbone) -> GraphBackbone:
+def _converted(backbone: "TorchBackbone") -> GraphBackbone:
     """Convert one of torch's networks, once."""
     kept = graph_file({"network": backbone.digest, "cut": backbone.cut}, "torch")
     found = read_graph(kept)
     if found is not None:
         return GraphBackbone.from_config(found[1], found[0])
-    import_torch(f"Backbone {backbone.name}")
-    from lightprobe.backbones.torch_networks import TorchBackbone
-
-    assert isinstance(backbone, TorchBackbone)
     graph = backbone.as_graph()
     keep_graph(kept, graph.to_tensors(), graph.to_config())
     return graph
+
+
+def _converted_or_not(backbone: "TorchBackbone") -> GraphBackbone | None:
+    """Convert one of torch's networks, once; None, and a warning, where that cannot be done."""
+    try:
+        return _converted(backbone)
+    except BackboneError as error:
+        if backbone.refused is None:  # else whoever made it has said so
+            logger.warning("%s Torch runs it instead, more slowly.", error)
+        return None
 
 
 def agreement(runner: Runner, backbone: Backbone, pixels: Pixels, *, batch_size: int = 32) -> float:

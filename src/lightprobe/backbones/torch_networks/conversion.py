@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lightprobe.backbones.backbone import halved
 from lightprobe.backbones.graphs import Bytes, as_bytes, compile_on_cpu, from_bytes
 from lightprobe.errors import BackboneError, MissingExtraError, one_line
 
@@ -177,12 +178,11 @@ def _named(content: bytes, cuts: Sequence[str], metadata: Mapping[str, Any]) -> 
     casts, stored = [], []
     for name, values in weights.items():
         plain = renamed[name]
-        half = values.astype(np.float16) if values.dtype == np.float32 and values.size > 1 else values
-        if half.dtype != values.dtype and np.array_equal(half.astype(np.float32), values):
+        half = halved(values) if values.size > 1 else values
+        if half is not values:
             casts.append(onnx.helper.make_node("Cast", [plain], [plain + _HALF], to=onnx.TensorProto.FLOAT))
             renamed[name] = plain + _HALF
-            values = half
-        stored.append(numpy_helper.from_array(np.ascontiguousarray(values), plain))
+        stored.append(numpy_helper.from_array(np.ascontiguousarray(half), plain))
     for node in nodes:
         for names in (node.input, node.output):
             for place, name in enumerate(names):

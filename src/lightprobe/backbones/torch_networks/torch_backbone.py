@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from lightprobe.backbones.torch_networks.conversion import to_onnx
 from lightprobe.backbones.torch_networks.cutting import cut_network, graph_of, measure, missing_data
 from lightprobe.backbones.torch_networks.plain_cnn import PlainCnnArchitecture
 from lightprobe.backbones.torch_networks.timm_networks import TimmArchitecture
-from lightprobe.errors import WeightsError
+from lightprobe.errors import BackboneError, WeightsError
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +33,13 @@ class TorchBackbone(Backbone):
     architecture : Architecture
     state : mapping
         The kept tensors, float32, on the CPU.
+    refused : str or None
+        Why it cannot be converted to a graph, where that was tried.
     """
 
     architecture: Architecture
     state: Mapping[str, Tensor] = field(repr=False)
+    refused: str | None = None
 
     @cached_property
     def cuts(self) -> tuple[Cut, ...]:
@@ -58,8 +61,7 @@ class TorchBackbone(Backbone):
         """Return this backbone ending at an earlier layer, the tensors behind it let go."""
         self.find_cut(cut)
         needed = missing_data(cut_network(self.architecture, [cut]))
-        state = {key: self.state[key] for key in needed}
-        return type(self)(self.name, self.preprocessing, cut, self.weights, self.architecture, state)
+        return replace(self, cut=cut, state={key: self.state[key] for key in needed})
 
     def measured(self, cuts: Sequence[Cut]) -> tuple[CutInfo, ...]:
         """Measure cuts, given in the order of execution, without running the network."""
@@ -86,6 +88,8 @@ class TorchBackbone(Backbone):
 
     def as_graph(self) -> GraphBackbone:
         """Return the network with all its layers as a graph, converted anew; errors are `to_onnx`'s."""
+        if self.refused is not None:
+            raise BackboneError(self.refused)
         infos = tuple(self.describe())
         names = [info.name for info in infos]
         content = to_onnx(self.network(names), names, self.preprocessing.crop, self.name, self.to_config())

@@ -173,15 +173,6 @@ def resize_positions(embedding: Tensor, tokens: int) -> Tensor:
     return resized
 
 
-def pack_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Shrink each tensor to float16 where that loses nothing, for the disk."""
-    packed = {}
-    for key, tensor in state.items():
-        half = tensor.half()
-        packed[key] = half if torch.equal(half.float(), tensor) else tensor
-    return packed
-
-
 def _rename(key: str, family: Family) -> str:
     for pattern, replacement in family.renames:
         key = re.sub(pattern, replacement, key)

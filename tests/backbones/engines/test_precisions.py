@@ -1,0 +1,62 @@
+"""Precisions that are not there are refused, and the ones that are get named."""
+
+import pytest
+
+from lightprobe.backbones.engines import precisions
+from lightprobe.backbones.engines.precisions import available_precisions, has_int8, resolve_precision
+from lightprobe.devices import CPU, available_devices
+from lightprobe.errors import OptionError
+
+
+@pytest.mark.parametrize(("has_bf16", "expected"), [(True, "bf16"), (False, "fp32")])
+def test_auto_precision_is_bf16_where_the_cpu_has_it(
+    monkeypatch: pytest.MonkeyPatch, has_bf16: bool, expected: str
+) -> None:
+    monkeypatch.setattr(precisions, "_cpu_has_bf16", lambda: has_bf16)
+    assert resolve_precision("auto", CPU) == expected
+
+
+def test_a_precision_without_arithmetic_is_refused_with_those_that_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(precisions, "_cpu_has_bf16", lambda: False)
+    with pytest.raises(OptionError, match="'bf16' is unavailable on cpu, whose arithmetic is fp32"):
+        resolve_precision("bf16", CPU)
+    with pytest.raises(OptionError, match="'fp8'"):
+        resolve_precision("fp8", CPU)
+
+
+def test_every_device_has_fp32() -> None:
+    for device in available_devices():
+        assert "fp32" in available_precisions(device)
+
+
+# Where (machine, features of the processor, ONEDNN_MAX_CPU_ISA) lead: bf16, int8.
+@pytest.mark.parametrize(
+    ("machine", "features", "most", "bf16", "int8"),
+    [
+        ("x86_64", {"avx512_bf16", "avx512_vnni"}, None, True, True),
+        ("x86_64", {"amx_bf16", "amx_int8"}, "ALL", True, True),
+        ("x86_64", {"avx512_bf16", "avx512_vnni"}, "AVX2", False, False),
+        ("x86_64", {"avx512_bf16", "avx512_vnni"}, "AVX512_CORE_VNNI", False, True),
+        ("AMD64", {"avx2"}, None, False, False),
+        ("aarch64", {"bf16"}, None, True, True),
+        ("arm64", set(), None, False, True),
+    ],
+)
+def test_the_processor_and_what_it_may_be_used_as_decide(
+    monkeypatch: pytest.MonkeyPatch,
+    machine: str,
+    features: set[str],
+    most: str | None,
+    bf16: bool,
+    int8: bool,
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    monkeypatch.setattr(precisions, "_cpu_features", lambda: frozenset(features))
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
+    if most is not None:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
+    assert available_precisions(CPU) == (["bf16", "fp32"] if bf16 else ["fp32"])
+    assert has_int8(CPU) == int8
+    assert not has_int8("cuda:0")
