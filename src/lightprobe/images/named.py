@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lightprobe.errors import DataError
+from lightprobe.errors import DataError, MissingExtraError
 from lightprobe.images.arrays import DatasetSource, dataset_names
 from lightprobe.images.imageset import ImageSet, SourceChain
 
@@ -79,9 +79,12 @@ def find_named(name: str) -> NamedDataset | None:
 def open_named(entry: NamedDataset, root: Path) -> ImageSet:
     """Return a named dataset kept under `root`, downloaded there first if it is not there yet.
 
-    Raises DataError if it is not there and cannot be downloaded.
+    Raises DataError if it is not there and cannot be downloaded, MissingExtraError without torchvision.
     """
-    from torchvision import datasets
+    try:
+        from torchvision import datasets
+    except ImportError as error:
+        raise MissingExtraError("torchvision", "torch", f"The dataset {entry.name}") from error
 
     build = getattr(datasets, entry.kind)
     # Files go to our own decoder as bytes wherever torchvision's class lets its loader be chosen.
