@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from tests.toys import CLASSES, draw_toys, toy_image
 
+from lightprobe.backbones import TorchBackbone
 from lightprobe.backprop import FineTune, LinearProbe, Recipe, Scratch
+from lightprobe.backprop.base import GradientClassifier
 from lightprobe.images import ImageSet, open_images
 
 Toys = tuple[NDArray[np.uint8], list[str]]
@@ -26,6 +27,7 @@ CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32", "engine": "eager", 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
     """In one thread: several add in an order that changes from run to run, and so the last bit of a sum."""
+    torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -50,6 +52,12 @@ def fine_tune(recipe: Recipe = PLAIN, **how: Any) -> FineTune:
 
 def linear_probe(recipe: Recipe = PLAIN, **how: Any) -> LinearProbe:
     return LinearProbe("cnn2", recipe=recipe, **{**CPU, "weights": "random", "cache": False, **how})
+
+
+def network_of(model: GradientClassifier) -> TorchBackbone:
+    """The network that was trained."""
+    assert isinstance(model.backbone_, TorchBackbone)
+    return model.backbone_
 
 
 def toys(seeds: range) -> Toys:

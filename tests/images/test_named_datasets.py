@@ -113,7 +113,7 @@ def test_without_torchvision_a_named_dataset_says_what_installs_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)  # as if it were not installed
     with pytest.raises(
-        MissingExtraError, match=r"^The dataset mnist needs .* pip install 'lightprobe\[torch\]'"
+        MissingExtraError, match=r"^The data set mnist needs .* pip install 'lightprobe\[torch\]'"
     ):
         open_images("mnist", root=tmp_path)
 

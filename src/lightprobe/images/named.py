@@ -79,12 +79,12 @@ def find_named(name: str) -> NamedDataset | None:
 def open_named(entry: NamedDataset, root: Path) -> ImageSet:
     """Return a named dataset kept under `root`, downloaded there first if it is not there yet.
 
-    Raises DataError if it is not there and cannot be downloaded, MissingExtraError without torchvision.
+    Raises DataError if it is not there and cannot be downloaded.
     """
     try:
         from torchvision import datasets
     except ImportError as error:
-        raise MissingExtraError("torchvision", "torch", f"The dataset {entry.name}") from error
+        raise MissingExtraError("torchvision", "torch", f"The data set {entry.name}") from error
 
     build = getattr(datasets, entry.kind)
     # Files go to our own decoder as bytes wherever torchvision's class lets its loader be chosen.
