@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from sklearn.base import clone
 from tests.backprop.conftest import (
     BRIEF,
@@ -24,12 +23,18 @@ from tests.backprop.conftest import (
     untimed,
 )
 
+pytest.importorskip("torch")
+
+import torch
+
 from lightprobe import load
 from lightprobe.backbones import TorchBackbone, create_backbone
 from lightprobe.backprop import Scratch
 from lightprobe.backprop.base import GradientClassifier
 from lightprobe.errors import DataError, LightprobeError, ModelFileError, OptionError
 from lightprobe.images import ImageSet, open_images
+
+pytestmark = pytest.mark.torch
 
 
 @pytest.mark.parametrize("make", [scratch, fine_tune, linear_probe])

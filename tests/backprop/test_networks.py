@@ -1,7 +1,11 @@
 import pytest
 
+pytest.importorskip("torch")
+
 from lightprobe.backbones import TorchBackbone, create_backbone
 from lightprobe.backprop.networks import HeadedNetwork, stages_of
+
+pytestmark = pytest.mark.torch
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ import pytest
 from lightprobe.backprop import DEFAULT_RECIPES, NAMED_RECIPES, Recipe, find_recipe, read_setting
 from lightprobe.errors import OptionError
 
+pytestmark = pytest.mark.torch
+
 ROOT = Path(__file__).parents[2]
 
 

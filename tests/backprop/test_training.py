@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from tests.backprop.conftest import BRIEF, PLAIN, Toys, fine_tune, linear_probe, network_of, scratch, untimed
+
+pytest.importorskip("torch")
+
+import torch
 
 from lightprobe.backprop import Scratch
 from lightprobe.backprop.base import GradientClassifier
@@ -17,6 +20,8 @@ from lightprobe.backprop.trainables import TrainableNetwork
 from lightprobe.backprop.training import _class_weights, seconds_to
 from lightprobe.errors import ModelFileError
 from lightprobe.images import ImageSet, open_images
+
+pytestmark = pytest.mark.torch
 
 # Everything that is random, or moves from epoch to epoch.
 LIVELY = replace(
