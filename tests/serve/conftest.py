@@ -19,7 +19,6 @@ from lightprobe.serve import Limits, Service
 FIXED: dict[str, Any] = {
     "image_size": 64,
     "precision": "fp32",
-    "engine": "eager",
     "device": "cpu",
     "cache": False,
 }
