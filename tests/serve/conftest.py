@@ -17,7 +17,7 @@ pytest.importorskip("uvicorn", reason="the extra web is not installed")
 from lightprobe.serve import Limits, Service
 
 FIXED: dict[str, Any] = {
-    "image_size": 64,
+    "image_size": 32,
     "precision": "fp32",
     "device": "cpu",
     "cache": False,
