@@ -4,16 +4,19 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from tests.toys import CLASSES, draw_toys, toy_image
 
 from lightprobe.backprop import FineTune, LinearProbe, Recipe, Scratch
+from lightprobe.backprop.base import GradientClassifier
 from lightprobe.images import ImageSet, open_images
+
+if TYPE_CHECKING:
+    from lightprobe.backbones import TorchBackbone
 
 Toys = tuple[NDArray[np.uint8], list[str]]
 SIDE = 16
@@ -26,6 +29,8 @@ CPU: dict[str, Any] = {"device": "cpu", "precision": "fp32", "engine": "eager", 
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
     """In one thread: several add in an order that changes from run to run, and so the last bit of a sum."""
+    import torch
+
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -50,6 +55,14 @@ def fine_tune(recipe: Recipe = PLAIN, **how: Any) -> FineTune:
 
 def linear_probe(recipe: Recipe = PLAIN, **how: Any) -> LinearProbe:
     return LinearProbe("cnn2", recipe=recipe, **{**CPU, "weights": "random", "cache": False, **how})
+
+
+def network_of(model: GradientClassifier) -> "TorchBackbone":
+    """The network that was trained."""
+    from lightprobe.backbones import TorchBackbone
+
+    assert isinstance(model.backbone_, TorchBackbone)
+    return model.backbone_
 
 
 def toys(seeds: range) -> Toys:

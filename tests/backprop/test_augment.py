@@ -1,9 +1,15 @@
 from dataclasses import replace
 
+import pytest
+
+pytest.importorskip("torch")
+
 import torch
 
 from lightprobe.backprop import Recipe
 from lightprobe.backprop.augment import augment
+
+pytestmark = pytest.mark.torch
 
 
 def test_a_crop_of_everything_is_the_picture_and_half_of_them_are_mirrored() -> None:

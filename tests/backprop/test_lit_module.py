@@ -3,6 +3,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+pytest.importorskip("torch")
+
 import torch
 from torch import nn
 from torch.optim import lr_scheduler
@@ -11,6 +14,8 @@ from lightprobe.backprop import Recipe
 from lightprobe.backprop.batches import Samples
 from lightprobe.backprop.lit_module import make_optimizer, rate_factors
 from lightprobe.backprop.trainables import Trainable
+
+pytestmark = pytest.mark.torch
 
 EPOCHS, STEPS = 8, 5
 TOTAL = EPOCHS * STEPS

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from sklearn.base import clone
 from tests.backprop.conftest import (
     BRIEF,
@@ -18,17 +17,24 @@ from tests.backprop.conftest import (
     Toys,
     fine_tune,
     linear_probe,
+    network_of,
     scratch,
     toys,
     untimed,
 )
 
+pytest.importorskip("torch")
+
+import torch
+
 from lightprobe import load
-from lightprobe.backbones import create_backbone
+from lightprobe.backbones import TorchBackbone, create_backbone
 from lightprobe.backprop import Scratch
 from lightprobe.backprop.base import GradientClassifier
 from lightprobe.errors import DataError, LightprobeError, ModelFileError, OptionError
 from lightprobe.images import ImageSet, open_images
+
+pytestmark = pytest.mark.torch
 
 
 @pytest.mark.parametrize("make", [scratch, fine_tune, linear_probe])
@@ -62,7 +68,7 @@ def test_parameters_are_scikit_learns(make: Callable[..., GradientClassifier]) -
 def test_what_predicts_is_the_network_that_was_trained(trained: Scratch, train_toys: Toys) -> None:
     inputs = torch.from_numpy(train_toys[0]).permute(0, 3, 1, 2) / 255
     mean, std = (torch.tensor(v).view(3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
-    features = trained.backbone_.network(["dense"])((inputs - mean) / std)["dense"].flatten(1)
+    features = network_of(trained).network(["dense"])((inputs - mean) / std)["dense"].flatten(1)
     scores = features @ torch.from_numpy(trained.weight_).T + torch.from_numpy(trained.bias_)
     np.testing.assert_allclose(trained.predict_proba(train_toys[0]), scores.softmax(1), atol=2e-3)
 
@@ -77,9 +83,11 @@ def test_a_probe_is_trained_on_standardised_features_and_answers_for_plain_ones(
 
 @pytest.mark.parametrize("unfreeze", ["head", 1])
 def test_frozen_parts_are_bit_identical_after_training(train_toys: Toys, unfreeze: str | int) -> None:
-    before = create_backbone("cnn2", weights="random", image_size=SIDE).state
+    untrained = create_backbone("cnn2", weights="random", image_size=SIDE, in_torch=True)
+    assert isinstance(untrained, TorchBackbone)
+    before = untrained.state
     cut = {"cut": "layers.1"}
-    after = fine_tune(replace(PLAIN, epochs=2), unfreeze=unfreeze, **cut).fit(*train_toys).backbone_.state
+    after = network_of(fine_tune(replace(PLAIN, epochs=2), unfreeze=unfreeze, **cut).fit(*train_toys)).state
     changed = {name for name in after if not torch.equal(before[name], after[name])}
     if unfreeze == "head":
         assert not changed
@@ -91,7 +99,7 @@ def test_frozen_parts_are_bit_identical_after_training(train_toys: Toys, unfreez
 def test_a_shortened_network_is_fine_tuned_up_to_its_cut(train_toys: Toys) -> None:
     model = fine_tune(BRIEF, cut="layers.0").fit(*train_toys)
     assert model.backbone_.cut == "layers.0"
-    assert not any("layers.1" in name for name in model.backbone_.state)
+    assert not any("layers.1" in name for name in network_of(model).state)
     assert model.weight_.shape == (3, 16)
 
 

@@ -1,14 +1,19 @@
 import pytest
 
-from lightprobe.backbones import create_backbone
+pytest.importorskip("torch")
+
+from lightprobe.backbones import TorchBackbone, create_backbone
 from lightprobe.backprop.networks import HeadedNetwork, stages_of
+
+pytestmark = pytest.mark.torch
 
 
 @pytest.mark.parametrize(
     ("name", "stages"), [("resnet18", 4), ("timm:test_efficientnet", 5), ("cnn3", 4), ("timm:test_vit", 7)]
 )
 def test_stages_hold_every_parameter_once(name: str, stages: int) -> None:
-    backbone = create_backbone(name, weights="random")
+    backbone = create_backbone(name, weights="random", in_torch=True)
+    assert isinstance(backbone, TorchBackbone)
     found = stages_of(backbone)
     assert len(found) == stages
     every = dict(backbone.network([backbone.cut]).named_parameters())
@@ -16,7 +21,9 @@ def test_stages_hold_every_parameter_once(name: str, stages: int) -> None:
 
 
 def test_earlier_stages_learn_more_slowly_and_frozen_ones_not_at_all() -> None:
-    network = HeadedNetwork(create_backbone("resnet18", weights="random"), 3, unfreeze=2)
+    backbone = create_backbone("resnet18", weights="random", in_torch=True)
+    assert isinstance(backbone, TorchBackbone)
+    network = HeadedNetwork(backbone, 3, unfreeze=2)
     rates = [lr for lr, _ in network.groups(0.1, 0.5)]
     assert rates == [0.1, 0.1, 0.05]
     learning = {name.split(".")[0] for name, p in network.body.named_parameters() if p.requires_grad}

@@ -5,6 +5,8 @@ import pytest
 from lightprobe.backprop import DEFAULT_RECIPES, NAMED_RECIPES, Recipe, find_recipe, read_setting
 from lightprobe.errors import OptionError
 
+pytestmark = pytest.mark.torch
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -14,9 +16,10 @@ def test_recipes_are_found_by_name_and_in_files_and_checked(tmp_path: Path) -> N
     assert tutorial == NAMED_RECIPES["tutorial"]
     assert (tutorial.lr, tutorial.momentum, tutorial.batch_size, tutorial.epochs) == (0.001, 0.9, 4, 10)
     assert (tutorial.schedule, tutorial.step_size, tutorial.gamma) == ("step", 7, 0.1)
-    starter = find_recipe("scratch", ROOT / "recipes" / "starter.yaml")
-    assert (starter.network, starter.epochs, starter.batch_size) == ("regnet_y_400mf", 11, 128)
-    assert [starter.size_at(epoch, 224) for epoch in (0, 7, 8, 9, 10, 99)] == [64, 64, 80, 80, 96, 96]
+    growing = tmp_path / "growing.yaml"
+    growing.write_text("epochs: 11\nsizes: [[64, 8], [80, 2], [96, 1]]\n", encoding="utf-8")
+    sized = find_recipe("scratch", growing)
+    assert [sized.size_at(epoch, 224) for epoch in (0, 7, 8, 9, 10, 99)] == [64, 64, 80, 80, 96, 96]
     assert find_recipe("scratch", ROOT / "recipes" / "cifar10.yaml").network == "cnn4"
     wrong = tmp_path / "wrong.yaml"
     for text, words in (("epochz: 3", "epochz"), ("- 1", "name: value"), ("a: [", "YAML"), ("lr: -1", "lr")):

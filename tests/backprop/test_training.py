@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.backprop.conftest import BRIEF, PLAIN, Toys, fine_tune, linear_probe, network_of, scratch, untimed
+
+pytest.importorskip("torch")
+
 import torch
-from tests.backprop.conftest import BRIEF, PLAIN, Toys, fine_tune, linear_probe, scratch, untimed
 
 from lightprobe.backprop import Scratch
 from lightprobe.backprop.base import GradientClassifier
@@ -17,6 +20,8 @@ from lightprobe.backprop.trainables import TrainableNetwork
 from lightprobe.backprop.training import _class_weights, seconds_to
 from lightprobe.errors import ModelFileError
 from lightprobe.images import ImageSet, open_images
+
+pytestmark = pytest.mark.torch
 
 # Everything that is random, or moves from epoch to epoch.
 LIVELY = replace(
@@ -41,8 +46,8 @@ def cut_after(epoch: int) -> Callable[[dict[str, Any]], None]:
 def same_model(one: GradientClassifier, other: GradientClassifier) -> None:
     np.testing.assert_array_equal(one.weight_, other.weight_)
     np.testing.assert_array_equal(one.bias_, other.bias_)
-    for name, tensor in one.backbone_.state.items():
-        assert torch.equal(tensor, other.backbone_.state[name]), name
+    for name, tensor in network_of(one).state.items():
+        assert torch.equal(tensor, network_of(other).state[name]), name
     assert one.best_epoch_ == other.best_epoch_
     assert untimed(one.history_) == untimed(other.history_)
 
@@ -213,7 +218,7 @@ def test_test_photos_are_watched_and_choose_nothing(photos: ImageSet, trained: S
 
 
 def test_a_rate_is_found_on_validation_photos(train_toys: Toys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lightprobe.backprop.linear_probe.TRIED_EPOCHS", 3)
+    monkeypatch.setattr("lightprobe.backprop.on_features.TRIED_EPOCHS", 3)
     recipe = replace(PLAIN, epochs=3)
     found = linear_probe(replace(recipe, lr="auto", epochs=1)).fit(*train_toys)
     ranks = {}

@@ -45,6 +45,7 @@ def test_clean_photos_have_no_findings(photos: Path) -> None:
     assert found.loo_accuracy > 0.9
 
 
+@pytest.mark.real_network
 def test_each_planted_fault_is_found_under_its_kind(photos: Path) -> None:
     cold, warm = photos / "cold", photos / "warm"
     shutil.copy(cold / "c1x.jpg", cold / "again.jpg")
@@ -67,6 +68,7 @@ def test_each_planted_fault_is_found_under_its_kind(photos: Path) -> None:
     assert sorted(set(found["odd"])) == [f"warm/{name}" for name in odd]
 
 
+@pytest.mark.real_network
 def test_a_test_photo_that_stands_in_training_is_a_leak(drawn: Path, tmp_path: Path) -> None:
     shutil.copytree(drawn, tmp_path / "photos" / "train")
     for name in ("cold", "warm"):

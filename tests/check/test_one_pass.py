@@ -17,7 +17,7 @@ from lightprobe.features import streaming
 from lightprobe.images import decode, open_images
 from lightprobe.runtime import Runtime
 
-HOW: dict[str, Any] = {"image_size": 64, "precision": "fp32", "engine": "eager", "device": "cpu"}
+HOW: dict[str, Any] = {"image_size": 64, "precision": "fp32", "device": "cpu"}
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_training_after_a_check_has_the_same_features_and_decodes_nothing(
     assert sorted(decoded.values()) == [1] * 5
     decoded.clear()
     monkeypatch.setenv("LIGHTPROBE_CACHE", str(tmp_path / "another-cache"))
-    found = check(open_images(large), Runtime(precision="fp32", engine="eager", device="cpu"), image_size=64)
+    found = check(open_images(large), Runtime(precision="fp32", device="cpu"), image_size=64)
     assert {at_least for at_least, _ in decoded} == {scale}, "at the scale of training, and at no other"
     assert sorted(decoded.values()) == [1] * 5
     assert [f.evidence for f in found.findings if f.kind == "odd"] == ["turned by EXIF (orientation 6)"]
@@ -95,5 +95,5 @@ def test_a_copy_in_another_format_is_told_at_full_scale(tmp_path: Path, spoiled:
     pixels = decode((root / "cold" / "one.jpg").read_bytes()).copy()
     pixels[:2] ^= spoiled
     Image.fromarray(pixels).save(root / "cold" / "other.png")
-    found = check(open_images(root), Runtime(precision="fp32", engine="eager", device="cpu"), image_size=64)
+    found = check(open_images(root), Runtime(precision="fp32", device="cpu"), image_size=64)
     assert [f.kind for f in found.findings if f.kind.endswith("duplicate")] == [kind]

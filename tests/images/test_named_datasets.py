@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torchvision.datasets
 from tests.images.toy_photos import write_photo
 
-from lightprobe.errors import DataError
+from lightprobe.errors import DataError, MissingExtraError
 from lightprobe.images import NAMED_DATASETS, open_images
 
 
@@ -21,13 +20,17 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib.request.urlopen", refuse)
 
 
+@pytest.mark.torch
 def test_every_name_has_its_class_in_torchvision() -> None:
+    import torchvision.datasets
+
     for name, entry in NAMED_DATASETS.items():
         assert name == entry.name
         assert name == entry.kind.lower()
         assert hasattr(torchvision.datasets, entry.kind)
 
 
+@pytest.mark.torch
 def test_a_dataset_without_splits_comes_unsplit_and_as_files(tmp_path: Path) -> None:
     for name in ("Forest", "River"):
         for number in range(2):
@@ -39,6 +42,7 @@ def test_a_dataset_without_splits_comes_unsplit_and_as_files(tmp_path: Path) -> 
     assert images.read(0) == (tmp_path / "eurosat" / "2750" / "Forest" / "Forest_0.png").read_bytes()
 
 
+@pytest.mark.torch
 def test_a_dataset_with_three_splits_keeps_them(tmp_path: Path) -> None:
     base = tmp_path / "dtd" / "dtd"
     (base / "labels").mkdir(parents=True)
@@ -55,6 +59,7 @@ def test_a_dataset_with_three_splits_keeps_them(tmp_path: Path) -> None:
     assert images.read(3) == (base / "images" / "dotted" / "4.png").read_bytes()
 
 
+@pytest.mark.torch
 def test_cifar_is_read_as_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()
@@ -72,6 +77,7 @@ def test_cifar_is_read_as_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert np.array_equal(images.read(5), pixels[5].transpose(1, 2, 0))
 
 
+@pytest.mark.torch
 def test_what_torchvision_prints_does_not_reach_stdout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,11 +90,12 @@ def test_what_torchvision_prints_does_not_reach_stdout(
         def __len__(self) -> int:
             return len(self.targets)
 
-    monkeypatch.setattr(torchvision.datasets, "MNIST", Talkative)
+    monkeypatch.setattr("torchvision.datasets.MNIST", Talkative)
     assert len(open_images("mnist", root=tmp_path)) == 4
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("name", sorted(NAMED_DATASETS))
 def test_a_download_that_fails_is_one_sentence_with_name_folder_and_way_out(
     tmp_path: Path, name: str
@@ -99,6 +106,16 @@ def test_a_download_that_fails_is_one_sentence_with_name_folder_and_way_out(
         open_images(name, root=tmp_path / "root")
     assert str(tmp_path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_without_torchvision_a_named_dataset_says_what_installs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torchvision", None)  # as if it were not installed
+    with pytest.raises(
+        MissingExtraError, match=r"^The data set mnist needs .* pip install 'lightprobe\[torch\]'"
+    ):
+        open_images("mnist", root=tmp_path)
 
 
 def test_a_named_dataset_asks_for_a_root() -> None:

@@ -3,11 +3,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from tests.images.toy_photos import pixels, smooth, write_photo
-from torch.utils.data import Dataset, Subset
-from torchvision.datasets import FakeData, ImageFolder
 
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet, open_images, open_unlabelled
@@ -16,8 +13,8 @@ RNG = np.random.default_rng(0)
 STACK = RNG.integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
 
 
-class Toys(Dataset[tuple[Any, int]]):
-    """A map-style dataset; `asked` counts the images it had to make."""
+class Toys:
+    """A map-style dataset, by what it can do; `asked` counts the images it had to make."""
 
     def __init__(self, images: Any, labels: Any, **attributes: Any) -> None:
         self.images = images
@@ -62,19 +59,24 @@ def test_a_path_that_is_not_there_is_found_when_it_is_read() -> None:
         images.read(0)
 
 
-def test_tensors_pil_images_grey_and_colour_can_be_mixed() -> None:
+def test_pil_images_arrays_grey_and_colour_can_be_mixed() -> None:
     grey = STACK[1, :, :, 0]
-    items = [
-        torch.from_numpy(STACK[0]).permute(2, 0, 1),
-        grey,
-        torch.from_numpy(grey)[None],
-        Image.fromarray(STACK[3]),
-    ]
-    images = open_images((items, ["a", "b", "a", "b"]))
+    images = open_images(([grey, Image.fromarray(STACK[3])], ["a", "b"]))
+    assert np.array_equal(images.read(0), np.stack([grey] * 3, axis=2))
+    assert np.array_equal(images.read(1), STACK[3])
+
+
+@pytest.mark.torch
+def test_tensors_have_their_channels_first() -> None:
+    import torch
+
+    grey = STACK[1, :, :, 0]
+    items = [torch.from_numpy(STACK[0]).permute(2, 0, 1), torch.from_numpy(grey)[None]]
+    images = open_images((items, ["a", "b"]))
     assert np.array_equal(images.read(0), STACK[0])
     assert np.array_equal(images.read(1), np.stack([grey] * 3, axis=2))
-    assert np.array_equal(images.read(2), np.stack([grey] * 3, axis=2))
-    assert np.array_equal(images.read(3), STACK[3])
+    with pytest.raises(DataError, match="of float32 is not an image"):
+        open_images((torch.zeros(2, 3, 4, 4), [0, 1]))
 
 
 def test_an_image_set_is_taken_as_it_is_and_mapped() -> None:
@@ -84,9 +86,7 @@ def test_an_image_set_is_taken_as_it_is_and_mapped() -> None:
 
 
 def test_a_dataset_with_targets_is_listed_without_making_an_image_but_the_first() -> None:
-    dataset = Toys(
-        STACK, [1, 0, 1, 2], targets=torch.tensor([1, 0, 1, 2]), classes=["c10", "c9", "unused", "c2"]
-    )
+    dataset = Toys(STACK, [1, 0, 1, 2], targets=np.array([1, 0, 1, 2]), classes=["c10", "c9", "unused", "c2"])
     images = open_images(Toys(STACK, [1, 0, 1, 1], targets=[1, 0, 1, 1], classes=["c10", "c9", "unused"]))
     assert images.classes == ("c9", "c10")
     assert names(images) == ["c9", "c10", "c9", "c9"]
@@ -124,22 +124,41 @@ def test_a_first_photo_that_cannot_be_opened_is_left_for_later() -> None:
         images.read(0)
 
 
+@pytest.mark.torch
+def test_targets_can_be_a_tensor() -> None:
+    import torch
+
+    dataset = Toys(STACK, [1, 0, 1, 2], targets=torch.tensor([1, 0, 1, 2]), classes=["c10", "c9", "c2"])
+    assert names(open_images(dataset)) == ["c9", "c10", "c9", "c2"]
+
+
+@pytest.mark.torch
 def test_a_subset_keeps_the_names_of_its_classes() -> None:
-    dataset = Toys(STACK, [0, 1, 0, 1], targets=[0, 1, 0, 1], classes=["cat", "dog"])
+    from torch.utils.data import Dataset, Subset
+
+    class Theirs(Toys, Dataset[Any]): ...
+
+    dataset = Theirs(STACK, [0, 1, 0, 1], targets=[0, 1, 0, 1], classes=["cat", "dog"])
     images = open_images(Subset(Subset(dataset, [3, 2, 0]), [0, 2]))
     assert names(images) == ["dog", "cat"]
     assert np.array_equal(images.read(0), STACK[3])
     assert np.array_equal(images.read(1), STACK[0])
 
 
+@pytest.mark.torch
 def test_torchvisions_own_datasets_work() -> None:
+    from torchvision.datasets import FakeData
+
     images = open_images(FakeData(size=4, image_size=(3, 8, 8), num_classes=2))
     first = images.read(0)
     assert isinstance(first, np.ndarray)
     assert first.shape == (8, 8, 3)
 
 
+@pytest.mark.torch
 def test_an_image_folder_is_read_as_files(tmp_path: Path) -> None:
+    from torchvision.datasets import ImageFolder
+
     file = write_photo(tmp_path / "a" / "1.png")
     write_photo(tmp_path / "b" / "2.png")
     images = open_images(ImageFolder(tmp_path))
@@ -148,7 +167,10 @@ def test_an_image_folder_is_read_as_files(tmp_path: Path) -> None:
     assert images.read(0) == file.read_bytes()
 
 
+@pytest.mark.torch
 def test_an_image_folder_with_a_transform_is_read_through_it(tmp_path: Path) -> None:
+    from torchvision.datasets import ImageFolder
+
     write_photo(tmp_path / "a" / "1.png", (1, 2, 3))
     write_photo(tmp_path / "b" / "2.png")
     images = open_images(ImageFolder(tmp_path, transform=lambda image: image.resize((2, 2))))
@@ -167,7 +189,6 @@ def test_an_image_a_dataset_cannot_make_is_an_image_error() -> None:
         ((STACK, [0, 1]), "4 images came with 2 labels"),
         ((STACK[0], [0] * 5), r"shape \(5, 6, 3\) is not a stack of images: give \(n, h, w, 3\)"),
         ((STACK.astype(np.float32), [0, 1, 0, 1]), r"\(5, 6, 3\) of float32 is not an image of 8-bit"),
-        ((torch.zeros(2, 3, 4, 4), [0, 1]), "of float32 is not an image"),
         ((STACK, [0.5, 1, 0, 1]), "0.5 is not a label"),
         ((STACK, [None, 1, 0, 1]), "None is not a label"),
         ((STACK, ["", "a", "a", "a"]), "'' is not a label"),

@@ -82,7 +82,9 @@ def study_rows(edge: Edge) -> list[dict[str, Any]]:
         "matrix_bytes": 1,
     }
     rows += [row("projection", {"k": k}, components=k, **random) for k in ("exact", 4, 8)]
-    rows += [row("backbones", {"network": name}, backbone=name) for name in ("starter", "caf\udce9")]
+    rows += [
+        row("backbones", {"network": name}, backbone=name) for name in ("efficientnet_lite0", "caf\udce9")
+    ]
     rows += [
         row("sensitivity", {"setting": name, "value": value})
         for name, value in (("none", 0), ("alpha", 1), ("alpha", 2))

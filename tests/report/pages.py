@@ -39,12 +39,13 @@ def read_page(path: Path) -> Reader:
 
 def train_row(**changes: Any) -> dict[str, Any]:
     row = {
-        "method": "optical", "backbone": "starter", "cut": "end", "image_size": 64, "precision": "fp32",
-        "engine": "eager", "weight_bytes": 10**6, "agreement": 1.0, "pool": "avg", "encode": "l2",
-        "kernel": "optical", "components": "exact", "alpha": 0.1, "alpha_relative": 0.01, "n_train": 60,
-        "n_test": 30, "n_classes": 3, "n_skipped": 0, "n_groups": None, "loo_accuracy": 0.9,
-        "test_accuracy": 0.8, "test_accuracy_ci95": [0.63, 0.9], "expected_calibration_error": 0.04,
-        "peak_rss_mb": 500.0, "model_bytes": 2 * 10**6, "seed": 0, "version": "0", "model": "run/model",
+        "method": "optical", "backbone": "efficientnet_lite0", "cut": "end", "image_size": 64,
+        "precision": "fp32", "engine": "eager", "weight_bytes": 10**6, "agreement": 1.0, "pool": "avg",
+        "encode": "l2", "kernel": "optical", "components": "exact", "alpha": 0.1,
+        "alpha_relative": 0.01, "n_train": 60, "n_test": 30, "n_classes": 3, "n_skipped": 0, "n_groups": None,
+        "loo_accuracy": 0.9, "test_accuracy": 0.8, "test_accuracy_ci95": [0.63, 0.9],
+        "expected_calibration_error": 0.04, "peak_rss_mb": 500.0, "model_bytes": 2 * 10**6,
+        "seed": 0, "version": "0", "model": "run/model",
         "seconds": {"features": 2.0, "fit": 0.5, "predict": 0.7, "total": 3.2}, "cached": [],
         "candidates": [
             {"cut": "end", "pool": "avg", "encode": "l2", "kernel": "optical", "loo_accuracy": 0.9,

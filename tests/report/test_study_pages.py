@@ -56,7 +56,7 @@ def test_precisions_are_held_against_fp32() -> None:
             seconds={"features": 0.5, "fit": 0.5, "total": 1.0},
         ),
         {"study": "precision", "configuration": {"precision": "fp16"}, "identity": "x", "command": "",
-         "backbone": "starter", "dropped": "no such arithmetic"},
+         "backbone": "efficientnet_lite0", "dropped": "no such arithmetic"},
     ]  # fmt: skip
     (section,) = study_sections(rows)
     text = section.sentences[0].replace("\N{NO-BREAK SPACE}", " ")

@@ -17,9 +17,8 @@ pytest.importorskip("uvicorn", reason="the extra web is not installed")
 from lightprobe.serve import Limits, Service
 
 FIXED: dict[str, Any] = {
-    "image_size": 64,
+    "image_size": 32,
     "precision": "fp32",
-    "engine": "eager",
     "device": "cpu",
     "cache": False,
 }

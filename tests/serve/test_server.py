@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-import torch
 import uvicorn
 from fastapi import FastAPI
 
@@ -21,7 +20,6 @@ def handlers(monkeypatch: pytest.MonkeyPatch) -> dict[int, Any]:
     """Signal handlers that were asked for, set nowhere."""
     asked: dict[int, Any] = {}
     monkeypatch.setattr(signal, "signal", asked.__setitem__)
-    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
     return asked
 
 

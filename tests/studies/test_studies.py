@@ -7,6 +7,7 @@ import pytest
 from tests.toys import toy_image
 
 from lightprobe import ImageClassifier
+from lightprobe.backbones import DEFAULT
 from lightprobe.backprop import LinearProbe, Recipe
 from lightprobe.classifier import Settings
 from lightprobe.errors import OptionError
@@ -37,8 +38,7 @@ def images() -> ImageSet:
 
 def told(**changes: Any) -> tuple[Settings, Runtime]:
     options: dict[str, Any] = {
-        "image_size": 64, "cut": "trunk_output.block1", "precision": "fp32", "engine": "eager",
-        "device": "cpu",
+        "image_size": 32, "cut": "block2", "precision": "fp32", "device": "cpu",
     }  # fmt: skip
     classifier = ImageClassifier(**(options | changes))
     return classifier.settings, classifier.runtime
@@ -49,9 +49,9 @@ def test_every_study_gives_whole_rows_and_a_page_made_of_them(
     name: str, images: ImageSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(projection, "MULTIPLES", (1, 4))
-    monkeypatch.setattr(sensitivity, "IMAGE_SIZES", (0.25, 0.5))
+    monkeypatch.setattr(sensitivity, "IMAGE_SIZES", (1, 2))
     monkeypatch.setattr("lightprobe.studies.precision.PRECISIONS", ("fp32", "int8"))
-    options = Options(draws=2, networks=(("starter", None), ("starter", None)))
+    options = Options(draws=2, networks=((DEFAULT, None), (DEFAULT, None)))
     rows = run_study(name, STUDIES[name], images, *told(), tmp_path, options, "lightprobe study …")
     usable = [row for row in rows if "dropped" not in row]
     assert usable
@@ -122,12 +122,13 @@ def test_one_look_at_the_photos_serves_all_layers(
     assert len(looks) == 2 * len(images)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("name", ["layers", "size"])
 def test_methods_by_gradients_stand_beside_the_closed_form_on_the_same_photos(
     name: str, images: ImageSet, tmp_path: Path
 ) -> None:
     learner = LinearProbe(
-        image_size=64, cut="trunk_output.block1", precision="fp32", engine="eager", device="cpu",
+        image_size=32, cut="block2", precision="fp32", device="cpu",
         recipe=Recipe(epochs=3, lr=0.1, batch_size=8),
     )  # fmt: skip
     options = Options(draws=1, learners={"linear-probe": learner})

@@ -68,6 +68,6 @@ def default_workers() -> int:
 
 
 def _one_core_each() -> None:
-    """Keep torch, where it resizes what is decoded, from starting threads of its own in each of these."""
+    """Keep torch, where a dataset's transforms compute with it, from starting threads in each of these."""
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(1)

@@ -126,7 +126,7 @@ def is_image_content(head: bytes) -> bool:
     Of the formats with weak marks, BMP has to have its reserved bytes, and the PPM family is told by its
     extension only: texts begin so, too.
     """
-    from lightprobe.images.decoding import sniff  # which needs torch: only where a name does not tell
+    from lightprobe.images.decoding import sniff  # and its decoders: only where a name does not tell
 
     kind = sniff(head)
     return kind != "PPM" and (kind != "BMP" or (len(head) > 26 and head[6:10] == bytes(4)))
