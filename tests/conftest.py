@@ -29,12 +29,12 @@ def own_cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 
 @pytest.fixture(scope="session")
 def toy_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which every network inside the package is a toy, of the same name."""
+    """A folder in which every network inside the package is a toy, of the same name and its own weights."""
     from lightprobe.backbones import PACKAGED
 
     folder = tmp_path_factory.mktemp("networks")
-    for name in PACKAGED:
-        toy_network(folder / f"{name}.onnx")
+    for seed, name in enumerate(PACKAGED):
+        toy_network(folder / f"{name}.onnx", seed=seed)
     return folder
 
 
