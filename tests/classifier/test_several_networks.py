@@ -10,7 +10,7 @@ import pytest
 from tests.toys import draw_toys
 
 from lightprobe import ImageClassifier, load
-from lightprobe.backbones import create_backbone
+from lightprobe.backbones import create_backbone, describe_backbone
 from lightprobe.classifier import fitting
 from lightprobe.classifier.settings import of_each
 from lightprobe.errors import BackboneError, OptionError
@@ -153,6 +153,8 @@ def test_what_works_with_one_network_only_says_so(summed: ImageClassifier, tmp_p
         draw_model(summed.fitted, tmp_path / "photo.png", tmp_path / "look.png", summed.runtime)
     with pytest.raises(BackboneError, match="names several networks"):
         create_backbone(",".join(NAMES))
+    with pytest.raises(BackboneError, match="names several networks"):
+        describe_backbone(",".join(NAMES))
 
 
 def test_weights_and_layers_are_given_one_a_network() -> None:
