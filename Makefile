@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BASE := .venv-base
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
-INSTALL = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --constraint requirements.lock
+INSTALL = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint requirements.lock
 
-.PHONY: demo test check lint types docs bench lock clean
+.PHONY: demo test test-base check lint types docs bench lock clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/lightprobe demo
@@ -14,6 +15,10 @@ demo: $(VENV)/run.stamp
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest
+
+# The same tests, but for those marked `torch`, where no extra is installed.
+test-base: $(BASE)/base.stamp
+	$(BASE)/bin/python -m pytest -m "not torch and not slow and not gpu and not network"
 
 check: lint types docs test
 
@@ -35,7 +40,7 @@ lock: $(VENV)/bin/python
 	$(UV) pip compile --quiet --universal --no-annotate --no-header --all-extras --upgrade pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(BASE) build dist site .mypy_cache .ruff_cache .pytest_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lightprobe needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
@@ -49,3 +54,8 @@ $(VENV)/run.stamp: pyproject.toml requirements.lock | $(VENV)/bin/python
 $(VENV)/dev.stamp: pyproject.toml requirements.lock | $(VENV)/bin/python
 	$(INSTALL) --editable ".[dev]"
 	touch $@ $(VENV)/run.stamp
+
+$(BASE)/base.stamp: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(PYTHON) -m venv $(BASE)
+	VIRTUAL_ENV=$(CURDIR)/$(BASE) $(UV) pip install --quiet --compile-bytecode --constraint requirements.lock --editable ".[test]"
+	touch $@

@@ -25,8 +25,8 @@ import psutil
 import torch
 from numpy.typing import NDArray
 
-from lightprobe.devices import cpu_threads
 from lightprobe.optics import complex_gaussian, dense_projection, structured_projection
+from lightprobe.threads import cpu_threads
 
 N_FEATURES, N_COMPONENTS = 81_536, 120_000
 DENSITY = 0.1  # of the sign bits of SqueezeNet 1.1's features on photos of flowers

@@ -1,4 +1,4 @@
-"""The folder tree says what the package is: imports run one way, and gradients live in one room."""
+"""The folder tree says what the package is: imports run one way, gradients and torch have their places."""
 
 import ast
 import subprocess
@@ -13,8 +13,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "lightprobe"
 
 # Each room may import the rooms of the rows above its own, and nothing beside or below it.
 LAYERS = (
-    ("errors", "atomic", "figures", "json_text", "learned", "paths", "runtime", "_version"),
-    ("csv_text", "devices", "html_text"),
+    ("errors", "atomic", "figures", "json_text", "learned", "paths", "runtime", "threads", "_version"),
+    ("csv_text", "devices", "html_text", "versions"),
     ("images", "backbones", "optics", "ridge"),
     ("features", "head"),
     ("selection",),
@@ -29,6 +29,15 @@ LAYERS = (
 )
 LEVEL = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 GRADIENTS = ("backward(", "torch.optim", "lightning")
+# Torch is an extra: these alone may import it, or what is built on it.
+TORCH = ("torch", "torchvision", "timm", "lightning", "onnxscript")
+MAY_IMPORT_TORCH = (
+    "backbones/engines/eager.py",
+    "backbones/torch_networks/",
+    "backprop/",
+    "devices.py",
+    "images/named.py",
+)
 HEAVY = ("torch", "torchvision", "sklearn", "scipy", "numba", "openvino", "matplotlib", "lightning")
 
 
@@ -117,6 +126,15 @@ def test_gradients_live_only_in_backprop(path: Path) -> None:
     if room_of(path) != "backprop":
         text = path.read_text(encoding="utf-8")
         assert not [word for word in GRADIENTS if word in text]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_torch_is_imported_where_torch_is_the_point(path: Path) -> None:
+    if not path.relative_to(PACKAGE).as_posix().startswith(MAY_IMPORT_TORCH):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not {name.partition(".")[0] for name in names} & {*TORCH}
 
 
 def test_importing_a_room_loads_nothing_heavy() -> None:

@@ -9,12 +9,12 @@ from lightprobe import devices
 from lightprobe.devices import (
     TORCH_CPU,
     computing_device,
-    cpu_threads,
     device_of,
     double_device,
     to_device,
     to_numpy,
 )
+from lightprobe.threads import cpu_threads
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ from tests.toys import toy_image
 from lightprobe.backbones import create_backbone
 from lightprobe.cli import main
 
+# What the pages show is what the network inside the package gives.
+pytestmark = pytest.mark.real_network
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -9,7 +9,6 @@ NumPy's for `cpu` and torch's for anything else, `to_device` and `to_numpy` carr
 
 import ctypes.util
 import importlib.util
-import os
 import platform
 import sys
 from pathlib import Path
@@ -118,16 +117,6 @@ def to_numpy(array: Any) -> NDArray[Any]:
     if tensor.device.type != CPU:
         tensor = tensor.cpu()
     return np.asarray((tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy())
-
-
-def cpu_threads() -> int:
-    """Count the threads that may compute: OMP_NUM_THREADS, or the CPUs that this process may run on."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    if asked.isdecimal() and int(asked) > 0:
-        return int(asked)
-    if hasattr(os, "sched_getaffinity"):  # Linux
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def import_torch(what: str) -> Any:

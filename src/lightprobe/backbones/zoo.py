@@ -3,7 +3,7 @@
 import hashlib
 import importlib.util
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ from lightprobe.errors import BackboneError, OptionError
 logger = logging.getLogger(__name__)
 
 PACKAGED_FILES = Path(__file__).parent / "networks"
-Triple = tuple[float, float, float]
 
 
 def create_backbone(
@@ -35,8 +34,8 @@ def create_backbone(
     weights: str | Path | None = None,
     cut: str | None = None,
     image_size: int | None = None,
-    mean: Triple | None = None,
-    std: Triple | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
     random_state: int = 0,
     arguments: Mapping[str, Any] | None = None,
     in_torch: bool = False,
@@ -58,7 +57,7 @@ def create_backbone(
         The layer to end at; None for the last before pooling and classifier.
     image_size : int or None
         Pixels; None for the size that the weights are published with.
-    mean, std : tuple of 3 floats or None
+    mean, std : sequence of 3 floats or None
         Per channel, for pixels between 0 and 1, where a network's file does not say them.
     random_state : int
         Seed of weights="random".
@@ -134,7 +133,10 @@ def list_backbones() -> list[str]:
 
 
 def describe_backbone(
-    name: str, image_size: int | None = None, mean: Triple | None = None, std: Triple | None = None
+    name: str,
+    image_size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> BackboneInfo:
     """Describe a network and every cut; of torch's networks, no weights are read."""
     if not is_packaged_or_file(name):
@@ -143,7 +145,7 @@ def describe_backbone(
     path = _file_of(name)
     # Layers do not depend on mean and deviation, which a file may not say.
     backbone = open_network_file(
-        path, name=name, image_size=image_size, mean=mean or (0.0,) * 3, std=std or (1.0,) * 3
+        path, name=name, image_size=image_size, mean=mean or [0.0] * 3, std=std or [1.0] * 3
     )
     size = sum(part.stat().st_size for part in (path, path.with_suffix(".bin")) if part.is_file()) / 1e6
     licence = "Apache-2.0" if name in PACKAGED else None

@@ -3,7 +3,6 @@
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from importlib.metadata import version
 from typing import Any, Final, Self
 
 import numpy as np
@@ -17,8 +16,9 @@ from lightprobe.backprop.setup import Trained
 from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
 from lightprobe.photo_model import Answerer, Network, PhotoModel, most_probable, network_facts
+from lightprobe.versions import versions_of
 
-VERSIONS: Final = ("lightprobe", "lightning", "torch", "torchvision", "openvino", "numpy", "scikit-learn")
+VERSIONS: Final = ("lightning", "torch", "torchvision", "openvino", "numpy", "scikit-learn")
 # What is noted of a training, as plain values on disk; photos that could not be read are of its run alone.
 _NOTED: Final = tuple(field.name for field in fields(Trained) if field.name != "skipped")
 
@@ -91,7 +91,7 @@ class TrainedModel(PhotoModel, Trained):
         tensors |= {"head.weight": self.weight, "head.bias": self.bias}
         config = {
             "method": self.method,
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+            "versions": {"python": platform.python_version(), **versions_of(*VERSIONS)},
             "classes": list(self.classes),
             "parameters": parameters,
             "recipe": self.recipe.to_config(),

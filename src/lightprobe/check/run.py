@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones import Tap, create_backbone, needs_torch
+from lightprobe.backbones import DEFAULT, Tap, create_backbone, needs_torch
 from lightprobe.check.balance import Confusable, balance_findings, confusable_classes
 from lightprobe.check.duplicates import Pair, clusters, exact_pairs, near_pairs, pair_findings
 from lightprobe.check.findings import KINDS, Finding, worst_first
@@ -67,10 +67,12 @@ def check(
     images: ImageSet,
     runtime: Runtime,
     *,
-    backbone: str = "starter",
+    backbone: str = DEFAULT,
     weights: str | Path | None = None,
     cut: str | None = None,
     image_size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> Check:
     """Look for faults in all photos of all splits.
 
@@ -78,7 +80,7 @@ def check(
     ----------
     images : ImageSet
     runtime : Runtime
-    backbone, weights, cut, image_size
+    backbone, weights, cut, image_size, mean, std
         As for `ImageClassifier`.
 
     Raises
@@ -91,6 +93,8 @@ def check(
         weights=weights,
         cut=cut,
         image_size=image_size,
+        mean=mean,
+        std=std,
         random_state=runtime.seed,
         in_torch=needs_torch(runtime.engine, runtime.device, runtime.precision),
     )

@@ -4,7 +4,6 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any, Final, Self
 
 import numpy as np
@@ -20,9 +19,10 @@ from lightprobe.head import FittedHead, Novelty, check_rate
 from lightprobe.optics import ENCODERS
 from lightprobe.photo_model import Answerer, LeftOut, Network, PhotoModel, named, network_facts, optical_card
 from lightprobe.selection import Candidate, Choice
+from lightprobe.versions import versions_of
 
 # Whose versions a saved model records.
-VERSIONS: Final = ("lightprobe", "openvino", "numpy", "scikit-learn")
+VERSIONS: Final = ("openvino", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,7 +154,7 @@ class Fitted(PhotoModel):
             tensors |= _tensors("sums", self.record.to_arrays())
         config = {
             "method": "optical",
-            "versions": {"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+            "versions": {"python": platform.python_version(), **versions_of(*VERSIONS)},
             "classes": list(self.classes),
             "parameters": parameters,
             **network,

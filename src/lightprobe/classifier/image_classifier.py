@@ -50,6 +50,9 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         stages. Of several networks "LAYER,LAYER".
     image_size : int, optional
         Side of the network's input in pixels; the network's own without it.
+    mean, std : sequence of 3 floats, optional
+        Of a network's file that does not say them: mean and deviation that its images have, for pixels
+        between 0 and 1.
     pool : {"auto", "avg", "flatten"}
     encode : {"auto", "none", "l2", "sign", "float32"}
     kernel : {"auto", "linear", "optical"}
@@ -153,6 +156,8 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     weights: OneOrSeveral = None
     cut: str | None = None
     image_size: int | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
     pool: Pool | Literal["auto"] = "auto"
     encode: str = "auto"
     kernel: str = "auto"

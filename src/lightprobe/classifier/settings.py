@@ -31,6 +31,8 @@ class Settings:
     weights: OneOrSeveral = None
     cut: OneOrSeveral = None
     image_size: int | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
     pool: Pool | Literal["auto"] = "auto"
     encode: str = "auto"
     kernel: str = "auto"
@@ -109,6 +111,8 @@ class Settings:
                 weights=weight,
                 cut=None if cut is None else str(cut),
                 image_size=self.image_size,
+                mean=self.mean,
+                std=self.std,
                 random_state=runtime.seed,
                 in_torch=in_torch,
             )

@@ -11,8 +11,14 @@ EXAMPLE = "lightprobe backbones densenet169"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("name", metavar="NAME", nargs="?", help="a network; without it, all are listed")
-    add(parser, "image_size")
+    parser.add_argument(
+        "name",
+        metavar="NAME",
+        nargs="?",
+        help="a network, or an .onnx or .xml file; without it, all are listed",
+    )
+    for name in ("image_size", "mean", "std"):
+        add(parser, name)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,13 +29,15 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
 
     if args.name is None:
-        refuse(args, ["image_size"], "is for the layers of one network: name it, or leave the size out.")
+        refuse(
+            args, ["image_size", "mean", "std"], "is for the layers of one network: name it, or leave it out."
+        )
         if args.json:
             output.as_json({"backbones": list_backbones()})
         else:
             output.names(list_backbones())
         return 0
-    info = describe_backbone(args.name, args.image_size)
+    info = describe_backbone(args.name, args.image_size, args.mean, args.std)
     if args.json:
         sizes = [{"name": cut.name, "avg": cut.pooled, "flatten": cut.flattened} for cut in info.cuts]
         output.as_json(

@@ -22,7 +22,9 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
 
     images = open_data(args)
-    found = check(images, runtime(args), **given(args, "backbone", "weights", "cut", "image_size"))
+    found = check(
+        images, runtime(args), **given(args, "backbone", "weights", "cut", "image_size", "mean", "std")
+    )
     files = write_report(found, images, args.out)
     if args.json:
         output.as_json(

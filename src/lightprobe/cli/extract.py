@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
         runtime(args),
         cuts=args.cut.split(",") if args.cut else None,
         pools=("avg", "flatten") if args.pool == "both" else (args.pool,),
-        **given(args, "backbone", "weights", "image_size"),
+        **given(args, "backbone", "weights", "image_size", "mean", "std"),
     )
     if args.json:
         output.as_json(summary)

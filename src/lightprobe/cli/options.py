@@ -1,6 +1,7 @@
 """The options that several verbs share: one table of flags, what each sets, and where it is refused."""
 
 import argparse
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,6 +54,19 @@ def fraction(text: str) -> float:
     if not 0.0 < value < 1.0:
         raise argparse.ArgumentTypeError(f"got {text!r}, allowed is a number between 0 and 1, such as 0.2")
     return value
+
+
+def channels(text: str) -> tuple[float, float, float]:
+    """Parse three numbers with commas between, or one that stands for all three."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) == 1:
+        values *= 3
+    if len(values) != 3 or not all(math.isfinite(value) for value in values):
+        raise argparse.ArgumentTypeError(f"got {text!r}, allowed is a number or three, as 0.5 or 0.4,0.5,0.6")
+    return values[0], values[1], values[2]
 
 
 def methods(text: str) -> tuple[str, ...]:
@@ -122,12 +136,15 @@ TEST_FRACTION = Option("--test-fraction", "F", "share of each class set aside fo
                        parameter="")
 _BACKBONE = (
     Option("--backbone", "NAME",
-           "network that looks (starter; lightprobe backbones lists all); train takes several, a,b"),
+           "network that looks (efficientnet_lite0; lightprobe backbones lists all), or its file, "
+           ".onnx or .xml; train takes several, a,b"),
     Option("--weights", "FILE",
            "its weights, .safetensors or .pth, instead of the published ones (of several FILE,FILE)"),
     Option("--cut", "LAYER",
            "where it stops: a layer that lightprobe backbones NAME lists; auto compares all stages"),
     Option("--image-size", "N", "side of its input in pixels (the network's own)", positive_int),
+    Option("--mean", "M", "mean of its images, of pixels from 0 to 1, as 0.4,0.5,0.6 (of files)", channels),
+    Option("--std", "S", "deviation of its images, as --mean (of files)", channels),
     Option("--precision", "P", "its arithmetic: auto (what the machine is fast at), fp32, bf16, fp16 or int8",
            choices=("auto", "fp32", "bf16", "fp16", "int8")),
     Option("--engine", "E", "what runs it: auto, eager (torch) or openvino (fast on CPUs)",

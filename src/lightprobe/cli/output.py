@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 # What moves the cursor, colours the screen or ends a line, though it stands in a name.
 _CONTROL = re.compile("[\\x00-\\x08\\n-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
-STRONGER = ("resnet18", "efficientnet_b0", "convnext_tiny")
+# The networks inside the package, the default first.
+INSIDE = ("efficientnet_lite0", "efficientnet_lite2")
 
 
 def as_json(value: Mapping[str, Any]) -> None:
@@ -157,8 +158,8 @@ def after_training(row: Mapping[str, Any]) -> None:
     """Print what to type after a training."""
     _line()
     _line(f"Next: lightprobe predict {row['model']} new.jpg")
-    if row["backbone"] == "starter":
-        _line(f"Stronger networks see more: --backbone {', '.join(STRONGER[:-1])} or {STRONGER[-1]}.")
+    if row["backbone"] == INSIDE[0]:
+        _line(f"Two networks see more than one, in twice the time: --backbone {','.join(INSIDE)}.")
 
 
 def update(row: Mapping[str, Any]) -> None:

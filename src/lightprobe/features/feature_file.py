@@ -40,6 +40,8 @@ def extract_to_file(
     cuts: Sequence[str] | None = None,
     pools: Sequence[Pool] = ("avg",),
     image_size: int | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """Look at every photo once and write what several layers, each pooled in several ways, return.
 
@@ -51,7 +53,7 @@ def extract_to_file(
     cuts : sequence of str, optional
         Layers; the network's last convolutional one without it. All come from one pass.
     pools : sequence of {"avg", "flatten"}
-    backbone, weights, image_size
+    backbone, weights, image_size, mean, std
         As for `ImageClassifier`.
 
     Returns
@@ -64,6 +66,8 @@ def extract_to_file(
         backbone,
         weights=weights,
         image_size=image_size,
+        mean=mean,
+        std=std,
         random_state=runtime.seed,
         in_torch=needs_torch(runtime.engine, runtime.device, runtime.precision),
     )

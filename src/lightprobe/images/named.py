@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lightprobe.errors import DataError
+from lightprobe.errors import DataError, MissingExtraError
 from lightprobe.images.arrays import DatasetSource, dataset_names
 from lightprobe.images.imageset import ImageSet, SourceChain
 
@@ -81,7 +81,10 @@ def open_named(entry: NamedDataset, root: Path) -> ImageSet:
 
     Raises DataError if it is not there and cannot be downloaded.
     """
-    from torchvision import datasets
+    try:
+        from torchvision import datasets
+    except ImportError as error:
+        raise MissingExtraError("torchvision", "torch", f"The data set {entry.name}") from error
 
     build = getattr(datasets, entry.kind)
     # Files go to our own decoder as bytes wherever torchvision's class lets its loader be chosen.

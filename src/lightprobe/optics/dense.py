@@ -19,11 +19,11 @@ from lightprobe.devices import (
     CPU,
     array_namespace,
     computing_device,
-    cpu_threads,
     import_torch,
     to_device,
     to_numpy,
 )
+from lightprobe.threads import cpu_threads
 
 __all__ = [
     "complex_gaussian",

@@ -10,15 +10,16 @@ Blocks of columns are summed in float64. They are turned to the precision of the
 used again: touching fresh pages costs more than the turning.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.devices import CPU, array_namespace, cpu_threads, to_device, to_numpy
+from lightprobe.devices import CPU, array_namespace, to_device, to_numpy
 from lightprobe.errors import OptionError
+from lightprobe.threads import cpu_threads, one_blas_thread, share_out
 
 Floats = NDArray[np.float64]
 Words = NDArray[np.uint64]
@@ -31,6 +32,8 @@ BYTE_SHIFT = 128
 FLOAT_ELEMENTS = 2**24  # of columns turned to single precision at a time
 PREPARED_ELEMENTS = 2**26  # of fixed rows that are kept in single precision, a quarter of a gigabyte
 # Products of bits above which counting repays loading its compiled loops, half a second.
+# Multiplications above which threads are worth starting: some milliseconds.
+SHARED_WORK = 1e8
 COUNTING_WORK = 5e10
 TILE = 4  # rows that the compiled loops take at a time
 DTYPES = (np.uint8, np.float16, np.float32, np.float64)
@@ -185,7 +188,11 @@ def _add_products(X: NDArray[Any], Y: NDArray[Any], how: _Arithmetic, device: st
     xp = array_namespace(device)
     total = out if device == CPU else xp.zeros(out.shape, dtype=xp.float64, device=device)
     for x, y in zip(*(_column_blocks(rows, how, how.columns, device) for rows in (X, Y)), strict=True):
-        total += x @ y.T
+
+        def add(row: int, x: Any = x, y: Any = y) -> None:
+            total[row : row + GRAM_ROWS] += x[row : row + GRAM_ROWS] @ y.T
+
+        _share_out(add, range(0, len(x), GRAM_ROWS), device, x.shape[0] * y.shape[0] * x.shape[1])
     _shift_back(total, X, Y, how, device)
     if device != CPU:
         out += to_numpy(total)
@@ -198,10 +205,23 @@ def _upper_gram(X: NDArray[Any], how: _Arithmetic, device: str) -> Any:
     total = xp.zeros((n, n), dtype=xp.float64, device=device)
     width = min(how.columns, max(256, FLOAT_ELEMENTS // max(1, n)))
     for part in _column_blocks(X, how, width, device):
-        for row in range(0, n, GRAM_ROWS):
+
+        def add(row: int, part: Any = part) -> None:
             total[row : row + GRAM_ROWS, row:] += part[row : row + GRAM_ROWS] @ part[row:].T
+
+        _share_out(add, range(0, n, GRAM_ROWS), device, n * n * part.shape[1])
     _shift_back(total, X, X, how, device)
     return total
+
+
+def _share_out(add: Callable[[int], None], rows: range, device: str, multiplications: int) -> None:
+    """Add blocks of rows, on the CPU in several threads where there is enough to multiply."""
+    if device == CPU and multiplications > SHARED_WORK:
+        share_out(add, rows)
+        return
+    with one_blas_thread():
+        for row in rows:
+            add(row)
 
 
 def _shift_back(total: Any, X: NDArray[Any], Y: NDArray[Any], how: _Arithmetic, device: str) -> None:

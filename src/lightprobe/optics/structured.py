@@ -26,9 +26,10 @@ import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.devices import CPU, array_namespace, computing_device, cpu_threads, to_device, to_numpy
+from lightprobe.devices import CPU, array_namespace, computing_device, to_device, to_numpy
 from lightprobe.optics.dense import finished, new_features, prepared, store
 from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
+from lightprobe.threads import cpu_threads
 
 __all__ = ["Layout", "diagonal_bits", "structured_projection", "structured_work_bytes"]
 

@@ -8,13 +8,15 @@ many for its inverse. Everything halves its problem until a block is left, so th
 large matrix products: they run at full speed on every processor and on CUDA alike. Systems of one block are
 multiplied by the inverse of its triangle, which costs little where blocks are small.
 
-LAPACK does it in one triangle too (dpotrf and dtrtri), in one thread in 0.6 to 1 of the time. But its threads
-wait for each other so often that beside other work several take up to six times as long, and one leaves all
-other cores idle: `benchmarks/factor.py`. Blocks of fewer than 200 rows are factored in one thread anyway.
+Products run in the thread that asks for them; large ones are parted among threads that sleep while they wait
+(`lightprobe.threads`). LAPACK does it in one triangle too (dpotrf and dtrtri), in one thread in 0.6 to 1 of
+the time, but leaves all other cores idle then, and with several threads takes up to six times as long beside
+other work: `benchmarks/factor.py`.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import array_api_compat
 import numpy as np
@@ -23,13 +25,29 @@ from numpy.typing import NDArray
 from lightprobe.devices import CPU, array_namespace, to_device, to_numpy
 from lightprobe.errors import OptionError
 from lightprobe.ridge.loo import Floats, Indices
+from lightprobe.threads import one_blas_thread, share_out
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BLOCK = 96
-PANEL = 1024  # columns that are multiplied at a time: products are made aside before they are subtracted
+PANEL = 256  # columns that are multiplied at a time: products are made aside before they are subtracted
+SHARED_WORK = 1e8  # multiplications above which threads are worth starting: some milliseconds
 
 
 class IllConditionedError(OptionError):
     """The penalty is too small for the system to be solved in double precision."""
+
+
+def _in_own_thread(method: Callable[P, T]) -> Callable[P, T]:
+    """Keep NumPy's products in the thread that asks for them while a method runs."""
+
+    @wraps(method)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        with one_blas_thread():
+            return method(*args, **kwargs)
+
+    return run
 
 
 class Cholesky:
@@ -51,6 +69,7 @@ class Cholesky:
         self._corners = [self._xp.asarray(self._matrix[rows, rows], copy=True) for rows in self._blocks]
         self._upper = _Upper(self._matrix, [self._xp.empty_like(corner) for corner in self._corners])
 
+    @_in_own_thread
     def factorise(self, diagonal: Floats, alpha_relative: float) -> None:
         """Factor the matrix with this diagonal (n,), that of a relative penalty, in place of its own.
 
@@ -73,6 +92,7 @@ class Cholesky:
                 "use a larger one."
             ) from error
 
+    @_in_own_thread
     def solve(self, B: Floats) -> Floats:
         """(G + D)⁻¹B, for B (n, c)."""
         solved = self._there(B)
@@ -80,6 +100,7 @@ class Cholesky:
         _solve(self._upper, solved)
         return to_numpy(solved)
 
+    @_in_own_thread
     def inner_products(self, B: Floats) -> tuple[Floats, Callable[[Indices], Floats]]:
         """Diagonal (c,) of Bᵀ(G + D)⁻¹B, for B (n, c), and a function that gives its blocks."""
         half = self._there(B)
@@ -91,10 +112,12 @@ class Cholesky:
 
         return to_numpy(self._xp.sum(half * half, axis=0)), block
 
+    @_in_own_thread
     def invert(self) -> None:
         """Replace U by its inverse; nothing can be solved then until the next factorisation."""
         _invert(self._upper)
 
+    @_in_own_thread
     def times_inverse(self, B: Floats) -> Floats:
         """(G + D)⁻¹B, for B (n, c), after `invert`."""
         right = self._there(B)
@@ -110,6 +133,7 @@ class Cholesky:
         parts = (self._matrix[rows, rows.start :] for rows in self._blocks)
         return to_numpy(self._xp.concat([self._xp.sum(part * part, axis=1) for part in parts]))
 
+    @_in_own_thread
     def inverse_block(self, rows: Indices) -> Floats:
         """Return the rows and columns `rows` of (G + D)⁻¹, after `invert`."""
         chosen = self._there(rows)
@@ -159,9 +183,17 @@ def _factor(U: _Upper) -> None:
 
 
 def _subtract_product(C: Any, A: Any, B: Any) -> None:
-    """C ← C − AB."""
-    for start in range(0, C.shape[1], PANEL):
+    """C ← C − AB, some columns at a time, on the CPU in several threads where there is enough to multiply."""
+
+    def subtract(start: int) -> None:
         C[:, start : start + PANEL] -= A @ B[:, start : start + PANEL]
+
+    starts = range(0, C.shape[1], PANEL)
+    if isinstance(C, np.ndarray) and C.shape[0] * C.shape[1] * A.shape[1] > SHARED_WORK:
+        share_out(subtract, starts)
+        return
+    for start in starts:
+        subtract(start)
 
 
 def _subtract_square(U: _Upper, P: Any) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,12 +25,13 @@ from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet, thumbnail
 from lightprobe.json_text import to_json
 from lightprobe.photo_model import most_probable
+from lightprobe.versions import versions_of
 
 ARTIFACTS, ANSWERS, THUMBNAILS, FACTS = "artifacts", "answers.csv", "thumbnails", "run.json"
 LEFT_OUT, TEST = "left-out", "test"
 SHOWN = 14  # mistakes a split, and half as many unsure answers
 SIDE, QUALITY = 160, 72  # of a thumbnail: pixels, JPEG
-PACKAGES = ("lightprobe", "torch", "torchvision", "openvino", "numpy", "scikit-learn")
+PACKAGES = ("torch", "torchvision", "openvino", "numpy", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def keep(
         "python": python,
         "data": str(Path(data).absolute()) if data and Path(data).exists() else data,
         "classes": list(classes),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **versions_of(*PACKAGES)},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "system": platform.platform(),
     }

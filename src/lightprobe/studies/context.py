@@ -124,6 +124,8 @@ class StudyContext:
         cut = None if settings.cut == "auto" else settings.cut
         options = {"cut": cut, "image_size": settings.image_size, **changes}
         if name is None:
+            options |= {"mean": settings.mean, "std": settings.std}
+        if name is None:
             # Several networks are refused there: a study compares them by its own means.
             name = ",".join([settings.backbone] if isinstance(settings.backbone, str) else settings.backbone)
             weights = settings.weights

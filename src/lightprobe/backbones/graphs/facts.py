@@ -1,7 +1,7 @@
 """What a network file's users know about it: how its images are to be prepared, found beside or inside it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,8 +33,8 @@ def preprocessing_for(
     side: int | None,
     *,
     image_size: int | None,
-    mean: tuple[float, float, float] | None,
-    std: tuple[float, float, float] | None,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
 ) -> Preprocessing:
     """Gather how images are prepared: from options, else the file beside it, else its metadata.
 
@@ -59,9 +59,9 @@ def preprocessing_for(
     beside = path.parent / BESIDE
     known = _of_hugging_face(beside) if beside.is_file() else _of_metadata(metadata)
     if mean is not None:
-        known["mean"] = mean
+        known["mean"] = list(mean)
     if std is not None:
-        known["std"] = std
+        known["std"] = list(std)
     if "mean" not in known or "std" not in known:
         raise BackboneError(
             f"{path} does not say which mean and deviation its images have: give --mean and --std (of pixels "

@@ -4,7 +4,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from lightprobe._version import __version__
 from lightprobe.atomic import write_whole
 from lightprobe.paths import cache_folder
+from lightprobe.versions import versions_of
 
 logger = logging.getLogger(__name__)
 
@@ -23,8 +22,7 @@ Parts = dict[str, NDArray[Any]]
 
 def graph_file(described: Mapping[str, Any], *packages: str) -> Path:
     """Where the graph of this description lies, or would, made by these packages as they are installed."""
-    versions = {package: _version(package) for package in ("lightprobe", "openvino", *packages)}
-    text = json.dumps({**described, "versions": versions}, sort_keys=True)
+    text = json.dumps({**described, "versions": versions_of("openvino", *packages)}, sort_keys=True)
     key = hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
     return cache_folder() / "engines" / f"{key}.safetensors"
 
@@ -59,10 +57,3 @@ def read_or_make(path: Path, make: Callable[[], Parts]) -> Parts:
     parts = make()
     keep_graph(path, parts, {})
     return parts
-
-
-def _version(package: str) -> str | None:
-    try:
-        return __version__ if package == "lightprobe" else version(package)
-    except PackageNotFoundError:
-        return None

@@ -1,6 +1,7 @@
 """Networks in files: ONNX, or OpenVINO's own format, as anyone publishes them."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,8 +29,8 @@ def open_network_file(
     name: str | None = None,
     cut: str | None = None,
     image_size: int | None = None,
-    mean: tuple[float, float, float] | None = None,
-    std: tuple[float, float, float] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
 ) -> GraphBackbone:
     """Make a backbone of a network in a file.
 
