@@ -6,9 +6,11 @@ from tests.toy_network import toy_network
 
 from lightprobe.backbones import DEFAULT
 from lightprobe.cli import main
-from lightprobe.errors import LightprobeError
+from lightprobe.errors import LightprobeError, OptionError
 from lightprobe.runs import comparison as module
 from lightprobe.runs.comparison import compare
+from lightprobe.runs.rows import ROWS, read_rows
+from lightprobe.runs.training_run import LOG
 
 TOY = ["--image-size", "48", "--device", "cpu", "--precision", "fp32", "-q"]
 
@@ -68,6 +70,27 @@ def test_seconds_to_99_percent_are_all_of_the_closed_forms_and_exclude_the_searc
     assert (tmp_path / "out" / "compare.png").stat().st_size > 5000
     assert len((tmp_path / "out" / "rows.jsonl").read_text(encoding="utf-8").splitlines()) == 2
     assert trained[0] == ["optical", "toys"]
+
+
+def test_an_older_comparison_gives_way_and_what_is_none_is_left_alone(
+    trained: list[list[str]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    compare({"optical": ["toys"], "fine-tune": ["toys"]}, out)
+    compare({"scratch": ["toys"]}, out)
+    assert [row["method"] for row in read_rows(out)] == ["scratch"]
+    (out / LOG).unlink()
+    before = sorted(out.rglob("*"))
+    with pytest.raises(OptionError, match="holds other things than a run: name a new folder"):
+        compare({"scratch": ["toys"]}, out)
+    assert sorted(out.rglob("*")) == before, "without a log it may be anyone's"
+    run = tmp_path / "run"
+    compare({"optical": ["toys"]}, run)
+    (run / ROWS).write_text(json.dumps(run_row("optical")) + "\n", encoding="utf-8")
+    with pytest.raises(OptionError, match="holds a run that is no comparison"):
+        compare({"scratch": ["toys"]}, run)
+    assert [row["method"] for row in read_rows(run)] == ["optical"]
+    assert len(trained) == 4
 
 
 def test_every_method_is_told_its_own_options_and_those_that_all_share(
