@@ -143,7 +143,7 @@ _BACKBONE = (
     Option("--cut", "LAYER",
            "where it stops: a layer that lightprobe backbones NAME lists; auto compares all stages"),
     Option("--image-size", "N", "side of its input in pixels (the network's own)", positive_int),
-    Option("--mean", "M", "of a file: mean of pixels from 0 to 1, as 0.4,0.5,0.6; deviation: --std S", channels),
+    Option("--mean", "M", "of a file: mean of pixels, 0 to 1, as 0.4,0.5,0.6; deviation: --std S", channels),
     Option("--std", "S", "of a file: deviation of pixels, as --mean", channels),
     Option("--precision", "P", "its arithmetic: auto (what the machine is fast at), fp32, bf16, fp16 or int8",
            choices=("auto", "fp32", "bf16", "fp16", "int8")),
