@@ -58,8 +58,8 @@ def toy_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def int8() -> None:
     """Skip where int8 networks cannot run: without what calibrates them, or without int8 products."""
-    pytest.importorskip("nncf", reason="the extra int8 is not installed")
     from lightprobe.backbones import has_int8
 
     if not has_int8("cpu"):
         pytest.skip("this processor has neither VNNI nor Arm's dot products: its int8 products saturate")
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")  # which takes seconds
