@@ -29,12 +29,12 @@ def own_cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 
 @pytest.fixture(scope="session")
 def toy_networks(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which every network inside the package is a toy, of the same name."""
+    """A folder in which every network inside the package is a toy, of the same name and its own weights."""
     from lightprobe.backbones import PACKAGED
 
     folder = tmp_path_factory.mktemp("networks")
-    for name in PACKAGED:
-        toy_network(folder / f"{name}.onnx")
+    for seed, name in enumerate(PACKAGED):
+        toy_network(folder / f"{name}.onnx", seed=seed)
     return folder
 
 
@@ -58,8 +58,8 @@ def toy_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def int8() -> None:
     """Skip where int8 networks cannot run: without what calibrates them, or without int8 products."""
-    pytest.importorskip("nncf", reason="the extra int8 is not installed")
     from lightprobe.backbones import has_int8
 
     if not has_int8("cpu"):
         pytest.skip("this processor has neither VNNI nor Arm's dot products: its int8 products saturate")
+    pytest.importorskip("nncf", reason="the extra int8 is not installed")  # which takes seconds

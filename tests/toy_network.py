@@ -11,13 +11,13 @@ CHANNELS = (3, 8, 16, 24)
 LAYERS = ("block1", "block2", "block3")
 
 
-def toy_network(path: Path, *, opset: int = 17, image_size: int = 32) -> str:
+def toy_network(path: Path, *, opset: int = 17, image_size: int = 32, seed: int = 0) -> str:
     """Write the network to `path`, which ends in .onnx, and return it as a backbone's name.
 
     Three blocks of convolution 3 × 3, stride 2, and ReLU: from images of any size, 32 pixels unless told
-    otherwise, to 24 channels at an eighth of their side.
+    otherwise, to 24 channels at an eighth of their side. Another seed is another network.
     """
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     nodes: list[onnx.NodeProto] = []
     weights: list[onnx.TensorProto] = []
     last = "images"

@@ -10,7 +10,7 @@ import pytest
 from tests.toys import draw_toys
 
 from lightprobe import ImageClassifier, load
-from lightprobe.backbones import create_backbone
+from lightprobe.backbones import create_backbone, describe_backbone
 from lightprobe.classifier import fitting
 from lightprobe.classifier.settings import of_each
 from lightprobe.errors import BackboneError, OptionError
@@ -21,11 +21,12 @@ from lightprobe.photo_model import look
 from lightprobe.selection import choices
 from lightprobe.serve.service import Service
 
-BOTH: dict[str, Any] = {"backbone": "starter,squeezenet1_1", "weights": ",random"}
+NAMES = ("efficientnet_lite0", "efficientnet_lite2")
+BOTH: dict[str, Any] = {"backbone": ",".join(NAMES)}
 
 
 def toy_classifier(**parameters: Any) -> ImageClassifier:
-    fixed = {"image_size": 64, "pool": "avg", "encode": "l2", "precision": "fp32", "engine": "eager"}
+    fixed = {"pool": "avg", "encode": "l2", "precision": "fp32"}
     return ImageClassifier(**{**fixed, "device": "cpu", "cache": False, **parameters})
 
 
@@ -41,8 +42,9 @@ def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def summed(toys: Path) -> ImageClassifier:
+def summed(toys: Path, toy_networks: Path) -> ImageClassifier:
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lightprobe.backbones.zoo.PACKAGED_FILES", toy_networks)
         only_the_sum(patch)
         return toy_classifier(**BOTH, kernel="optical").fit(toys)
 
@@ -50,8 +52,8 @@ def summed(toys: Path) -> ImageClassifier:
 def mean_cosines(training: ImageSet, asked: ImageSet) -> np.ndarray:
     """Mean over the networks, each fitted alone, of the cosines (n_asked, n_training) of what it sees."""
     cosines = []
-    for name, weights in (("starter", None), ("squeezenet1_1", "random")):
-        alone = toy_classifier(backbone=name, weights=weights, kernel="optical").fit(training)
+    for name in NAMES:
+        alone = toy_classifier(backbone=name, kernel="optical").fit(training)
         rows, others = (
             look(alone.fitted, images, replace(alone.runtime, strict=True))
             .matrices[alone.fitted.tap_set]
@@ -86,13 +88,10 @@ def test_a_sum_is_compared_with_each_network_alone_and_the_cheaper_of_equals_win
 ) -> None:
     model = toy_classifier(**BOTH, kernel="optical").fit(toys)
     alone = toy_classifier(kernel="optical").fit(toys)
-    assert [network.backbone.name for network in model.networks_] == ["starter"]
+    assert [network.backbone.name for network in model.networks_] == [NAMES[0]]
     cuts = {c.choice.taps.cut for c in model.candidates_}
-    assert cuts == {
-        "starter:trunk_output",
-        "squeezenet1_1:features",
-        "starter:trunk_output+squeezenet1_1:features",
-    }
+    ends = [f"{name}:block3" for name in NAMES]
+    assert cuts == {*ends, "+".join(ends)}
     assert model.choice_ == alone.choice_
     np.testing.assert_array_equal(model.loo_scores_, alone.loo_scores_)
     folder = model.save(tmp_path / "model")
@@ -114,10 +113,9 @@ def test_a_sum_survives_the_disk_and_explains_itself(
     assert all(a.why is not None and len(a.why.nearest) == 2 for a in answers)
     assert all(a.novelty is not None for a in answers)
     card = (folder / "README.md").read_text(encoding="utf-8")
-    assert "starter up to `trunk_output`" in card
-    assert "squeezenet1_1 up to `features`" in card
-    assert summed.fitted.facts()["backbone"] == "starter,squeezenet1_1"
-    assert summed.fitted.facts()["cut"] == "starter:trunk_output+squeezenet1_1:features"
+    assert all(f"{name} up to `block3`" in card for name in NAMES)
+    assert summed.fitted.facts()["backbone"] == ",".join(NAMES)
+    assert summed.fitted.facts()["cut"] == "+".join(f"{name}:block3" for name in NAMES)
 
 
 def test_a_sum_is_updated_to_what_training_again_gives(toys: Path, toy_folder: Path) -> None:
@@ -133,7 +131,7 @@ def test_a_sum_is_updated_to_what_training_again_gives(toys: Path, toy_folder: P
         model.decision_function(photos), again.decision_function(photos), rtol=1e-6, atol=1e-6
     )
     model.update(reselect=True)
-    assert [network.backbone.name for network in model.networks_] == ["starter"]
+    assert [network.backbone.name for network in model.networks_] == [NAMES[0]]
     assert model.score(photos) > 0.9
 
 
@@ -149,12 +147,14 @@ def test_a_service_sees_through_all_networks(summed: ImageClassifier, toys: Path
 
 
 def test_what_works_with_one_network_only_says_so(summed: ImageClassifier, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="starter and squeezenet1_1 at once"):
+    with pytest.raises(OptionError, match=" and ".join(NAMES) + " at once"):
         export(summed.fitted, "onnx", tmp_path / "model.onnx")
-    with pytest.raises(OptionError, match="starter and squeezenet1_1 at once"):
+    with pytest.raises(OptionError, match=" and ".join(NAMES) + " at once"):
         draw_model(summed.fitted, tmp_path / "photo.png", tmp_path / "look.png", summed.runtime)
     with pytest.raises(BackboneError, match="names several networks"):
-        create_backbone("starter,squeezenet1_1")
+        create_backbone(",".join(NAMES))
+    with pytest.raises(BackboneError, match="names several networks"):
+        describe_backbone(",".join(NAMES))
 
 
 def test_weights_and_layers_are_given_one_a_network() -> None:

@@ -24,9 +24,7 @@ HEADS: list[dict[str, Any]] = [
 
 
 def toy_classifier(**parameters: Any) -> ImageClassifier:
-    # Torch, because OpenVINO converts the network once a test, which takes longer than all the rest.
-    fixed = {"image_size": 64, "precision": "fp32", "engine": "eager", "device": "cpu"}
-    return ImageClassifier(**{**fixed, **CHOSEN, **parameters})
+    return ImageClassifier(**{"precision": "fp32", "device": "cpu", **CHOSEN, **parameters})
 
 
 @pytest.fixture

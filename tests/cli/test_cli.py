@@ -8,18 +8,22 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.toy_network import LAYERS, toy_network
 from tests.toys import draw_toys
 
+from lightprobe.backbones import PACKAGED
 from lightprobe.cli import VERBS, main
 
-TOY = ("--image-size", "64", "--precision", "fp32", "--device", "cpu")
+BOTH = ",".join(PACKAGED)
+TOY = ("--precision", "fp32", "--device", "cpu")
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+def model(tmp_path_factory: pytest.TempPathFactory, toy_networks: Path) -> str:
     """A model that tests ask and do not change."""
     folder = tmp_path_factory.mktemp("asked")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lightprobe.backbones.zoo.PACKAGED_FILES", toy_networks)
         patch.setenv("LIGHTPROBE_CACHE", str(folder / "cache"))
         assert main(["train", str(draw_toys(folder)), "--out", str(folder / "run"), "-q", *TOY]) == 0
     return str(folder / "run" / "model")
@@ -74,7 +78,22 @@ def test_train_says_what_won_how_sure_it_is_and_what_to_do_next(
     ):
         assert words in out
     assert f"lightprobe predict {tmp_path / 'run' / 'model'}" in out
-    assert "--backbone resnet18" in out, "the starter's owner is told of stronger networks"
+    assert f"--backbone {BOTH}" in out, "what sees more is named"
+
+
+@pytest.mark.real_network
+def test_the_network_inside_the_package_trains_and_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos, run = draw_toys(tmp_path, 4, 2), tmp_path / "run"
+    assert main(["train", str(photos), "--out", str(run), "--json", "-q"]) == 0
+    row = json.loads(capsys.readouterr().out)
+    assert (row["backbone"], row["image_size"], row["engine"]) == ("efficientnet_lite0", 224, "openvino")
+    assert row["loo_accuracy"] >= 11 / 12
+    assert main(["predict", str(run / "model"), str(photos / "test"), "--json", "-q"]) == 0
+    answers = json.loads(capsys.readouterr().out)["predictions"]
+    assert [one["label"] for one in answers] == [Path(one["path"]).parent.name for one in answers]
+    assert len(answers) == 6
 
 
 def test_flags_reach_the_model(toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,7 +112,7 @@ def test_flags_reach_the_model(toy_folder: Path, tmp_path: Path, capsys: pytest.
         "0.01",
     ]
     arguments = ["train", str(toy_folder), "--out", str(tmp_path / "run"), "--json", "-q", *TOY, *flags]
-    assert main([*arguments, "--class-map", "noise=noise,other=*", "--cut", "trunk_output.block2"]) == 0
+    assert main([*arguments, "--class-map", "noise=noise,other=*", "--cut", "block2"]) == 0
     row = json.loads(capsys.readouterr().out)
     assert (row["pool"], row["encode"], row["kernel"], row["components"]) == (
         "flatten",
@@ -102,7 +121,7 @@ def test_flags_reach_the_model(toy_folder: Path, tmp_path: Path, capsys: pytest.
         96,
     )
     assert row["alpha_relative"] == pytest.approx(0.01)
-    assert row["cut"] == "trunk_output.block2"
+    assert row["cut"] == "block2"
     assert row["n_classes"] == 2
     assert row["seconds"]["generate"] > 0
     config = json.loads((Path(row["model"]) / "config.json").read_text(encoding="utf-8"))
@@ -227,30 +246,60 @@ def test_predict_says_unknown_and_why_where_it_is_asked(
         main(["predict", model, photo, "-q", "--unknown", "2"])
 
 
+@pytest.mark.parametrize("flag", ["--csv", "--jsonl"])
+def test_json_beside_a_table_says_where_the_table_is(
+    model: str, flag: str, toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, photos = tmp_path / "answers", str(toy_folder / "test" / "disc")
+    assert main(["predict", model, photos, flag, str(table), "--json", "-q"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"table": str(table), "n": 4, "n_resumed": 0}
+    lines = table.read_text(encoding="utf-8").splitlines()
+    assert len(lines) == (5 if flag == "--csv" else 4)
+
+
 def test_backbones_and_datasets_list_what_can_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["backbones"]) == 0
-    assert {"starter", "resnet18", "densenet169"} <= set(capsys.readouterr().out.split())
-    assert main(["backbones", "densenet169", "--json"]) == 0
+    assert set(PACKAGED) <= set(capsys.readouterr().out.split())
+    assert main(["backbones", PACKAGED[0], "--json"]) == 0
     cuts = json.loads(capsys.readouterr().out)["cuts"]
-    assert (cuts[-1]["name"], cuts[-1]["flatten"]) == ("features", 81_536)
+    assert [cut["name"] for cut in cuts] == list(LAYERS)
+    assert (cuts[-1]["avg"], cuts[-1]["flatten"]) == (24, 24 * 4 * 4)
     assert main(["datasets", "--json"]) == 0
     assert {"cifar10", "stl10", "flowers102"} <= {
         d["name"] for d in json.loads(capsys.readouterr().out)["datasets"]
     }
 
 
+@pytest.mark.torch
+def test_networks_of_torchvision_are_listed_and_described(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["backbones"]) == 0
+    assert {"resnet18", "densenet169"} <= set(capsys.readouterr().out.split())
+    assert main(["backbones", "densenet169", "--json"]) == 0
+    cuts = json.loads(capsys.readouterr().out)["cuts"]
+    assert (cuts[-1]["name"], cuts[-1]["flatten"]) == ("features", 81_536)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ("train NOWHERE --out RUN", "NOWHERE"),
-        ("train TOYS --out RUN --backbone resnet19", "resnet18"),
-        ("train TOYS --out RUN --backbone starter,resnet19", "resnet18"),
-        ("train TOYS --out RUN --backbone starter,resnet18 --weights a,b,c", "3 for 2 networks"),
-        ("train TOYS --out RUN --backbone starter,resnet18 --method linear-probe", "several at once"),
-        ("compare TOYS --out RUN --backbone starter,resnet18", "several at once"),
-        ("extract TOYS --out a.npz --backbone starter,resnet18", "several networks"),
+        pytest.param("train TOYS --out RUN --backbone resnet19", "resnet18", marks=pytest.mark.torch),
+        pytest.param(
+            "train TOYS --out RUN --backbone efficientnet_lite0,resnet19", "resnet18", marks=pytest.mark.torch
+        ),
+        (f"train TOYS --out RUN --backbone {BOTH} --weights a,b,c", "3 for 2 networks"),
+        (f"train TOYS --out RUN --backbone {BOTH} --method linear-probe", "several at once"),
+        (f"compare TOYS --out RUN --backbone {BOTH}", "several at once"),
+        (f"extract TOYS --out a.npz --backbone {BOTH}", "several networks"),
+        (f"backbones {BOTH}", "several networks"),
+        ("train TOYS --out RUN --backbone gone.onnx", "gone.onnx"),
         ("train TOYS --out RUN --cut nowhere", "nowhere"),
-        ("train TOYS --out RUN --weights none.safetensors", "none.safetensors"),
+        ("train TOYS --out RUN --weights none.safetensors", "holds its weights"),
+        pytest.param(
+            "train TOYS --out RUN --backbone resnet18 --weights none.safetensors",
+            "none.safetensors",
+            marks=pytest.mark.torch,
+        ),
         ("train TOYS --out RUN --pool max", "flatten"),
         ("train TOYS --out RUN --alpha -1", "positive"),
         ("train TOYS --out RUN --group thing(", "regular expression"),
@@ -266,13 +315,36 @@ def test_backbones_and_datasets_list_what_can_be_named(capsys: pytest.CaptureFix
         ("train TOYS --out RUN --keep nothing", "--kernel linear"),
         ("update TOYS --reselect", "model"),
         ("update TOYS", "--add"),
+        ("update MODEL --remove a.png --classes leaf", "--classes says how to read the photos of --add"),
+        ("look MODEL", "--out"),
+        ("look MODEL --out a.png", "needs a photo"),
+        ("look MODEL a.png --out a.png --classes leaf", "--classes is for photos of a data set"),
+        ("look MODEL a.png --out a.png --root DIR", "--root is for photos of a data set"),
+        ("look TOYS a.png --out a.png", "is no model"),
+        ("runs RUNS --descending", "give --sort KEY"),
+        ("backbones --image-size 64", "--image-size is for the layers of one network"),
+        ("backbones --mean 0.5", "--mean is for the layers of one network"),
+        ("predict MODEL a.png --csv a.csv --jsonl a.jsonl", "not allowed with argument --csv"),
+        ("study colours TOYS --out RUN", "layers"),
+        ("study size TOYS --out RUN --within 0.1", "--within is an option of study layers"),
+        ("study backbones TOYS --out RUN --cut block2", "--cut is what the study backbones itself sets"),
+        ("study size NOWHERE --out RUN --pool avg --image-size 64 --alpha 0.1", "NOWHERE"),
+        ("study precision TOYS --out RUN --precision bf16", "--precision is what the study precision"),
+        ("study size TOYS --out RUN --cut auto", "ask for study layers"),
+        ("study size TOYS --out RUN --epochs 2", "--epochs is no option of --method optical"),
         ("frobnicate", "train"),
     ],
 )
 def test_bad_input_gets_one_sentence_and_status_2(
-    arguments: str, words: str, toy_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    arguments: str,
+    words: str,
+    model: str,
+    toy_folder: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    places = {"TOYS": str(toy_folder), "RUN": str(tmp_path / "run"), "NOWHERE": str(tmp_path / "NOWHERE")}
+    places = {"TOYS": str(toy_folder), "MODEL": model, "RUNS": str(Path(model).parent)}
+    places |= {name: str(tmp_path / name) for name in ("RUN", "NOWHERE")}
     try:
         status: object = main([places.get(word, word) for word in [*arguments.split(), "-q"]])
     except SystemExit as stop:
@@ -295,7 +367,8 @@ def test_ctrl_c_ends_with_status_130_and_a_sentence(
     toy_folder: Path, tmp_path: Path, own_cache: Path
 ) -> None:
     command = [sys.executable, "-m", "lightprobe", "train", str(toy_folder), "--out", str(tmp_path / "run")]
-    slow = ("--batch-size", "1", "--image-size", "1024", "--engine", "eager", "--precision", "fp32")
+    network = toy_network(tmp_path / "toy.onnx")
+    slow = ("--backbone", network, "--batch-size", "1", "--image-size", "2048", "--precision", "fp32")
     environment = {**os.environ, "LIGHTPROBE_CACHE": str(own_cache)}
     with subprocess.Popen(
         [*command, *slow], stderr=subprocess.PIPE, env=environment, text=True, preexec_fn=_heed_ctrl_c

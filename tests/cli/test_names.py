@@ -15,7 +15,7 @@ from lightprobe import load
 from lightprobe.cli import main, output
 from lightprobe.csv_text import read_csv
 
-TOY = ("--image-size", "64", "--precision", "fp32", "--engine", "eager", "--device", "cpu", "-q")
+TOY = ("--precision", "fp32", "--device", "cpu", "-q")
 FIXED = ("--pool", "avg", "--encode", "l2", "--kernel", "linear")
 ODD = [b"caf\xe9.png", b"two\nlines.png", b"a,b 'c' \"d\".png", b"\x1b[31m.png", "猫 → $x^{$.png".encode()]
 CLASS = b"chats noirs \xe9l\xe9gants"

@@ -20,6 +20,8 @@ VALUES = {
     "weights": "w.pth",
     "cut": "stem",
     "image_size": "48",
+    "mean": "0.4,0.5,0.6",
+    "std": "0.2",
     "precision": "fp32",
     "engine": "eager",
     "batch_size": "5",

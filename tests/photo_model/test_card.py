@@ -8,10 +8,10 @@ from lightprobe.photo_model.card import optical_card
 def config(**changes: Any) -> dict[str, Any]:
     return {
         "backbone": {
-            "name": "starter",
+            "name": "efficientnet_lite0",
             "cut": "end",
-            "weights": "starter.safetensors",
-            "preprocessing": {"crop": 128},
+            "weights": "efficientnet_lite0.onnx",
+            "preprocessing": {"crop": 224},
         },
         "choice": {"pool": "avg", "encode": "l2", "kernel": "optical"},
         "head": {"alpha": 0.1, "alpha_relative": 0.01},

@@ -2,19 +2,23 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.toy_network import toy_network
 
+from lightprobe.backbones import DEFAULT
 from lightprobe.cli import main
-from lightprobe.errors import LightprobeError
+from lightprobe.errors import LightprobeError, OptionError
 from lightprobe.runs import comparison as module
 from lightprobe.runs.comparison import compare
+from lightprobe.runs.rows import ROWS, read_rows
+from lightprobe.runs.training_run import LOG
 
-TOY = ["--image-size", "48", "--device", "cpu", "--precision", "fp32", "--engine", "eager", "-q"]
+TOY = ["--image-size", "48", "--device", "cpu", "--precision", "fp32", "-q"]
 
 
 def run_row(method: str) -> dict[str, object]:
     row: dict[str, object] = {
         "method": method,
-        "backbone": "starter",
+        "backbone": DEFAULT,
         "image_size": 48,
         "n_train": 36,
         "n_test": 12,
@@ -68,6 +72,27 @@ def test_seconds_to_99_percent_are_all_of_the_closed_forms_and_exclude_the_searc
     assert trained[0] == ["optical", "toys"]
 
 
+def test_an_older_comparison_gives_way_and_what_is_none_is_left_alone(
+    trained: list[list[str]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    compare({"optical": ["toys"], "fine-tune": ["toys"]}, out)
+    compare({"scratch": ["toys"]}, out)
+    assert [row["method"] for row in read_rows(out)] == ["scratch"]
+    (out / LOG).unlink()
+    before = sorted(out.rglob("*"))
+    with pytest.raises(OptionError, match="holds other things than a run: name a new folder"):
+        compare({"scratch": ["toys"]}, out)
+    assert sorted(out.rglob("*")) == before, "without a log it may be anyone's"
+    run = tmp_path / "run"
+    compare({"optical": ["toys"]}, run)
+    (run / ROWS).write_text(json.dumps(run_row("optical")) + "\n", encoding="utf-8")
+    with pytest.raises(OptionError, match="holds a run that is no comparison"):
+        compare({"scratch": ["toys"]}, run)
+    assert [row["method"] for row in read_rows(run)] == ["optical"]
+    assert len(trained) == 4
+
+
 def test_every_method_is_told_its_own_options_and_those_that_all_share(
     trained: list[list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -84,7 +109,7 @@ def test_every_method_is_told_its_own_options_and_those_that_all_share(
     assert "--lr=auto" in told["fine-tune"]
     assert "--unfreeze=1" in told["fine-tune"]
     assert "--unfreeze" not in told["linear-probe"]
-    assert "--network=starter" in told["scratch"]
+    assert f"--network={DEFAULT}" in told["scratch"]
     assert "--cut=stem" not in told["scratch"]
     text = capsys.readouterr().out
     assert "optical against fine-tune: +0.0 points on 12 test photos, in 1.8 times the 11 s" in " ".join(
@@ -92,16 +117,20 @@ def test_every_method_is_told_its_own_options_and_those_that_all_share(
     )
 
 
-def test_what_failed_is_named(toy_folder: Path, tmp_path: Path) -> None:
+def test_what_failed_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    # Refused before anything is imported: other processes take seconds for that.
     with pytest.raises(LightprobeError, match="optical could not be trained"):
-        compare({"optical": ["--cut", "nowhere", *TOY, str(toy_folder)]}, tmp_path / "out")
+        compare({"optical": ["photos", "--alpha=-1"]}, tmp_path / "out")
+    assert "got '-1'" in capfd.readouterr().err, "what the training said"
 
 
+@pytest.mark.torch
 @pytest.mark.slow
 def test_two_methods_are_compared_on_toys(
     toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     methods = ["--methods", "optical,linear-probe", "--epochs", "3", "--json"]
+    methods += ["--backbone", toy_network(tmp_path / "toy.onnx")]
     assert main(["compare", str(toy_folder), "--out", str(tmp_path / "out"), *methods, *TOY]) == 0
     light, probe = json.loads(capsys.readouterr().out)["rows"]
     assert light["n_test"] == probe["n_test"] == 12

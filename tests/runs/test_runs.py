@@ -40,7 +40,7 @@ STAGES = {"features", "generate", "encode", "project", "fit", "predict", "total"
 
 
 def toy_classifier() -> ImageClassifier:
-    return ImageClassifier(image_size=64, precision="fp32", device="cpu", random_state=3)
+    return ImageClassifier(precision="fp32", device="cpu", random_state=3)
 
 
 def test_a_run_leaves_a_model_a_row_a_log_and_the_list_of_skipped_files(

@@ -13,7 +13,7 @@ from lightprobe.errors import DataError, ModelFileError
 from lightprobe.json_text import to_json
 from lightprobe.runs.update import read_relabelling, scrub_run, update_saved
 
-TOY = ("--image-size", "64", "--precision", "fp32", "--engine", "eager", "--device", "cpu", "-q")
+TOY = ("--precision", "fp32", "--device", "cpu", "-q")
 FIXED = ("--pool", "avg", "--encode", "l2", "--kernel", "optical")
 
 
@@ -102,6 +102,7 @@ def test_a_model_that_keeps_sums_says_that_its_figures_are_of_the_last_training(
     assert (row["n_added"], row["n_known"], row["n_train"], row["stale"]) == (1, 35, 36, True)
 
 
+@pytest.mark.torch
 def test_a_model_that_was_trained_by_gradients_cannot_be_updated(
     toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

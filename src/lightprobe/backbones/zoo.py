@@ -166,6 +166,11 @@ def _file_of(name: str) -> Path:
 
 def _torch_networks(name: str) -> Any:
     """Import what makes networks of torch's; MissingExtraError says what the backbone `name` needs."""
+    if "," in name:  # which is no one's name, with torch or without
+        raise BackboneError(
+            f"{name!r} names several networks, and only `train` in closed form sees through several at once: "
+            "name one here."
+        )
     what = f"Backbone {name}"
     import_torch(what)
     from lightprobe.backbones import torch_networks

@@ -98,5 +98,6 @@ def train_command(args: argparse.Namespace, method: str) -> list[str]:
         if isinstance(value, bool):
             command.append(flag if value else flag.replace("--", "--no-"))
         else:  # in one word, as a value may begin with a dash
-            command += [f"{flag}={one}" for one in (value if isinstance(value, list) else [value])]
+            words = value if isinstance(value, list) else [value]
+            command += [f"{flag}={','.join(map(str, w)) if isinstance(w, tuple) else w}" for w in words]
     return [*command, "--", args.data]

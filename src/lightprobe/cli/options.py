@@ -126,8 +126,9 @@ class Option:
 _DATA = (
     Option("--root", "DIR", "where named data sets lie, or are downloaded to", parameter=""),
     Option("--class-map", "MAP", 'NEW=OLD,...: merge, rename and drop classes, as "plastic=plastic,other=*"'),
-    Option("--classes", "C", "the class: top (first folder below a split) or leaf (the photo's folder); top, "
-           "or as in training", choices=("top", "leaf")),
+    Option("--classes", "C",
+           "the class: top (first folder below a split) or leaf (the photo's); top, or as before",
+           choices=("top", "leaf")),
     Option("--group", "G",
            "photos of one thing stay together: a regular expression on paths, or a table's column"),
     Option("--strict", None, "stop at the first file that cannot be decoded", action="store_true"),
@@ -136,15 +137,14 @@ TEST_FRACTION = Option("--test-fraction", "F", "share of each class set aside fo
                        parameter="")
 _BACKBONE = (
     Option("--backbone", "NAME",
-           "network that looks (efficientnet_lite0; lightprobe backbones lists all), or its file, "
-           ".onnx or .xml; train takes several, a,b"),
+           "network that looks: name (efficientnet_lite0) or file (.onnx, .xml); of train several"),
     Option("--weights", "FILE",
            "its weights, .safetensors or .pth, instead of the published ones (of several FILE,FILE)"),
     Option("--cut", "LAYER",
            "where it stops: a layer that lightprobe backbones NAME lists; auto compares all stages"),
     Option("--image-size", "N", "side of its input in pixels (the network's own)", positive_int),
-    Option("--mean", "M", "mean of its images, of pixels from 0 to 1, as 0.4,0.5,0.6 (of files)", channels),
-    Option("--std", "S", "deviation of its images, as --mean (of files)", channels),
+    Option("--mean", "M", "of a file: mean of pixels, 0 to 1, as 0.4,0.5,0.6; deviation: --std S", channels),
+    Option("--std", "S", "of a file: deviation of pixels, as --mean", channels),
     Option("--precision", "P", "its arithmetic: auto (what the machine is fast at), fp32, bf16, fp16 or int8",
            choices=("auto", "fp32", "bf16", "fp16", "int8")),
     Option("--engine", "E", "what runs it: auto, eager (torch) or openvino (fast on CPUs)",
@@ -234,7 +234,7 @@ def add_backbone(parser: argparse.ArgumentParser) -> None:
     """Add what says which network looks at the photos, and how."""
     group = parser.add_argument_group(_BACKBONE_TITLE)
     for option in _BACKBONE:
-        option.declare(group)
+        option.declare(group, hidden=option.name == "std")  # which the help of --mean names
 
 
 def add_methods(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:
@@ -278,7 +278,7 @@ def given(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 def refuse(args: argparse.Namespace, names: Sequence[str], why: str) -> None:
     """Refuse options that were given and cannot be honoured; `why` follows the flag."""
-    for name in given(args, *names):
+    for name in (name for name in names if name in given(args)):
         raise OptionError(f"--{name.replace('_', '-')} {why}")
 
 

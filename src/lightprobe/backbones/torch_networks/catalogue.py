@@ -181,11 +181,6 @@ def _look_up(name: str) -> tuple[str, Preprocessing]:
         return name, preprocessing_of(name)
     if name in PLAIN_CNNS:
         return name, PLAIN_PREPROCESSING
-    if "," in name:
-        raise BackboneError(
-            f"{name!r} names several networks, and only `train` in closed form sees through several at once: "
-            "name one here."
-        )
     known = [*PACKAGED, *torchvision_names()]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
