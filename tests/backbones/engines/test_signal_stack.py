@@ -4,26 +4,24 @@ import gc
 import sys
 
 import pytest
-import torch
-from lightprobe.backbones.engines.conversion import _Stack, _swap, same_signal_stack, signal_stack
-from lightprobe.backbones.engines.devices import has_int8
 from tests.backbones.engines.test_quantization import SIZE, photos
 
-from lightprobe.backbones import Tap, create_backbone, create_runner
+from lightprobe.backbones import DEFAULT, Tap, create_backbone, create_runner
+from lightprobe.backbones.graphs.openvino import _Stack, _swap, same_signal_stack, signal_stack
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signal stacks are moved on Linux only")
 
 
-@pytest.mark.skipif(not has_int8(torch.device("cpu")), reason="needs a CPU with int8 arithmetic")
+@pytest.mark.usefixtures("int8")
 def test_compiling_and_quantising_leave_the_signal_stack_where_it_was() -> None:
-    squeezenet = create_backbone("squeezenet1_1", weights="random", image_size=SIZE, cut="features.5")
+    toy = create_backbone(DEFAULT, image_size=SIZE)
     before = signal_stack()
-    tap = Tap(squeezenet.cut)
+    tap = Tap(toy.cut)
     runners = [
-        create_runner(squeezenet, [tap], precision="int8", device="cpu", calibration=photos(4, seed))
+        create_runner(toy, [tap], precision="int8", device="cpu", calibration=photos(4, seed))
         for seed in (21, 22)
     ]
-    runners.append(create_runner(squeezenet, [tap], engine="openvino", precision="fp32", device="cpu"))
+    runners.append(create_runner(toy, [tap], engine="openvino", precision="fp32", device="cpu"))
     assert signal_stack() == before
     while runners:
         del runners[0]  # the first made goes first
