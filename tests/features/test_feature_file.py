@@ -14,8 +14,8 @@ from lightprobe.images import open_images
 from lightprobe.runtime import Runtime
 
 RUNTIME = Runtime(precision="fp32", device="cpu")
-NETWORK: dict[str, Any] = {"backbone": "squeezenet1_1", "weights": "random", "image_size": 64}
-CUTS = ("features.4", "features.7")
+NETWORK: dict[str, Any] = {"backbone": "efficientnet_lite0", "image_size": 64}
+CUTS = ("block2", "block3")
 
 
 def test_several_layers_from_one_pass_are_those_of_one_pass_each(toy_folder: Path, tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_several_layers_from_one_pass_are_those_of_one_pass_each(toy_folder: Pat
     assert (summary["n"], summary["n_skipped"]) == (47, 1)
     table = np.load(tmp_path / "f.npz", allow_pickle=False)
     for cut in CUTS:
-        backbone = create_backbone("squeezenet1_1", weights="random", image_size=64, cut=cut)
+        backbone = create_backbone("efficientnet_lite0", image_size=64, cut=cut)
         for pool in ("avg", "flatten"):
             tap = Tap(cut, pool)
             runner = create_runner(backbone, [tap], precision="fp32", device="cpu")
@@ -40,7 +40,7 @@ def test_several_layers_from_one_pass_are_those_of_one_pass_each(toy_folder: Pat
     np.testing.assert_array_equal(table["labels"], np.array(images.classes)[images.labels[kept]])
     np.testing.assert_array_equal(table["splits"], images.splits[kept])
     assert table["classes"].tolist() == list(images.classes)
-    assert json.loads(str(table["provenance"]))["backbone"]["name"] == "squeezenet1_1"
+    assert json.loads(str(table["provenance"]))["backbone"]["name"] == "efficientnet_lite0"
 
 
 def test_parquet_holds_the_same_numbers(toy_folder: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,19 +17,19 @@ from lightprobe.features import (
 from lightprobe.images import open_images
 from lightprobe.runtime import Runtime
 
-ALONE = TapSet((Tap("features"),), (1,), ("b",))
-TOGETHER = TapSet((Tap("trunk_output"), Tap("features")), (0, 1), ("a", "b"))
+ALONE = TapSet((Tap("block2"),), (1,), ("b",))
+TOGETHER = TapSet((Tap("block3"), Tap("block2")), (0, 1), ("a", "b"))
 
 
 @pytest.fixture(scope="module")
-def runners() -> list[BackboneRunner]:
+def runners(toy_networks: Path) -> list[BackboneRunner]:
     """Two networks that want their photos in different sizes, fitted to the square in different ways."""
     made = []
-    for name, weights, side in (("starter", None, 32), ("squeezenet1_1", "random", 64)):
-        backbone = create_backbone(name, weights=weights, image_size=side)
-        runner = create_runner(
-            backbone, [Tap(backbone.cut)], engine="eager", precision="fp32", device="cpu", n_images=1
-        )
+    for name, cut, side in (("efficientnet_lite0", "block3", 32), ("efficientnet_lite2", "block2", 64)):
+        backbone = create_backbone(str(toy_networks / f"{name}.onnx"), cut=cut, image_size=side)
+        how = replace(backbone.preprocessing, fit="crop" if side == 32 else "squash")
+        backbone = replace(backbone, preprocessing=how)
+        runner = create_runner(backbone, [Tap(backbone.cut)], precision="fp32", device="cpu")
         made.append(BackboneRunner(backbone, runner))
     return made
 
@@ -77,6 +78,6 @@ def test_a_network_is_tapped_once_however_many_sets_want_it() -> None:
 
 
 def test_a_set_of_taps_is_read_as_it_was_written() -> None:
-    assert TOGETHER.cut == "a:trunk_output+b:features"
+    assert TOGETHER.cut == "a:block3+b:block2"
     assert TapSet.parse(TOGETHER.cut, TOGETHER.pool) == TOGETHER
     assert TapSet.parse("trunk_output", "flatten") == TapSet.of(Tap("trunk_output", "flatten"))
