@@ -16,7 +16,7 @@ def photo_arguments(documentation: str | None) -> argparse.ArgumentParser:
     """Return a parser of DATA, --backbone, --weights and --json, described by a first line."""
     parser = argparse.ArgumentParser(description=(documentation or "").partition("\n")[0])
     parser.add_argument("data")
-    parser.add_argument("--backbone", default="starter")
+    parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--weights")
     parser.add_argument("--json", action="store_true")
     return parser

@@ -59,7 +59,7 @@ def main() -> None:
     """Make the views, train twice, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data")
-    parser.add_argument("--backbone", default="starter")
+    parser.add_argument("--backbone", default="efficientnet_lite0")
     parser.add_argument("--weights")
     parser.add_argument("--things", type=int, default=40, help="of each class")
     parser.add_argument("--views", type=int, default=4, help="of each thing")
