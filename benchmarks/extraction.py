@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
@@ -35,10 +36,10 @@ from lightprobe.backbones import (
     Backbone,
     Runner,
     Tap,
+    TorchBackbone,
     agreement,
     create_backbone,
     create_runner,
-    pixel_planes,
 )
 from lightprobe.errors import LightprobeError
 from lightprobe.features import BackboneRunner, extract, sample_pixels
@@ -77,6 +78,7 @@ class _Files(Dataset[torch.Tensor]):
 
 def loader_arm(paths: list[Path], backbone: Backbone) -> Callable[[], None]:
     """Prepare the tutorials' way; a call is one pass over the photos."""
+    assert isinstance(backbone, TorchBackbone)
     network = backbone.network([backbone.cut])
     loader = DataLoader(_Files(paths, backbone), batch_size=BATCH, num_workers=2, persistent_workers=True)
 
@@ -102,25 +104,22 @@ def decoding_arm(images: ImageSet, backbone: Backbone) -> Callable[[], None]:
     preprocessing = backbone.preprocessing
 
     def look(index: int) -> None:
-        preprocessing.prepare(pixel_planes(decode(images.read(index), at_least=preprocessing.resize)))
+        preprocessing.prepare(decode(images.read(index), at_least=preprocessing.resize))
 
     def one_pass() -> None:
         cores = os.cpu_count() or 2
-        with ThreadPoolExecutor(cores, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        with ThreadPoolExecutor(cores) as pool:
             list(pool.map(look, range(len(images))))
 
     return one_pass
 
 
-def inference_arm(n: int, batch: torch.Tensor, runner: Runner) -> Callable[[], None]:
+def inference_arm(n: int, batch: NDArray[np.uint8], runner: Runner) -> Callable[[], None]:
     """Prepare the network alone: `n` photos, the same batch again and again."""
 
     def one_pass() -> None:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as lightprobe does beside OpenVINO's threads
         for _ in range(-(-n // BATCH)):
             runner(batch)
-        torch.set_num_threads(threads)
 
     return one_pass
 
@@ -132,7 +131,9 @@ def measure(name: str, weights: str, folder: Path, passes: int) -> dict[str, Any
     backbone = create_backbone(name, weights=weights)
     tap = Tap(backbone.cut)
     pixels = sample_pixels(images, backbone.preprocessing, CALIBRATION_PHOTOS)
-    arms: dict[str, Callable[[], None]] = {"loader": loader_arm(paths, backbone)}
+    arms: dict[str, Callable[[], None]] = {
+        "loader": loader_arm(paths, create_backbone(name, weights=weights, in_torch=True))
+    }
     result: dict[str, Any] = {
         "network": name,
         "weights": backbone.weights,

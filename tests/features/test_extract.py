@@ -178,7 +178,7 @@ def test_activations_beyond_float16_stay_the_largest(toy_folder: Path, compiled:
             self.state: Mapping[str, NDArray[Any]] = {}
 
         def __call__(self, batch: NDArray[np.uint8]) -> dict[Tap, NDArray[np.float32]]:
-            return {self.taps[0]: np.tile(np.float32([1e9, -1e9, 1]), (len(batch), 1))}
+            return {self.taps[0]: np.tile(np.array([1e9, -1e9, 1], np.float32), (len(batch), 1))}
 
     features = look(open_images(toy_folder).training, BackboneRunner(compiled.backbone, Loud()))
     np.testing.assert_array_equal(

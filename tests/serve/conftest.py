@@ -36,8 +36,10 @@ def training_photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(training_photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model = ImageClassifier(**FIXED, pool="avg", encode="l2", kernel="optical").fit(training_photos)
+def trained(training_photos: Path, toy_networks: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lightprobe.backbones.zoo.PACKAGED_FILES", toy_networks)
+        model = ImageClassifier(**FIXED, pool="avg", encode="l2", kernel="optical").fit(training_photos)
     return model.save(tmp_path_factory.mktemp("trained") / "model")
 
 

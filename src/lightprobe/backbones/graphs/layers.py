@@ -66,7 +66,7 @@ class Layers:
             operation = self._operations[here]
             # A name of OpenVINO's own making is another one at the next reading.
             made_up = not operation.tensor_names and re.fullmatch(rf"{operation.kind}_\d+", operation.name)
-            if _cut_of(operation) is not None and not made_up:
+            if _cut_of(operation) is not None and _has_positions(operation) and not made_up:
                 latest = operation.name
             followed = [op for op in self._operations[here + 1 : there + 1] if op.seen]
             if latest is not None and (not followed or any(op.kind in _MIXING for op in followed)):
@@ -194,16 +194,22 @@ def _multiplications(kind: str, op: Any, shape: tuple[int, ...]) -> int:
     return 0
 
 
+def _has_positions(operation: _Operation) -> bool:
+    """Whether an output has more than one position: what stands behind the pooling has one only."""
+    sides = operation.shape[1:]
+    return len(sides) == 2 or (len(set(sides)) > 1 and sorted(sides)[1] > 1)
+
+
 def _cut_of(operation: _Operation) -> Cut | None:
-    """Tell where channels and positions of an output stand; None where it has no positions."""
+    """Tell where channels and positions of an output stand; None where it has no such axes."""
     shape = operation.shape
     if not operation.seen or operation.kind == "Parameter" or len(shape) not in (3, 4):
         return None
     if len(shape) == 4:
         _, first, second, third = shape
-        if second == third and second > 1:
+        if second == third:
             return Cut(operation.name, "nchw")
-        return Cut(operation.name, "nhwc") if first == second and first > 1 else None
+        return Cut(operation.name, "nhwc") if first == second else None
     tokens = shape[1]
     prefix = tokens - isqrt(tokens) ** 2
     return (
