@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones import Tap, create_backbone
+from lightprobe.backbones import DEFAULT, Tap, create_backbone
 from lightprobe.features import compile_for, extract
 from lightprobe.images import ImageSet
 from lightprobe.optics import ENCODERS
@@ -16,7 +16,7 @@ def photo_arguments(documentation: str | None) -> argparse.ArgumentParser:
     """Return a parser of DATA, --backbone, --weights and --json, described by a first line."""
     parser = argparse.ArgumentParser(description=(documentation or "").partition("\n")[0])
     parser.add_argument("data")
-    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--backbone", default=DEFAULT)
     parser.add_argument("--weights")
     parser.add_argument("--json", action="store_true")
     return parser

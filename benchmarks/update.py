@@ -1,6 +1,6 @@
 """Update a model, and fit afresh on the changed set: the same scores, in a fraction of the time.
 
-    python benchmarks/update.py DATA [--json] [--backbone efficientnet_lite0] [--weights FILE]
+    python benchmarks/update.py DATA [--json] [--backbone NAME] [--weights FILE]
 
 One class and a tenth of the other training photos are held back. From the model of the rest, saved and
 loaded: the tenth is added, a tenth is removed, a twentieth relabelled, the class added. Fitting afresh is
@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from lightprobe.backbones import DEFAULT
 
 
 @dataclass
@@ -120,7 +122,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data")
-    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--backbone", default=DEFAULT)
     parser.add_argument("--weights")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()

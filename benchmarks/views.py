@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from lightprobe.backbones import DEFAULT
 from lightprobe.images import decode, open_images
 
 SIDE = 256
@@ -59,7 +60,7 @@ def main() -> None:
     """Make the views, train twice, print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("data")
-    parser.add_argument("--backbone", default="efficientnet_lite0")
+    parser.add_argument("--backbone", default=DEFAULT)
     parser.add_argument("--weights")
     parser.add_argument("--things", type=int, default=40, help="of each class")
     parser.add_argument("--views", type=int, default=4, help="of each thing")

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 def script(name: str) -> SimpleNamespace:
     """A script of docs/, as mkdocs loads it: by its path."""
+    pytest.importorskip("mkdocs", reason="what makes the site is not installed")
     spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None

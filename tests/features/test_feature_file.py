@@ -44,6 +44,7 @@ def test_several_layers_from_one_pass_are_those_of_one_pass_each(toy_folder: Pat
 
 
 def test_parquet_holds_the_same_numbers(toy_folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
     import pyarrow.parquet
 
     for name in ("f.npz", "f.parquet"):
