@@ -1,9 +1,11 @@
 """The input of a graph that takes images: found, and made to take any number of them."""
 
-from typing import Any
+from typing import Any, Final
 
 from lightprobe.backbones.graphs.openvino import import_openvino
 from lightprobe.errors import BackboneError, one_line
+
+IMAGES: Final = "lightprobe:images"
 
 
 def image_input(name: str, model: Any) -> tuple[Any, int | None]:
@@ -43,7 +45,8 @@ def take_images(name: str, model: Any, side: int) -> None:
     parameter, _ = image_input(name, model)
     ops, shape = openvino.opset13, parameter.get_partial_shape()
     channels_last = not (shape[1].is_static and shape[1].get_length() == 3)
-    images = ops.parameter([-1, 3, side, side], openvino.Type.f32, name="images")
+    # A name that is no tensor's of the graph's own, by which its layers are found.
+    images = ops.parameter([-1, 3, side, side], openvino.Type.f32, name=IMAGES)
     given = ops.transpose(images, [0, 2, 3, 1]) if channels_last else images
     if parameter.get_element_type() != openvino.Type.f32:
         given = ops.convert(given, parameter.get_element_type().to_string())

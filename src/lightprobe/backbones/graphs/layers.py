@@ -59,7 +59,9 @@ class Layers:
 
     def places(self) -> list[str]:
         """Name the places where the network can be cut, in the order of execution."""
-        dominators = self._dominators()
+        mixing = (place for place, op in enumerate(self._operations) if op.seen and op.kind in _MIXING)
+        first = next(mixing, 0)  # before it there are the pixels, cast or transposed
+        dominators = [place for place in self._dominators() if place >= first]
         found: list[str] = []
         latest: str | None = None  # with positions, and nothing mixed since
         for here, there in zip(dominators, [*dominators[1:], len(self._operations)], strict=True):
