@@ -35,11 +35,10 @@ def desk(toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     Image.fromarray(toy_image("disc", 998)).save(more / "another disc.png")
     Image.fromarray(toy_image("disc", 999)).save(desk / "new.jpg")
     monkeypatch.chdir(desk)
-    for user in ("lightprobe.classifier.settings", "lightprobe.check.run"):
-        monkeypatch.setattr(
-            f"{user}.create_backbone",
-            lambda name, **how: create_backbone(name, **{**how, "image_size": how["image_size"] or 64}),
-        )
+    monkeypatch.setattr(
+        "lightprobe.backbones.zoo.create_backbone",
+        lambda name, **how: create_backbone(name, **{**how, "image_size": how["image_size"] or 64}),
+    )
     return desk
 
 

@@ -129,9 +129,10 @@ def import_torch(what: str) -> Any:
 
 
 def _may_have_accelerator() -> bool:
-    """Whether a driver of NVIDIA's or an Apple processor is here, told without loading anything."""
+    """Whether a graphics driver or an Apple processor is here, told without loading anything."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
     if sys.platform == "win32":
         return ctypes.util.find_library("nvcuda") is not None
-    return Path("/dev/nvidiactl").exists() or Path("/dev/dxg").exists()  # the second is that of WSL
+    # NVIDIA's driver, AMD's, and the one that Windows lends to Linux.
+    return any(Path("/dev", name).exists() for name in ("nvidiactl", "kfd", "dxg"))

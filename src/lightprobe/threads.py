@@ -6,11 +6,12 @@ ones are parted here, among threads that sleep until they have something to do.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any, Final, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -27,11 +28,33 @@ def cpu_threads() -> int:
     return os.cpu_count() or 1
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
+class _Limit(AbstractContextManager[None]):
+    """One limit for all who want it at the same time: the first sets it, the last one takes it off."""
+
+    def __init__(self) -> None:
+        self._turn = Lock()
+        self._users = 0
+        self._limiter: Any = None
+
+    def __enter__(self) -> None:
+        with self._turn:
+            if not self._users:
+                self._limiter = _controller().limit(limits=1, user_api="blas")
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._turn:
+            self._users -= 1
+            if not self._users:
+                self._limiter.restore_original_limits()
+
+
+_limit: Final = _Limit()
+
+
+def one_blas_thread() -> AbstractContextManager[None]:
     """Let products run in the threads that ask for them; for the whole process, and only within."""
-    with _controller().limit(limits=1, user_api="blas"):
-        yield
+    return _limit
 
 
 def share_out(work: Callable[[T], Any], parts: Sequence[T]) -> None:

@@ -360,3 +360,48 @@ def test_files_that_are_no_networks_are_refused_in_one_sentence(unknown: Path) -
         with pytest.raises(WeightsError, match=rf"{name}.*{said}|{said} .*{name}") as caught:
             create_backbone(str(folder / name), **TOY)
         assert "\n" not in str(caught.value)
+
+
+def test_a_quantised_network_is_cut_and_seen_through_as_the_one_it_was_made_of(unknown: Path) -> None:
+    truth = see(create_backbone(str(unknown), **TOY), photos())
+    scale, zero = np.float32(1 / 16), np.int8(-128)
+
+    def quantise(model: onnx.ModelProto) -> None:
+        """Round what each block gives to bytes and back, as QDQ files have it."""
+        graph = model.graph
+        graph.initializer.append(numpy_helper.from_array(np.array(scale), "s"))
+        graph.initializer.append(numpy_helper.from_array(np.array(zero), "z"))
+        nodes = []
+        for node in graph.node:
+            nodes.append(node)
+            if node.op_type == "Relu" and node.output[0] != LAYERS[-1]:
+                name = node.output[0]
+                node.output[0] = f"{name} exact"
+                nodes.append(
+                    helper.make_node("QuantizeLinear", [f"{name} exact", "s", "z"], [f"{name} bytes"])
+                )
+                nodes.append(helper.make_node("DequantizeLinear", [f"{name} bytes", "s", "z"], [name]))
+        del graph.node[:]
+        graph.node.extend(nodes)
+
+    backbone = create_backbone(str(changed(unknown, quantise)), **TOY)
+    assert len(backbone.cuts) == len(LAYERS), "bytes carry on what floats were"
+    found = see(backbone, photos())
+    cosines = (found * truth).sum(1) / np.linalg.norm(found, axis=1) / np.linalg.norm(truth, axis=1)
+    assert cosines.min() > 0.99
+    assert see(backbone.at(backbone.cuts[0].name), photos()).shape == (2, 8)
+
+
+def test_layers_that_metadata_lists_wrongly_are_refused_in_one_sentence(unknown: Path) -> None:
+    def list_names(model: onnx.ModelProto) -> None:
+        helper.set_model_props(model, {"lightprobe": json.dumps({"layers": list(LAYERS)})})
+
+    with pytest.raises(
+        WeightsError, match=r"lists its layers in a way that is not known.*`name` and `output`"
+    ):
+        create_backbone(str(changed(unknown, list_names)), **TOY)
+
+
+def test_as_many_channels_as_rows_and_columns_hide_no_layer(unknown: Path) -> None:
+    backbone = create_backbone(str(unknown), **{**TOY, "image_size": 16})
+    assert [info.shape for info in backbone.describe()] == [(8, 8, 8), (16, 4, 4), (24, 2, 2)]

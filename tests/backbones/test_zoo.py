@@ -17,9 +17,11 @@ from lightprobe.backbones import (
     list_backbones,
     pack,
     restore_backbone,
+    zoo,
 )
 from lightprobe.backbones.taps import Tap
 from lightprobe.errors import BackboneError, MissingExtraError, OptionError, WeightsError
+from lightprobe.runtime import Runtime
 
 if TYPE_CHECKING:
     from lightprobe.backbones import TorchBackbone
@@ -59,7 +61,9 @@ def test_without_torch_those_that_need_it_are_not_listed_and_name_the_extra(
     assert tuple(list_backbones()) == PACKAGED
     monkeypatch.setitem(sys.modules, "torch", None)
     for ask in (create_backbone, describe_backbone):
-        with pytest.raises(MissingExtraError, match=r"resnet18 .*pip install 'lightprobe\[torch\]'"):
+        with pytest.raises(
+            MissingExtraError, match=r"resnet18, which is none .*pip install 'lightprobe\[torch\]'"
+        ):
             ask("resnet18")
 
 
@@ -194,3 +198,26 @@ def test_a_config_with_other_tensors_is_refused() -> None:
     tensors = {**backbone.to_tensors(), "more": np.zeros(1, np.float32)}
     with pytest.raises(WeightsError, match="do not fit squeezenet1_1"):
         restore_backbone(backbone.to_config(), tensors)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "in_torch"),
+    [(Runtime(), False), (Runtime(device="cuda"), True), (Runtime(engine="eager"), True)],
+)
+def test_a_gpu_that_is_there_takes_networks_in_files_only_if_it_is_named(
+    runtime: Runtime, in_torch: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("lightprobe.devices.available_devices", lambda: ["cuda:0", "cpu"])
+    monkeypatch.setattr(zoo, "create_backbone", lambda name, **how: asked.append(how["in_torch"]))
+    zoo.backbone_for(runtime, DEFAULT)
+    zoo.backbone_for(runtime, "resnet18")
+    assert asked == [in_torch, True]
+
+
+def test_a_name_that_is_not_inside_is_told_from_those_that_are_where_torch_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match=r"efficientnet_lite1, which is none of .*efficientnet_lite0"):
+        create_backbone("efficientnet_lite1")

@@ -6,7 +6,6 @@ from .engines import (
     create_runner,
     from_tensors,
     has_int8,
-    needs_torch,
     resolve_precision,
 )
 from .graphs import (
@@ -25,7 +24,7 @@ from .names import DEFAULT, PACKAGED, PLAIN_CNNS
 from .preprocessing import Preprocessing
 from .taps import Cut, CutInfo, Pool, Tap
 from .torch_networks import TappedNetwork, TorchBackbone, pool_output
-from .zoo import create_backbone, describe_backbone, list_backbones, restore_backbone
+from .zoo import backbone_for, create_backbone, describe_backbone, list_backbones, restore_backbone
 
 __all__ = [
     "CALIBRATION_PHOTOS",
@@ -46,6 +45,7 @@ __all__ = [
     "TorchBackbone",
     "agreement",
     "as_bytes",
+    "backbone_for",
     "compile_on_cpu",
     "create_backbone",
     "create_runner",
@@ -58,7 +58,6 @@ __all__ = [
     "import_openvino",
     "list_backbones",
     "metadata_of",
-    "needs_torch",
     "pack",
     "pool_output",
     "resolve_precision",

@@ -11,6 +11,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lightprobe.backbones.backbone import Backbone
+from lightprobe.backbones.engines import needs_torch
 from lightprobe.backbones.graphs import (
     GraphBackbone,
     graph_file,
@@ -21,8 +22,9 @@ from lightprobe.backbones.graphs import (
 )
 from lightprobe.backbones.info import BackboneInfo
 from lightprobe.backbones.names import PACKAGED
-from lightprobe.devices import import_torch
+from lightprobe.devices import CPU, import_torch
 from lightprobe.errors import BackboneError, OptionError
+from lightprobe.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
@@ -101,9 +103,11 @@ def create_backbone(
     if in_torch:
         network: Backbone = _torch_networks(name).create_network(name, **options)
         return network
-    kept = graph_file(
-        {"network": name, **options, "files": _digests(weights)}, "torch", "torchvision", "timm"
-    )
+    # A file counts by what it holds; a seed changes random weights only.
+    key = {**options, "weights": "random" if weights == "random" else _digests(weights)}
+    if weights != "random":
+        del key["random_state"]
+    kept = graph_file({"network": name, **key}, "torch", "torchvision", "timm")
     found = read_graph(kept)
     if found is not None:
         return GraphBackbone.from_config(found[1], found[0])
@@ -116,6 +120,23 @@ def create_backbone(
         return unconverted
     keep_graph(kept, graph.to_tensors(), graph.to_config())
     return graph
+
+
+def backbone_for(runtime: Runtime, name: str, **options: Any) -> Backbone:
+    """Make a frozen backbone for the engine, the device and the seed of a runtime.
+
+    Networks in files, those inside the package among them, are graphs, which run on the CPU, unless the
+    runtime names torch's engine or another device: a GPU that is merely there changes nothing.
+
+    Parameters
+    ----------
+    runtime : Runtime
+    name, options
+        As for `create_backbone`, whose errors are these.
+    """
+    device = CPU if runtime.device == "auto" and is_packaged_or_file(name) else runtime.device
+    in_torch = needs_torch(runtime.engine, device, runtime.precision)
+    return create_backbone(name, random_state=runtime.seed, in_torch=in_torch, **options)
 
 
 def restore_backbone(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> Backbone:
@@ -171,8 +192,7 @@ def _torch_networks(name: str) -> Any:
             f"{name!r} names several networks, and only `train` in closed form sees through several at once: "
             "name one here."
         )
-    what = f"Backbone {name}"
-    import_torch(what)
+    import_torch(f"Backbone {name}, which is none of those inside the package ({', '.join(PACKAGED)}),")
     from lightprobe.backbones import torch_networks
 
     return torch_networks

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from lightprobe.backbones import DEFAULT, Backbone, GraphBackbone, Parts, create_backbone, pack
+from lightprobe.backbones import DEFAULT, Backbone, GraphBackbone, Parts, pack
 from lightprobe.backprop.recipe import Recipe, find_recipe
 from lightprobe.backprop.setup import Row, Setup, Split, TrainingResult
 from lightprobe.backprop.trained_model import TrainedModel
@@ -236,15 +236,9 @@ class TransferClassifier(GradientClassifier):
     weights: str | Path | None = None
     cut: str | None = None
 
-    def _create_backbone(self, *, in_torch: bool) -> Backbone:
-        return create_backbone(
-            self.backbone,
-            weights=self.weights,
-            cut=self.cut,
-            image_size=self.image_size,
-            random_state=self.random_state,
-            in_torch=in_torch,
-        )
+    def _network(self) -> dict[str, Any]:
+        """Return what is asked of the network, as `create_backbone` takes it."""
+        return {"weights": self.weights, "cut": self.cut, "image_size": self.image_size}
 
 
 # Parameters that are a run's own and no part of the model.

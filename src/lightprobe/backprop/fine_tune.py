@@ -2,6 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 
+from lightprobe.backbones import create_backbone
 from lightprobe.backprop.base import TransferClassifier
 from lightprobe.backprop.recipe import Recipe, Unfreeze
 from lightprobe.backprop.setup import Split, TrainingResult
@@ -37,6 +38,8 @@ class FineTune(TransferClassifier):
     def _learn(self, split: Split, recipe: Recipe) -> TrainingResult:
         from lightprobe.backprop.end_to_end import train_end_to_end
 
-        backbone = self._create_backbone(in_torch=True)
+        backbone = create_backbone(
+            self.backbone, **self._network(), random_state=self.random_state, in_torch=True
+        )
         label = f"{backbone.weights}, fine-tuned"
         return train_end_to_end(backbone, split, recipe, self._setup(), unfreeze=self.unfreeze, label=label)

@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 
-from lightprobe.backbones import needs_torch
+from lightprobe.backbones import backbone_for
 from lightprobe.backprop.base import TransferClassifier
 from lightprobe.backprop.recipe import Recipe
 from lightprobe.backprop.setup import Split, TrainingResult
@@ -31,6 +31,5 @@ class LinearProbe(TransferClassifier):
     def _learn(self, split: Split, recipe: Recipe) -> TrainingResult:
         from lightprobe.backprop.on_features import train_head
 
-        runtime = self.runtime
-        in_torch = needs_torch(runtime.engine, runtime.device, runtime.precision)
-        return train_head(self._create_backbone(in_torch=in_torch), split, recipe, self._setup())
+        backbone = backbone_for(self.runtime, self.backbone, **self._network())
+        return train_head(backbone, split, recipe, self._setup())

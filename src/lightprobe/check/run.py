@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones import DEFAULT, Tap, create_backbone, needs_torch
+from lightprobe.backbones import DEFAULT, Tap, backbone_for
 from lightprobe.check.balance import Confusable, balance_findings, confusable_classes
 from lightprobe.check.duplicates import Pair, clusters, exact_pairs, near_pairs, pair_findings
 from lightprobe.check.findings import KINDS, Finding, worst_first
@@ -88,15 +88,14 @@ def check(
     DataError
         If no photo can be decoded, or if `strict` and one cannot.
     """
-    network = create_backbone(
+    network = backbone_for(
+        runtime,
         backbone,
         weights=weights,
         cut=cut,
         image_size=image_size,
         mean=mean,
         std=std,
-        random_state=runtime.seed,
-        in_torch=needs_torch(runtime.engine, runtime.device, runtime.precision),
     )
     tap = Tap(network.cut, "avg")
     compiled, _ = compile_for(images, network, [tap], runtime)

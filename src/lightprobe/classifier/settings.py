@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from lightprobe.backbones import DEFAULT, Backbone, Pool, create_backbone, needs_torch
+from lightprobe.backbones import DEFAULT, Backbone, Pool, backbone_for
 from lightprobe.errors import OptionError
 from lightprobe.head import HeadOptions
 from lightprobe.optics import ENCODERS
@@ -99,22 +99,20 @@ class Settings:
         OptionError
             If weights or layers are not as many as networks.
         BackboneError, WeightsError
-            As for `create_backbone`.
+            As for `backbone_for`.
         """
         names = of_each("backbone", self.backbone, None)
         weights = of_each("weights", self.weights, len(names))
         cuts = of_each("cut", None if self.cut == "auto" else self.cut, len(names))
-        in_torch = needs_torch(runtime.engine, runtime.device, runtime.precision)
         return [
-            create_backbone(
+            backbone_for(
+                runtime,
                 str(name or ""),
                 weights=weight,
                 cut=None if cut is None else str(cut),
                 image_size=self.image_size,
                 mean=self.mean,
                 std=self.std,
-                random_state=runtime.seed,
-                in_torch=in_torch,
             )
             for name, weight, cut in zip(names, weights, cuts, strict=True)
         ]

@@ -23,7 +23,7 @@ from lightprobe.paths import cache_folder
 
 DIGEST_BYTES = 20
 # Raised whenever the way from pixels to features changes, so that older rows are not taken for newer ones.
-FEATURES_VERSION = 2
+FEATURES_VERSION = 3
 
 
 def image_digest(content: bytes | NDArray[np.uint8]) -> bytes:

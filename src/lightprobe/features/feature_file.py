@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from lightprobe._version import __version__
-from lightprobe.backbones import DEFAULT, Pool, Tap, create_backbone, needs_torch
+from lightprobe.backbones import DEFAULT, Pool, Tap, backbone_for
 from lightprobe.errors import MissingExtraError, OptionError
 from lightprobe.features.extraction import Features, extract, provenance
 from lightprobe.features.runner import BackboneRunner, compile_for
@@ -62,14 +62,13 @@ def extract_to_file(
         As of `write_features`.
     """
     check_table_name(path)
-    network = create_backbone(
+    network = backbone_for(
+        runtime,
         backbone,
         weights=weights,
         image_size=image_size,
         mean=mean,
         std=std,
-        random_state=runtime.seed,
-        in_torch=needs_torch(runtime.engine, runtime.device, runtime.precision),
     )
     names = list(cuts or [network.cut])
     depth = [cut.name for cut in network.cuts]

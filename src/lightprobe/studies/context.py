@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe._version import __version__
-from lightprobe.backbones import Backbone, Pool, Tap, create_backbone, needs_torch
+from lightprobe.backbones import Backbone, Pool, Tap, backbone_for
 from lightprobe.backprop import GradientClassifier
 from lightprobe.classifier import Settings
 from lightprobe.errors import ImageError, OptionError
@@ -125,17 +125,10 @@ class StudyContext:
         options = {"cut": cut, "image_size": settings.image_size, **changes}
         if name is None:
             options |= {"mean": settings.mean, "std": settings.std}
-        if name is None:
             # Several networks are refused there: a study compares them by its own means.
             name = ",".join([settings.backbone] if isinstance(settings.backbone, str) else settings.backbone)
             weights = settings.weights
-        return create_backbone(
-            name,
-            weights=weights,
-            random_state=self.runtime.seed,
-            in_torch=needs_torch(self.runtime.engine, self.runtime.device, self.runtime.precision),
-            **options,
-        )
+        return backbone_for(self.runtime, name, weights=weights, **options)
 
     @property
     def pool(self) -> Pool:

@@ -24,9 +24,8 @@ from lightprobe.backbones import (
     Tap,
     create_backbone,
     create_runner,
-    needs_torch,
 )
-from lightprobe.backbones.engines import BREAK_EVEN
+from lightprobe.backbones.engines import BREAK_EVEN, needs_torch
 from lightprobe.backbones.engines.precisions import available_precisions
 from lightprobe.errors import BackboneError, OptionError
 

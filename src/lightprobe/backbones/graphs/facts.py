@@ -27,6 +27,23 @@ def metadata_of(model: Any) -> dict[str, Any]:
     return {}
 
 
+def declared_layers(path: Path, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the layers that metadata lists: from their names to those of their tensors.
+
+    Raises
+    ------
+    WeightsError
+        The list is not one of objects with `name` and `output`.
+    """
+    try:
+        return {str(layer["name"]): str(layer["output"]) for layer in metadata.get("layers", ())}
+    except (TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(
+            f"{path} lists its layers in a way that is not known (its metadata `{METADATA}`, `layers`): each "
+            "needs `name` and `output`."
+        ) from error
+
+
 def preprocessing_for(
     path: Path,
     metadata: Mapping[str, Any],

@@ -59,9 +59,8 @@ class GraphBackbone(Backbone):
             parts = {"onnx": cut_onnx(self.parts["onnx"], list(tensors.values()))}
             try:
                 from_bytes(parts)
-            except (
-                RuntimeError
-            ):  # OpenVINO 2026.4 reads no graph that ends between quantisation and its undoing
+            # OpenVINO 2026.4 reads no graph that ends between a quantisation and its undoing.
+            except RuntimeError:
                 parts = dict(self.parts)
         else:
             parts = to_bytes(end_at(from_bytes(self.parts), list(tensors.values())))

@@ -169,13 +169,16 @@ def _read(model: Any) -> list[_Operation]:
     for op in order:
         inputs = tuple(numbers[value.get_node().get_name()] for value in op.input_values())
         kind, has_output = op.get_type_name(), op.get_output_size() > 0
-        floats = has_output and op.get_output_element_type(0).is_real()
-        seen = kind == "Parameter" or (floats and any(read[place].seen for place in inputs))
+        # Quantised graphs carry what they compute in bytes; other integers are sizes.
+        carries = has_output and (
+            op.get_output_element_type(0).is_real() or op.get_output_element_type(0).bitwidth == 8
+        )
+        seen = kind == "Parameter" or (carries and any(read[place].seen for place in inputs))
         shape = (
             tuple(op.get_output_shape(0)) if has_output and op.get_output_partial_shape(0).is_static else ()
         )
         parameters = 0
-        if kind == "Constant" and prod(shape) > 1 and (floats or op.get_output_element_type(0).bitwidth == 8):
+        if kind == "Constant" and prod(shape) > 1 and carries:
             parameters = prod(shape)
         multiplications = _multiplications(kind, op, shape) if seen else 0
         names = frozenset(op.output(0).get_names()) if has_output else frozenset[str]()
@@ -199,7 +202,7 @@ def _multiplications(kind: str, op: Any, shape: tuple[int, ...]) -> int:
 def _has_positions(operation: _Operation) -> bool:
     """Whether an output has more than one position: what stands behind the pooling has one only."""
     sides = operation.shape[1:]
-    return len(sides) == 2 or (len(set(sides)) > 1 and sorted(sides)[1] > 1)
+    return len(sides) == 2 or sorted(sides)[1] > 1
 
 
 def _cut_of(operation: _Operation) -> Cut | None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lightprobe.backbones.graphs.composing import end_at
-from lightprobe.backbones.graphs.facts import metadata_of, preprocessing_for
+from lightprobe.backbones.graphs.facts import declared_layers, metadata_of, preprocessing_for
 from lightprobe.backbones.graphs.graph_backbone import GraphBackbone
 from lightprobe.backbones.graphs.graph_cache import Parts
 from lightprobe.backbones.graphs.images_in import image_input, reason, take_images
@@ -60,8 +60,7 @@ def open_network_file(
     how = preprocessing_for(path, metadata, side, image_size=image_size, mean=mean, std=std)
     take_images(called, model, how.crop)
     layers = _layers_of_one_photo(called, model)
-    named = {layer["name"]: layer["output"] for layer in metadata.get("layers", ())}
-    named = named or {place: place for place in layers.places()}
+    named = declared_layers(path, metadata) or {place: place for place in layers.places()}
     if cut is None and not named:
         raise BackboneError(
             f"{called} takes images and has no layer with positions to end at: name one, --cut."

@@ -88,8 +88,8 @@ def network_of_file(
     facts = metadata_of(graph)
     if "builder" not in facts:
         raise BackboneError(
-            f"{name} is a graph, which only OpenVINO runs, on the CPU: leave --engine and --device out, "
-            "or name a network of torchvision's or timm's."
+            f"{name} is a graph that torch does not know, which OpenVINO runs, on the CPU: torch's engine, "
+            "other devices and training by gradients take networks of torchvision's and timm's."
         )
     preprocessing = preprocessing_for(path, facts, None, image_size=image_size, mean=None, std=None)
     architecture = make_architecture(facts["builder"], preprocessing.crop, facts.get("arguments", {}))
