@@ -1,5 +1,7 @@
 """Precisions that are not there are refused, and the ones that are get named."""
 
+from pathlib import Path
+
 import pytest
 
 from lightprobe.backbones.engines import precisions
@@ -60,3 +62,14 @@ def test_the_processor_and_what_it_may_be_used_as_decide(
     assert available_precisions(CPU) == (["bf16", "fp32"] if bf16 else ["fp32"])
     assert has_int8(CPU) == int8
     assert not has_int8("cuda:0")
+
+
+def test_every_extension_that_linux_names_is_known() -> None:
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        pytest.skip("needs Linux's /proc/cpuinfo")
+    lines = [
+        line for line in cpuinfo.read_text().splitlines() if line.lower().startswith(("flags", "feature"))
+    ]
+    named = set(lines[0].partition(":")[2].split())
+    assert named - precisions._cpu_features() == set()
