@@ -13,6 +13,7 @@ from lightprobe.classifier.training_record import TrainingIndex
 from lightprobe.errors import DataError, OptionError
 from lightprobe.images import open_images
 from lightprobe.paths import cache_folder
+from lightprobe.ridge import solve as solve_module
 
 CHOSEN = {"pool": "avg", "encode": "l2", "kernel": "optical"}
 HEADS: list[dict[str, Any]] = [
@@ -80,6 +81,29 @@ def test_an_update_is_the_fit_on_the_changed_set(
     keep = [i for i, path in enumerate(paths) if path != added[0]]
     other = refit(toy_folder, [paths[i] for i in keep], [labels[i] for i in keep], how)
     assert_equal_models(again, other, toy_folder / "test")
+
+
+@pytest.mark.parametrize("kernel", ["optical", "linear"])
+def test_photos_taken_out_and_added_again_leave_the_model_and_so_does_any_order(
+    toy_folder: Path, monkeypatch: pytest.MonkeyPatch, kernel: str
+) -> None:
+    # Half of the photos settle alpha, as from 4,000 on; labels are drawn, so that halves would differ.
+    monkeypatch.setattr(solve_module, "WARM_ROWS", 16)
+    monkeypatch.setattr(solve_module, "SETTLED_ROWS", 24)
+    rng = np.random.default_rng(5)
+    paths = sorted((toy_folder / "train").rglob("*.png"))
+    labels = rng.permutation(np.arange(len(paths)) % 3).astype(str).tolist()
+    how = {"kernel": kernel, "pool": "flatten"}
+    model = refit(toy_folder, paths, labels, how)
+    alpha, answers = model.head_.alpha_, model.predict_proba(toy_folder / "test")
+    some = rng.permutation(len(paths))[:12].tolist()
+    model.update(remove=[paths[i] for i in some])
+    model.update(open_images(([paths[i] for i in some], [labels[i] for i in some])))
+    order = rng.permutation(len(paths)).tolist()
+    other = refit(toy_folder, [paths[i] for i in order], [labels[i] for i in order], how)
+    for again in (model, other):
+        assert again.head_.alpha_ == pytest.approx(alpha, rel=1e-9)
+        np.testing.assert_allclose(again.predict_proba(toy_folder / "test"), answers, rtol=0, atol=1e-6)
 
 
 def test_choosing_again_is_the_whole_fit_on_the_changed_set(toy_folder: Path, more: Path) -> None:

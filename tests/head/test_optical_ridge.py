@@ -318,3 +318,19 @@ def test_products_shared_between_fits_change_nothing_and_stay_as_they_are(kernel
     np.testing.assert_array_equal(shared.loo_scores, alone.loo_scores_)
     np.testing.assert_array_equal(shared.scores(X), alone.class_scores(X))
     np.testing.assert_array_equal(given, before)
+
+
+@pytest.mark.parametrize("kernel", ["optical", "linear"])
+def test_the_order_of_many_rows_does_not_matter(kernel: str) -> None:
+    # 4,200 rows: half of them settle alpha in the dual, and 4,096 in the primal. Taking rows out and adding
+    # them again leaves them at the end, which is one of the orders.
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 4200)
+    X = (rng.normal(size=(4200, 4)) + 0.35 * y[:, None]).astype(np.float32)
+    order = rng.permutation(4200)
+    options = HeadOptions(kernel=kernel, device="cpu")
+    one, other = (fit_head(X[rows], y[rows], 2, options) for rows in (np.arange(4200), order))
+    assert one.solver == {"optical": "dual", "linear": "primal"}[kernel]
+    assert other.alpha_relative == one.alpha_relative
+    assert other.loo_accuracy == pytest.approx(one.loo_accuracy, abs=1e-12)
+    np.testing.assert_allclose(other.loo_scores, one.loo_scores[order], rtol=0, atol=1e-7)

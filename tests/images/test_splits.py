@@ -91,6 +91,20 @@ def test_a_sample_has_every_class_and_parts_no_group() -> None:
     assert all(len(set(part)) == 1 for part in sample.reshape(-1, 4))
 
 
+def test_a_sample_by_keys_holds_the_same_images_in_any_order() -> None:
+    rng = np.random.default_rng(5)
+    labels, keys = rng.integers(0, 5, 2400), rng.permutation(2400).astype(np.uint64)
+    order = rng.permutation(2400)
+    for groups in (None, np.arange(2400) // 4):
+        sample = sample_mask(labels, 600, groups=groups, keys=keys)
+        assert set(labels[sample]) == set(range(5))
+        assert sample.mean() == pytest.approx(0.25, abs=0.02)
+        among = None if groups is None else groups[order]
+        permuted = sample_mask(labels[order], 600, groups=among, keys=keys[order])
+        np.testing.assert_array_equal(permuted, sample[order])
+    assert all(len(set(part)) == 1 for part in sample.reshape(-1, 4))
+
+
 def test_a_sample_of_more_than_half_is_all() -> None:
     labels = np.arange(100) % 2
     assert sample_mask(labels, 50).sum() == 50

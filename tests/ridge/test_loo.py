@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lightprobe.errors import DataError
-from lightprobe.ridge.loo import group_members, identical_rows, joined_groups, unparted_batches
+from lightprobe.ridge.loo import group_members, identical_rows, joined_groups, row_keys, unparted_batches
 
 
 def test_copies_point_to_the_first_of_their_kind() -> None:
@@ -45,6 +45,18 @@ def test_the_first_batch_is_a_sample_and_not_the_first_rows() -> None:
     assert abs(first.rows.mean() - 5000) < 500
     assert first.members == []
     np.testing.assert_array_equal(first.rows, unparted_batches(10_000, None, 1000)[0].rows)
+
+
+def test_batches_by_keys_hold_the_same_rows_in_any_order() -> None:
+    rng = np.random.default_rng(0)
+    X, order = rng.normal(size=(900, 3)), rng.permutation(900)
+    for groups in (None, rng.integers(0, 400, 900)):
+        batches = unparted_batches(900, groups, 200, row_keys(X))
+        among = None if groups is None else groups[order]
+        permuted = unparted_batches(900, among, 200, row_keys(X[order]))
+        assert [set(order[b.rows]) for b in permuted] == [set(b.rows) for b in batches]
+    assert abs(batches[0].rows.mean() - 450) < 75
+    assert not np.isin(row_keys(X), row_keys(X, salt=1)).any()
 
 
 def test_joined_groups_chain_rows_that_share_either_grouping() -> None:

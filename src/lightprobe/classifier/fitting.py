@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.settings import Settings
-from lightprobe.classifier.training_record import TrainingRows, TrainingSums
+from lightprobe.classifier.training_record import TrainingRows, TrainingSums, digest_keys
 from lightprobe.features import TapSet, extract_tap_sets, taps_of
 from lightprobe.head import Exact, Novelty
 from lightprobe.images import ImageSet, require_every_class
@@ -46,7 +46,9 @@ def fit(settings: Settings, images: ImageSet, runtime: Runtime) -> Fitted:
     seen = extract_tap_sets(images, [runner for _, runner in settled], available.tap_sets, runtime)
     images = images.select(seen.kept)
     require_every_class(images, "training photos that can be decoded")
-    selection = compare(settings, available, seen.matrices, images.labels, images.groups, runtime)
+    selection = compare(
+        settings, available, seen.matrices, images.labels, images.groups, seen.digests, runtime
+    )
     rows = ENCODERS[selection.choice.encode](seen.matrices[selection.choice.taps])
     fitted = assemble(
         settings,
@@ -71,6 +73,7 @@ def compare(
     matrices: Mapping[TapSet, NDArray[np.float16]],
     labels: NDArray[np.int64],
     groups: NDArray[np.str_] | None,
+    digests: NDArray[np.uint8],
     runtime: Runtime,
 ) -> Selection:
     """Compare everything that the settings leave open; what memory had no room for stands at the end."""
@@ -81,6 +84,7 @@ def compare(
         choices(available.tap_sets, settings.encode, kernel),
         settings.head_options(runtime),
         groups=groups,
+        keys=digest_keys(digests),
         multiplications=available.multiplications,
         never_screened=available.last,
         progress=runtime.progress,

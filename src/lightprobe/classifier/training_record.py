@@ -16,9 +16,14 @@ from lightprobe.errors import DataError, ImageError, ResourceError
 from lightprobe.features import image_digest
 from lightprobe.head import Exact, FittedHead, HeadOptions, finite, pack_rows, sum_classes, unpack_rows
 from lightprobe.images import class_name, photo_name, read_file
-from lightprobe.ridge import RidgeStatistics, primal_bytes
+from lightprobe.ridge import Keys, RidgeStatistics, primal_bytes
 
 Arrays = dict[str, NDArray[Any]]
+
+
+def digest_keys(digests: NDArray[np.uint8]) -> Keys:
+    """Keys (n,) by which photos are dealt, from their digests (n, 20): they follow the photos' bytes."""
+    return np.ascontiguousarray(digests[:, :8]).view("<u8")[:, 0].astype(np.uint64)
 
 
 @dataclass(frozen=True, eq=False)

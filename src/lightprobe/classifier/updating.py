@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lightprobe.classifier.changes import Changes, NewPhotos, Update, look_at_new, refuse_int8_removal
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.fitting import assemble, compare
-from lightprobe.classifier.training_record import TrainingRows
+from lightprobe.classifier.training_record import TrainingRows, digest_keys
 from lightprobe.classifier.update_sums import update_sums
 from lightprobe.errors import DataError, OptionError
 from lightprobe.features import BackboneRunner, FeatureCache, TapSet, provenance, taps_of
@@ -107,7 +107,9 @@ def _update_rows(
         selection = _solved(fitted, changed, len(classes), runtime)
     else:
         matrices = _from_cache(changed.keys(), runners, available)
-        selection = compare(settings, available, matrices, changed.labels, changed.groups, runtime)
+        selection = compare(
+            settings, available, matrices, changed.labels, changed.groups, changed.digests, runtime
+        )
         taps, encode = selection.choice.taps, replace(fitted, choice=selection.choice).encode
         changed = replace(changed, rows=encode(matrices[taps]))
     updated = assemble(settings, selection, fitted.networks, changed, classes, runtime)
@@ -131,7 +133,12 @@ def _solved(fitted: Fitted, rows: TrainingRows, n_classes: int, runtime: Runtime
     """Fit the head that was chosen."""
     choice, options = fitted.choice, fitted.settings.head_options(runtime)
     head = fit_head(
-        rows.rows, rows.labels, n_classes, replace(options, kernel=choice.kernel), groups=rows.groups
+        rows.rows,
+        rows.labels,
+        n_classes,
+        replace(options, kernel=choice.kernel),
+        groups=rows.groups,
+        keys=digest_keys(rows.digests),
     )
     candidate = Candidate.scored(choice, head, rows.labels)
     return Selection([candidate], choice, head, head.seconds, fitted.optimism)

@@ -20,12 +20,14 @@ from lightprobe.head.options import HeadOptions
 from lightprobe.optics import OpticalFeatures, linear_kernel, optical_from_products
 from lightprobe.ridge import (
     DegenerateKernelError,
+    Keys,
     Plan,
     RidgeFit,
     fit_calibration,
     identical_rows,
     joined_groups,
     plan_fit,
+    row_keys,
     solve_dual,
     solve_primal,
 )
@@ -44,6 +46,7 @@ def fit_head(
     counts: Floats | None = None,
     class_weight: Floats | None = None,
     groups: NDArray[Any] | None = None,
+    keys: Keys | None = None,
     products: Callable[[], Floats] | None = None,
 ) -> FittedHead:
     """Fit to encoded features X (n, m) of classes `labels` (n,), indices below `n_classes`.
@@ -60,6 +63,9 @@ def fit_head(
         Weights of classes, which multiply those of rows.
     groups : ndarray, shape (n,), optional
         Rows of equal value are left out together, and so are, with or without groups, copies of a row.
+    keys : ndarray of uint64, shape (n,), optional
+        Numbers that follow the rows wherever they stand: of many rows, those that choose alpha are dealt by
+        them, so that the order of the rows does not matter. Without them rows go by their values.
     products : callable, optional
         Gives X Xᵀ, (n, n), where it is needed, so that fits on the same X can share it; it is left as it is.
 
@@ -100,6 +106,7 @@ def fit_head(
         "alpha_relative": None if options.alpha == "auto" else float(options.alpha),
         "weights": None if (weights == 1).all() else weights,
         "groups": together,
+        "keys": row_keys(X) if keys is None else keys,
         "device": options.solve_device,
     }
     decision, fit = _solve(X, targets, options, plan, products, solving, seconds)

@@ -7,7 +7,12 @@ from lightprobe.errors import DataError, OptionError
 
 
 def holdout_mask(
-    labels: ArrayLike, fraction: float, *, groups: ArrayLike | None = None, random_state: int = 0
+    labels: ArrayLike,
+    fraction: float,
+    *,
+    groups: ArrayLike | None = None,
+    keys: NDArray[np.uint64] | None = None,
+    random_state: int = 0,
 ) -> NDArray[np.bool_]:
     """Return a mask (n,) that is True for the images to hold out.
 
@@ -15,6 +20,8 @@ def holdout_mask(
     comes to round(fraction · n) (largest remainders first). With groups, whole groups are gone through
     in random order, and one is held out if that brings the classes' counts nearer to fraction · n_c, in
     the sum of squares. Every class keeps at least one image for training.
+    With keys (n,), images of the smallest are held out, or groups are gone through by their smallest, instead
+    of at random.
 
     Raises OptionError for a fraction outside (0, 1) and DataError if nothing can be held out.
     """
@@ -24,11 +31,10 @@ def holdout_mask(
     codes = np.unique(y, return_inverse=True)[1].reshape(-1)
     rng = np.random.default_rng(random_state)
     if groups is None:
-        mask = _by_image(codes, fraction, rng)
+        mask = _by_image(codes, fraction, keys, rng)
     else:
-        mask = _by_group(
-            codes, np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1), fraction, rng
-        )
+        among = np.unique(np.asarray(groups), return_inverse=True)[1].reshape(-1)
+        mask = _by_group(codes, among, fraction, keys, rng)
     if not mask.any():
         raise DataError(
             f"holding out {fraction:g} of {len(y)} images leaves none to test on: "
@@ -38,24 +44,32 @@ def holdout_mask(
 
 
 def sample_mask(
-    labels: ArrayLike, size: int, *, groups: ArrayLike | None = None, random_state: int = 0
+    labels: ArrayLike,
+    size: int,
+    *,
+    groups: ArrayLike | None = None,
+    keys: NDArray[np.uint64] | None = None,
+    random_state: int = 0,
 ) -> NDArray[np.bool_]:
     """Return a mask (n,) of about `size` images; of all, where that would be more than half of them.
 
     The others are what `holdout_mask` holds out: every class has an image in the sample, and no group is
-    parted.
+    parted. With keys (n,), numbers that follow the images wherever they stand, those of the largest keys are
+    taken, and the sample is the same in any order; without, it is drawn at random.
     """
     n = len(np.asarray(labels))
     everything = np.ones(n, dtype=bool)
     if 2 * size > n:
         return everything
     try:
-        return ~holdout_mask(labels, 1 - size / n, groups=groups, random_state=random_state)
+        return ~holdout_mask(labels, 1 - size / n, groups=groups, keys=keys, random_state=random_state)
     except DataError:  # nothing can be left out without parting a group
         return everything
 
 
-def _by_image(codes: NDArray[np.intp], fraction: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _by_image(
+    codes: NDArray[np.intp], fraction: float, keys: NDArray[np.uint64] | None, rng: np.random.Generator
+) -> NDArray[np.bool_]:
     counts = np.bincount(codes)
     wanted = fraction * counts
     held = np.minimum(np.floor(wanted), counts - 1).astype(np.int64)
@@ -65,12 +79,20 @@ def _by_image(codes: NDArray[np.intp], fraction: float, rng: np.random.Generator
         held[label] += remainders[label] > 0
     mask = np.zeros(len(codes), dtype=bool)
     for label, n_held in enumerate(held):
-        mask[rng.permutation(np.flatnonzero(codes == label))[:n_held]] = True
+        members = np.flatnonzero(codes == label)
+        dealt = (
+            rng.permutation(members) if keys is None else members[np.argsort(keys[members], kind="stable")]
+        )
+        mask[dealt[:n_held]] = True
     return mask
 
 
 def _by_group(
-    codes: NDArray[np.intp], groups: NDArray[np.intp], fraction: float, rng: np.random.Generator
+    codes: NDArray[np.intp],
+    groups: NDArray[np.intp],
+    fraction: float,
+    keys: NDArray[np.uint64] | None,
+    rng: np.random.Generator,
 ) -> NDArray[np.bool_]:
     table = np.zeros((groups.max() + 1, codes.max() + 1), dtype=np.int64)
     np.add.at(table, (groups, codes), 1)
@@ -78,7 +100,12 @@ def _by_group(
     missing = fraction * counts
     left = counts.copy()
     taken = np.zeros(len(table), dtype=bool)
-    for group in rng.permutation(len(table)):
+    order = rng.permutation(len(table))
+    if keys is not None:
+        least = np.full(len(table), np.iinfo(np.uint64).max, dtype=np.uint64)
+        np.minimum.at(least, groups, keys)
+        order = np.argsort(least, kind="stable")
+    for group in order:
         row = table[group]
         nearer = (row * (row - 2 * missing)).sum() < 0
         if nearer and ((left > row) | (row == 0)).all():

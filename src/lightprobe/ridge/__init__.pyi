@@ -2,7 +2,7 @@ from .alpha_search import AlphaPoint, RidgeFit
 from .calibrate import Calibration, calibration_error_limit, expected_calibration_error, fit_calibration
 from .cholesky import Cholesky, IllConditionedError
 from .dual import DegenerateKernelError, DualSystem
-from .loo import group_members, identical_rows, joined_groups
+from .loo import Keys, group_members, identical_rows, joined_groups, row_keys
 from .plan import Plan, plan_fit, primal_bytes
 from .solve import SOLVERS, solve_dual, solve_primal, solve_sums
 from .sufficient_statistics import RidgeStatistics, Rows
@@ -15,6 +15,7 @@ __all__ = [
     "DegenerateKernelError",
     "DualSystem",
     "IllConditionedError",
+    "Keys",
     "Plan",
     "RidgeFit",
     "RidgeStatistics",
@@ -27,6 +28,7 @@ __all__ = [
     "joined_groups",
     "plan_fit",
     "primal_bytes",
+    "row_keys",
     "solve_dual",
     "solve_primal",
     "solve_sums",

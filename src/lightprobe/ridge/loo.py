@@ -11,6 +11,7 @@ fit without `g` would make is a small linear system in quantities of the one fit
 Held fixed while rows are left out: the penalty in absolute terms and all weights.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from lightprobe.errors import DataError
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
+Keys = NDArray[np.uint64]
 
 
 def identical_rows(X: NDArray[np.generic]) -> Indices:
@@ -49,6 +51,17 @@ def identical_rows(X: NDArray[np.generic]) -> Indices:
         else:
             first[i] = equal
     return first
+
+
+def row_keys(X: NDArray[np.generic], salt: int = 0) -> Keys:
+    """Give every row of X (n, m) a number (n,) that follows from its values alone, not from its place.
+
+    Samples of rows that are drawn by such keys hold the same rows however these are ordered. Another salt
+    gives other keys.
+    """
+    key = salt.to_bytes(8, "little", signed=True)
+    digests = b"".join(hashlib.blake2b(row.tobytes(), digest_size=8, key=key).digest() for row in X)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
 
 
 def joined_groups(first: NDArray[np.generic], second: NDArray[np.generic]) -> Indices:
@@ -134,13 +147,21 @@ class Batch:
     members: list[Indices]
 
 
-def unparted_batches(n: int, groups: NDArray[np.generic] | None, size: int) -> list[Batch]:
+def unparted_batches(
+    n: int, groups: NDArray[np.generic] | None, size: int, keys: Keys | None = None
+) -> list[Batch]:
     """Deal n rows into batches of at least `size` (the last may be smaller), none parting a group.
 
-    Rows are dealt in random order, the same at every call, so that the first batches are a fair sample.
+    Rows are dealt by their keys (n,), a group by its least, so that the first batches are a fair sample and
+    hold the same rows however these are ordered. Without keys the order is random, the same at every call.
     """
     unit, counts = _units(groups, n)
-    place = np.random.default_rng(0).permutation(len(counts))
+    if keys is None:
+        place = np.random.default_rng(0).permutation(len(counts))
+    else:
+        least = np.full(len(counts), np.iinfo(np.uint64).max, dtype=np.uint64)
+        np.minimum.at(least, unit, keys)
+        place = np.argsort(np.argsort(least, kind="stable"))
     order = np.argsort(place[unit], kind="stable")
     ends = np.cumsum(counts[np.argsort(place)])
     batches = []

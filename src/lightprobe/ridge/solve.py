@@ -18,7 +18,15 @@ from lightprobe.errors import DataError
 from lightprobe.ridge.alpha_search import RidgeFit, Solution, choose_alpha
 from lightprobe.ridge.cholesky import Cholesky, IllConditionedError
 from lightprobe.ridge.dual import DegenerateKernelError, DualSystem, refuse_degenerate
-from lightprobe.ridge.loo import Batch, Floats, Indices, group_members, left_out_residuals, unparted_batches
+from lightprobe.ridge.loo import (
+    Batch,
+    Floats,
+    Indices,
+    Keys,
+    group_members,
+    left_out_residuals,
+    unparted_batches,
+)
 from lightprobe.ridge.sufficient_statistics import BLOCK_ROWS, RidgeStatistics, Rows
 
 WARM_ROWS = 1500  # from here on the dual guesses the penalty from a quarter of the rows
@@ -33,6 +41,7 @@ def solve_dual(
     alpha_relative: float | None = None,
     weights: Floats | None = None,
     groups: NDArray[np.generic] | None = None,
+    keys: Keys | None = None,
     device: str = "cpu",
     overwrite_K: bool = False,
 ) -> RidgeFit:
@@ -51,6 +60,9 @@ def solve_dual(
         Rows of weight zero are predicted but not fitted.
     groups : (n,)
         Rows of equal value are left out together.
+    keys : (n,)
+        Numbers that follow the rows wherever they stand, such as `row_keys`: of many rows, those that choose
+        the penalty are dealt by them. Without keys they are dealt by position.
     device : str
         Where to factor, in double precision.
     overwrite_K
@@ -68,7 +80,7 @@ def solve_dual(
     settled = len(K) >= SETTLED_ROWS
     guess = None
     if alpha_relative is None and len(K) >= WARM_ROWS:
-        guess = _alpha_of_part(K, Y, counted, groups, 2 if settled else 4, device)
+        guess = _alpha_of_part(K, Y, counted, groups, keys, 2 if settled else 4, device)
     return _solve_dual(K, Y, counted, groups, alpha_relative, guess, settled=settled, device=device)
 
 
@@ -102,6 +114,7 @@ def solve_primal(
     alpha_relative: float | None = None,
     weights: Floats | None = None,
     groups: NDArray[np.generic] | None = None,
+    keys: Keys | None = None,
     statistics: RidgeStatistics | None = None,
     device: str = "cpu",
 ) -> RidgeFit:
@@ -129,7 +142,7 @@ def solve_primal(
     mean, target_mean, moment, scale = _centre(statistics, gram)
     diagonal = np.diagonal(gram).copy()
     factor = Cholesky(gram, device)
-    batches = unparted_batches(n, groups, BLOCK_ROWS)
+    batches = unparted_batches(n, groups, BLOCK_ROWS, keys)
     searched = batches[: -(-SEARCH_ROWS // BLOCK_ROWS)]
 
     def fit(alpha: float) -> tuple[Floats, Floats]:
@@ -219,16 +232,24 @@ def _checked_weights(weights: Floats | None, n: int) -> Floats:
 
 
 def _alpha_of_part(
-    K: Floats, Y: Floats, weights: Floats, groups: NDArray[np.generic] | None, parts: int, device: str
+    K: Floats,
+    Y: Floats,
+    weights: Floats,
+    groups: NDArray[np.generic] | None,
+    keys: Keys | None,
+    parts: int,
+    device: str,
 ) -> float | None:
     """Search for the relative penalty on one part of the rows, from where a quarter of those leads."""
     try:
-        rows = unparted_batches(len(K), groups, len(K) // parts)[0].rows
+        rows = unparted_batches(len(K), groups, len(K) // parts, keys)[0].rows
         if 4 * len(rows) > 3 * len(K):
             return None  # one group has most of the rows: nothing is to be saved
         part, targets, counted = K[np.ix_(rows, rows)], Y[rows], weights[rows]
-        among = None if groups is None else groups[rows]
-        guess = _alpha_of_part(part, targets, counted, among, 4, device) if len(rows) >= WARM_ROWS else None
+        among, named = None if groups is None else groups[rows], None if keys is None else keys[rows]
+        guess = None
+        if len(rows) >= WARM_ROWS:
+            guess = _alpha_of_part(part, targets, counted, among, named, 4, device)
         fit = _solve_dual(part, targets, counted, among, None, guess, settled=False, device=device)
     except (DataError, DegenerateKernelError, IllConditionedError):
         return None

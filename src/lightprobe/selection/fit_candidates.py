@@ -15,7 +15,7 @@ from lightprobe.errors import ResourceError
 from lightprobe.features import TapSet
 from lightprobe.head import FittedHead, HeadOptions, fit_head
 from lightprobe.optics import ENCODERS, linear_kernel
-from lightprobe.ridge import DegenerateKernelError
+from lightprobe.ridge import DegenerateKernelError, Keys
 from lightprobe.selection.candidates import Choice
 
 logger = logging.getLogger(__name__)
@@ -31,14 +31,15 @@ def fit_each(
     groups: NDArray[np.generic] | None,
     seconds: dict[str, float],
     rows: NDArray[np.bool_] | None = None,
+    keys: Keys | None = None,
 ) -> Iterator[tuple[Choice, FittedHead | None, str]]:
     """Yield each choice with its fitted head, or with None and why it cannot be used.
 
     Parameters
     ----------
     features : dict of TapSet to ndarray, shape (n_samples, n_features)
-    labels, groups : ndarray, shape (n_rows,)
-        Of all samples, or of those in `rows`.
+    labels, groups, keys : ndarray, shape (n_rows,)
+        Of all samples, or of those in `rows`; see `fit_head`.
     wanted : sequence of Choice
         Those of one tap set and encoding stand together.
     options : HeadOptions
@@ -55,7 +56,7 @@ def fit_each(
         # The kernels of one encoding are functions of the same inner products.
         products = cache(partial(linear_kernel, encoded, device=options.solve_device))
         for choice in group:
-            fitted, reason = _try(choice, encoded, labels, options, groups, products)
+            fitted, reason = _try(choice, encoded, labels, options, groups, keys, products)
             if fitted is not None:
                 for stage, value in fitted.seconds.items():
                     seconds[stage] += value
@@ -68,6 +69,7 @@ def _try(
     labels: NDArray[np.int64],
     options: HeadOptions,
     groups: NDArray[np.generic] | None,
+    keys: Keys | None,
     products: Callable[[], NDArray[np.float64]],
 ) -> tuple[FittedHead | None, str]:
     """Fit a choice, or say why it cannot be used."""
@@ -78,6 +80,7 @@ def _try(
             int(labels.max()) + 1,
             replace(options, kernel=choice.kernel),
             groups=groups,
+            keys=keys,
             products=products,
         )
     except (DegenerateKernelError, ResourceError) as error:

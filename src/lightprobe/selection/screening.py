@@ -17,6 +17,7 @@ from lightprobe.errors import DataError
 from lightprobe.features import TapSet
 from lightprobe.head import HeadOptions
 from lightprobe.images import sample_mask
+from lightprobe.ridge import Keys
 from lightprobe.selection.candidates import Candidate, Choice
 from lightprobe.selection.fit_candidates import fit_each
 from lightprobe.selection.significance import Photos
@@ -32,6 +33,7 @@ def screen(
     options: HeadOptions,
     *,
     groups: NDArray[np.generic] | None,
+    keys: Keys | None = None,
     never_screened: Container[TapSet],
     seconds: dict[str, float],
     progress: bool,
@@ -40,20 +42,21 @@ def screen(
 
     Parameters
     ----------
-    features, labels, wanted, options, groups, progress
+    features, labels, wanted, options, groups, keys, progress
         As for `select`.
     never_screened : container of TapSet
         The best choice among these is never left out.
     seconds : dict of str to float
         What fitting takes is added here, see `fit_each`.
     """
-    rows = sample_mask(labels, max(LEAST_ROWS, len(labels) // 4), groups=groups)
+    rows = sample_mask(labels, max(LEAST_ROWS, len(labels) // 4), groups=groups, keys=keys)
     if len(wanted) < 2 or rows.all():
         return list(wanted), []
     y, among = labels[rows], None if groups is None else groups[rows]
+    named = None if keys is None else keys[rows]
     tried: list[Candidate] = []
     weights = np.ones(len(y))
-    fits = fit_each(features, y, wanted, options, among, seconds, rows)
+    fits = fit_each(features, y, wanted, options, among, seconds, rows, named)
     try:
         for choice, fitted, _ in tqdm(
             fits, f"Comparing on {len(y)} photos", len(wanted), unit="candidate", disable=not progress

@@ -15,6 +15,7 @@ from tqdm import tqdm
 from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
 from lightprobe.head import FittedHead, HeadOptions
+from lightprobe.ridge import Keys
 from lightprobe.selection.candidates import Candidate, Choice
 from lightprobe.selection.fit_candidates import STAGES, fit_each
 from lightprobe.selection.screening import screen
@@ -53,6 +54,7 @@ def select(
     options: HeadOptions,
     *,
     groups: NDArray[np.generic] | None = None,
+    keys: Keys | None = None,
     multiplications: Mapping[TapSet, int] | None = None,
     never_screened: Container[TapSet] = (),
     progress: bool = False,
@@ -72,6 +74,8 @@ def select(
         by them.
     groups : ndarray, shape (n_samples,), optional
         Photos of one group are left out together.
+    keys : ndarray of uint64, shape (n_samples,), optional
+        Numbers that follow the photos wherever they stand: samples of many photos are drawn by them.
     multiplications : dict of TapSet to int, optional
         What a photo takes up to each tap set, where they differ: a part of the candidates' cost.
     never_screened : collection of TapSet
@@ -91,6 +95,7 @@ def select(
         wanted,
         options,
         groups=groups,
+        keys=keys,
         never_screened=never_screened,
         seconds=seconds,
         progress=progress,
@@ -98,7 +103,7 @@ def select(
     tried: list[Candidate] = []
     heads: dict[Choice, FittedHead] = {}
     photos = Photos.of(np.ones(len(labels)), groups)
-    fits = fit_each(features, labels, wanted, options, groups, seconds)
+    fits = fit_each(features, labels, wanted, options, groups, seconds, keys=keys)
     for choice, fitted, reason in tqdm(
         fits, "Comparing", len(wanted), unit="candidate", disable=not progress
     ):
@@ -118,7 +123,7 @@ def select(
     winner = min(_contenders(tried, photos), key=lambda c: c.cost)
     if winner.choice not in heads:
         ((_, head, _),) = fit_each(
-            features, labels, [winner.choice], options, groups, dict.fromkeys(STAGES, 0.0)
+            features, labels, [winner.choice], options, groups, dict.fromkeys(STAGES, 0.0), keys=keys
         )
         assert head is not None
         heads[winner.choice] = head
