@@ -8,7 +8,7 @@ from typing import Final
 from lightprobe.backprop import FineTune, LinearProbe, Scratch
 from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import ModelFileError, OptionError
-from lightprobe.photo_model import CONFIG, is_model
+from lightprobe.photo_model import CONFIG, is_model, model_folder
 
 Model = ImageClassifier | LinearProbe | FineTune | Scratch
 
@@ -21,14 +21,14 @@ METHODS: Final[dict[str, type[Model]]] = {
 
 
 def load(folder: str | os.PathLike[str]) -> Model:
-    """Read a saved model of whatever method; nothing is unpickled.
+    """Read a saved model of whatever method, by its folder or that of its run; nothing is unpickled.
 
     Raises
     ------
     ModelFileError
         If there is no model, or it is foreign, damaged, changed or of another format version.
     """
-    path = Path(folder)
+    path = model_folder(Path(folder))
     method = "optical"
     if is_model(path):
         try:

@@ -29,13 +29,16 @@ def model(tmp_path_factory: pytest.TempPathFactory, toy_networks: Path) -> str:
     return str(folder / "run" / "model")
 
 
-def test_help_fits_a_screen_and_shows_an_example(capsys: pytest.CaptureFixture[str], own_cache: Path) -> None:
+def test_help_fits_a_screen_and_shows_an_example(
+    capsys: pytest.CaptureFixture[str], own_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "110")
     for command in ([], *([verb] for verb in VERBS)):
         with pytest.raises(SystemExit) as stop:
             main([*command, "--help"])
         assert stop.value.code == 0
         text = capsys.readouterr().out
-        assert len(text.splitlines()) <= 48
+        assert len(text.splitlines()) <= 54
         assert max(len(line) for line in text.splitlines() if str(own_cache) not in line) <= 110
         assert "lightprobe " + (command[0] + " " if command else "train") in text
 
@@ -192,6 +195,17 @@ def test_predict_writes_the_contracts_csv_and_a_bad_file_keeps_its_row(
     assert first["label"] in ("disc", "noise", "stripes")
 
 
+def test_the_folder_of_a_run_stands_for_its_model(
+    model: str, toy_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = []
+    for named in (model, str(Path(model).parent)):
+        assert main(["predict", named, str(toy_folder / "test"), "-q", "--device", "cpu"]) == 0
+        assert main(["evaluate", named, str(toy_folder), "-q", "--device", "cpu"]) == 0
+        answers.append(capsys.readouterr().out)
+    assert answers[0] == answers[1]
+
+
 def test_predict_takes_a_list_on_stdin_and_patterns_and_writes_json_lines(
     model: str,
     toy_folder: Path,
@@ -309,7 +323,16 @@ def test_networks_of_torchvision_are_listed_and_described(capsys: pytest.Capture
         ("train TOYS --out RUN --class-map plastic=plastic", "plastic"),
         ("train TOYS --out RUN --device tpu", "auto, cpu"),
         ("train TOYS --out RUN --kernel linear --components 10", "components"),
-        ("train TOYS", "--out"),
+        ("train", "lightprobe train: the following arguments are required: DATA"),
+        ("train TOYS TOYS", "lightprobe train: there is no place for"),
+        (
+            "train TOYS --bakbone a.onnx",
+            "lightprobe train: --bakbone is no option of this verb; did you mean --backbone?",
+        ),
+        ("study size TOYS --epochs none", "lightprobe study: argument --epochs: got 'none'"),
+        ("trian TOYS", "did you mean train?"),
+        ("help trian", "did you mean train?"),
+        ("TOYS", "lightprobe train "),
         ("evaluate TOYS TOYS", "model"),
         ("predict TOYS a.jpg", "model"),
         ("train TOYS --out RUN --keep nothing", "--kernel linear"),

@@ -67,3 +67,14 @@ def test_tampered_and_foreign_folders_are_refused_with_one_sentence(tmp_path: Pa
         config.write_text(content, encoding="utf-8")
         with pytest.raises(ModelFileError, match=sentence):
             read_model(folder)
+
+
+@pytest.mark.torch
+def test_a_model_of_another_method_names_what_reads_it(toy_folder: Path, tmp_path: Path) -> None:
+    from lightprobe import ImageClassifier, LinearProbe, load
+
+    folder = ImageClassifier(precision="fp32").fit(toy_folder).save(tmp_path / "run" / "model")
+    with pytest.raises(ModelFileError, match=r"by the method 'optical', and LinearProbe .*lightprobe\.load"):
+        LinearProbe.load(folder)
+    for named in (folder, folder.parent):
+        assert load(named).classes_.tolist() == ["disc", "noise", "stripes"]

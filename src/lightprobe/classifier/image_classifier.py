@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,6 +150,8 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     >>> clf = ImageClassifier().fit("photos/")  # doctest: +SKIP
     >>> clf.loo_accuracy_, clf.predict(["new.jpg"])  # doctest: +SKIP
     """
+
+    method: ClassVar[str] = "optical"
 
     backbone: str | Sequence[str] = DEFAULT
     _: KW_ONLY

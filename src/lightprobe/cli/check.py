@@ -3,16 +3,16 @@
 import argparse
 from dataclasses import asdict
 
-from lightprobe.cli.options import add_backbone, add_data, given, open_data, runtime
+from lightprobe.cli.options import add_backbone, add_data, given, open_data, run_folder, runtime
 
 HELP = "find bad files, copies, leaks between splits and labels that look wrong"
-USAGE = "DATA --out DIR"
-EXAMPLE = "lightprobe check photos/ --out checked"
+USAGE = "DATA [--out DIR]"
+EXAMPLE = "lightprobe check photos/"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    add_data(parser, "folder for check.csv and check.html", "DIR")
+    add_data(parser, "folder for check.csv and check.html", "DIR", numbered="check")
     add_backbone(parser)
 
 
@@ -22,10 +22,12 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
 
     images = open_data(args)
+    folder = run_folder(args, "check")
     found = check(
         images, runtime(args), **given(args, "backbone", "weights", "cut", "image_size", "mean", "std")
     )
-    files = write_report(found, images, args.out)
+    files = write_report(found, images, folder.path)
+    folder.finish()
     if args.json:
         output.as_json(
             {

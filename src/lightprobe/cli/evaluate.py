@@ -6,7 +6,7 @@ from lightprobe.cli.options import DATA_HELP, add, add_model, given, root, runti
 
 HELP = "accuracy, per-class table, confusion matrix and calibration of a model"
 USAGE = "MODEL DATA"
-EXAMPLE = "lightprobe evaluate run/model photos/"
+EXAMPLE = "lightprobe evaluate run-1 photos/"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from lightprobe.cli.options import add_model
 
 HELP = "write a model as one ONNX or OpenVINO file, from pixels to probabilities"
 USAGE = "MODEL --format onnx|openvino --out FILE"
-EXAMPLE = "lightprobe export run/model --format onnx --out pets.onnx --photos photos/"
+EXAMPLE = "lightprobe export run-1 --format onnx --out pets.onnx --photos photos/"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

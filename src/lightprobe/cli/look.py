@@ -8,7 +8,7 @@ from lightprobe.errors import OptionError
 
 HELP = "what a model sees in a photo and where its evidence lies; or a page of photos by class"
 USAGE = "MODEL IMAGE --out PNG | DATA --out PNG"
-EXAMPLE = "lightprobe look run/model new.jpg --out inside.png"
+EXAMPLE = "lightprobe look run-1 new.jpg --out inside.png"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,9 +25,9 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.images import open_images
     from lightprobe.look import draw_data, draw_model
     from lightprobe.models import load
-    from lightprobe.photo_model import is_model
+    from lightprobe.photo_model import is_model, model_folder
 
-    if is_model(Path(args.what)):
+    if is_model(model_folder(Path(args.what))):
         if args.image is None:
             raise OptionError("A model needs a photo to look at: lightprobe look MODEL IMAGE --out PNG.")
         refuse(args, ["classes", "root"], "is for photos of a data set, and this is a model: leave it out.")

@@ -11,6 +11,7 @@ from lightprobe.errors import OptionError
 
 if TYPE_CHECKING:
     from lightprobe.images import ImageSet
+    from lightprobe.runs import RunFolder
     from lightprobe.runtime import Runtime
 
 METHODS = ("optical", "linear-probe", "fine-tune", "scratch")
@@ -207,9 +208,16 @@ OPTIONS = {
 }
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the model that a verb asks."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="folder that train wrote: RUN/model")
+def add_model(parser: argparse.ArgumentParser, more: str = "") -> None:
+    """Add the model that a verb asks; the folder of a run stands for the model in it."""
+    told = f"folder that train wrote: RUN or RUN/model{more}"
+    parser.add_argument("model", metavar="MODEL", type=_model, help=told)
+
+
+def _model(text: str) -> Path:
+    from lightprobe.photo_model import model_folder
+
+    return model_folder(Path(text))
 
 
 def add(container: argparse._ActionsContainer, *names: str) -> None:
@@ -219,12 +227,16 @@ def add(container: argparse._ActionsContainer, *names: str) -> None:
 
 
 def add_data(
-    parser: argparse.ArgumentParser, out: str, metavar: str = "RUN", *, test: bool = False
+    parser: argparse.ArgumentParser, out: str, metavar: str = "RUN", *, test: bool = False, numbered: str = ""
 ) -> "argparse._ArgumentGroup":
-    """Add what says which photos are meant, and where `out` is written."""
+    """Add what says which photos are meant, and where `out` is written.
+
+    With `numbered`, --out may be left out: the folder is then called so, with a number; see `run_folder`.
+    """
     group = parser.add_argument_group("data")
     group.add_argument("data", metavar="DATA", help=DATA_HELP)
-    group.add_argument("--out", required=True, metavar=metavar, type=Path, help=out)
+    told = f"{out} ({numbered}-1, -2, ...)" if numbered else out
+    group.add_argument("--out", required=not numbered, metavar=metavar, type=Path, help=told)
     for option in (*_DATA, *((TEST_FRACTION,) if test else ())):
         option.declare(group)
     return group
@@ -288,6 +300,28 @@ def runtime(args: argparse.Namespace, before: "Runtime | None" = None) -> "Runti
 
     own = given(args, "engine", "precision", "batch_size", "workers", "max_megapixels", "strict")
     return replace(before or Runtime(), **own, device=args.device, seed=args.seed, progress=not args.quiet)
+
+
+def run_folder(args: argparse.Namespace, name: str = "run") -> "RunFolder":
+    """Return the folder that --out names, or choose one and say so on stderr.
+
+    Where the same command was stopped in it, a training by gradients resumes.
+    """
+    from lightprobe.cli import output
+    from lightprobe.runs import RunFolder, next_run_folder
+
+    if args.out is not None:
+        return RunFolder(args.out)
+    folder = next_run_folder(args.words, args.data, name)
+    if folder.is_resumed:
+        said = f"Going on in {folder.path}, where the same command was stopped"
+        if "resume" in args and args.method != "optical":
+            args.resume = True
+    else:
+        said = f"Writing to {folder.path}"
+    if not args.quiet:
+        output.note(f"{said} (--out names another folder).")
+    return folder
 
 
 def root(args: argparse.Namespace) -> Path:

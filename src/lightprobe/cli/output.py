@@ -31,6 +31,12 @@ def as_json_list(name: str, values: Iterable[Mapping[str, Any]]) -> None:
     _write("]}\n")
 
 
+def note(sentence: str) -> None:
+    """Print what is no result, on stderr."""
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(legible(sentence).encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
 def names(values: Iterable[str]) -> None:
     """Print one name a line."""
     for value in values:
@@ -193,8 +199,8 @@ def export(info: Mapping[str, Any]) -> None:
 
 
 def serving(address: str) -> None:
-    """Say where a server is; on stderr, as it is no result."""
-    sys.stderr.write(f"Serving at {address}, documented at {address}/docs; Ctrl-C stops it.\n")
+    """Say where a server is."""
+    note(f"Serving at {address}, documented at {address}/docs; Ctrl-C stops it.")
 
 
 def backbone(info: "BackboneInfo") -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightprobe._version import __version__
-from lightprobe.cli.options import add, fraction, positive_int
+from lightprobe.cli.options import add, add_model, fraction, positive_int
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 HELP = "say what is in new photos"
 USAGE = "MODEL IMAGE|DIR|ZIP|LIST|PATTERN|-..."
-EXAMPLE = "lightprobe predict run/model new.jpg holiday/ --csv answers.csv"
+EXAMPLE = "lightprobe predict run-1 new.jpg holiday/ --csv answers.csv"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("model", metavar="MODEL", type=Path, help="RUN/model, or a file that export wrote")
+    add_model(parser, ", or a file that export wrote")
     parser.add_argument(
         "images",
         metavar="IMAGE|DIR|ZIP|LIST|PATTERN|-",

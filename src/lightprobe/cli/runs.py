@@ -7,7 +7,7 @@ from lightprobe.errors import OptionError
 
 HELP = "show the rows of all runs in a folder side by side"
 USAGE = "DIR"
-EXAMPLE = "lightprobe runs runs/ --sort test_accuracy --descending --filter 'n_train>1000'"
+EXAMPLE = "lightprobe runs . --sort test_accuracy --descending --filter 'n_train>1000'"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

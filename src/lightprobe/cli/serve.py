@@ -6,7 +6,7 @@ from lightprobe.cli.options import add, add_model, positive_int, runtime
 
 HELP = "a page to try and teach the model, and its REST API"
 USAGE = "MODEL"
-EXAMPLE = "lightprobe serve run/model --allow-teaching"
+EXAMPLE = "lightprobe serve run-1 --allow-teaching"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,13 +13,14 @@ from lightprobe.cli.options import (
     open_data,
     positive_int,
     refuse,
+    run_folder,
 )
 from lightprobe.errors import OptionError
 
 # As `STUDIES` has them: known here without importing what they compute with.
 NAMES = ("layers", "precision", "size", "projection", "backbones", "sensitivity")
 HELP = f"answer a question on your photos: {', '.join(NAMES)}"
-USAGE = "NAME DATA --out RUN"
+USAGE = "NAME DATA [--out RUN]"
 EXAMPLE = "lightprobe study size photos/ --out run"
 
 
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     # Named in the description, so that the help keeps to one screen.
     parser.add_argument("study", metavar="NAME", choices=NAMES, help=argparse.SUPPRESS)
     out = "folder for the rows, the log and report.html; an interrupted study goes on"
-    data = add_data(parser, out, test=True)
+    data = add_data(parser, out, test=True, numbered="run")
     for name, metavar, kind, text in (
         ("within", "F", fraction, "layers: accuracy that the smallest network may lose (0.01)"),
         ("draws", "N", positive_int, "random subsets, or seeds, of each (5)"),
@@ -70,8 +71,11 @@ def run(args: argparse.Namespace) -> int:
     light, *learners = (build(args, name) for name in names)
     options = Options(**own, learners=dict(zip(names[1:], learners, strict=True)))
     settings, runtime = light.settings, light.runtime
-    rows = run_study(args.study, study, open_data(args), settings, runtime, args.out, options, args.command)
-    report = str(write_report(args.out))
+    images = open_data(args)
+    folder = run_folder(args)
+    rows = run_study(args.study, study, images, settings, runtime, folder.path, options, args.command)
+    report = str(write_report(folder.path))
+    folder.finish()
     if args.json:
         output.as_json({"rows": rows, "report": report})
     else:

@@ -3,17 +3,17 @@
 import argparse
 
 from lightprobe.cli.methods import build, refuse_foreign
-from lightprobe.cli.options import METHODS, METHODS_HELP, add_data, add_methods, open_data
+from lightprobe.cli.options import METHODS, METHODS_HELP, add_data, add_methods, open_data, run_folder
 
 HELP = "train a classifier on a folder of photos"
-USAGE = "DATA --out RUN"
-EXAMPLE = "lightprobe train photos/ --out run"
+USAGE = "DATA [--out RUN]"
+EXAMPLE = "lightprobe train photos/"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     out = "folder for the model, its report, its row, the log and the list of skipped files"
-    data = add_data(parser, out, test=True)
+    data = add_data(parser, out, test=True, numbered="run")
     data.add_argument("--method", default="optical", choices=METHODS, metavar="M", help=METHODS_HELP)
     add_methods(parser)
 
@@ -25,8 +25,12 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.runs import train
 
     refuse_foreign(args, [args.method])
-    row = train(open_data(args), build(args, args.method), args.out, command=args.command, data=args.data)
-    report = str(write_report(args.out))
+    images = open_data(args)
+    folder = run_folder(args)
+    row = train(images, build(args, args.method), folder.path, command=args.command, data=args.data)
+    report = str(write_report(folder.path))
+    if not row.get("interrupted"):
+        folder.finish()
     if args.json:
         output.as_json({**row, "report": report})
     else:

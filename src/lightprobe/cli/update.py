@@ -6,8 +6,8 @@ from pathlib import Path
 from lightprobe.cli.options import DATA_HELP, add, add_model, given, refuse
 
 HELP = "add, forget or relabel photos: the same model as trained on the changed set"
-USAGE = "MODEL [--add DATA] [--remove PHOTO...] [--relabel CSV]"
-EXAMPLE = "lightprobe update run/model --add more/ --remove photos/cat/7.jpg"
+USAGE = "MODEL [--add DATA] [--remove PHOTO...]"
+EXAMPLE = "lightprobe update run-1 --add more/ --remove photos/cat/7.jpg"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,5 @@
 from .card import optical_card
-from .disk import CONFIG, is_model, model_bytes, model_digest, read_model, write_model
+from .disk import CONFIG, is_model, model_bytes, model_digest, model_folder, read_model, write_model
 from .estimator import PhotoClassifier
 from .network import Network, named, network_facts
 from .photo_model import (
@@ -33,6 +33,7 @@ __all__ = [
     "look",
     "model_bytes",
     "model_digest",
+    "model_folder",
     "most_probable",
     "named",
     "network_facts",

@@ -23,11 +23,17 @@ from lightprobe.json_text import to_json
 FORMAT = "lightprobe"
 FORMAT_VERSION = 1
 TENSORS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+MODEL = "model"  # in the folder of a run
 
 
 def is_model(folder: Path) -> bool:
     """Tell whether a folder holds a model of ours, whole or not."""
     return (folder / CONFIG).is_file()
+
+
+def model_folder(folder: Path) -> Path:
+    """Return where a model lies: the folder itself, or its `model` where it is that of a run."""
+    return folder / MODEL if not is_model(folder) and is_model(folder / MODEL) else folder
 
 
 def write_model(
@@ -75,17 +81,18 @@ def write_model(
 
 
 def read_model(folder: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """Read what `write_model` wrote.
+    """Read what `write_model` wrote, here or in the `model` of a run.
 
     Raises
     ------
     ModelFileError
         If there is no model, or it is foreign, damaged, changed or of another format version.
     """
+    folder = model_folder(folder)
     if not is_model(folder):
         raise ModelFileError(
             f"{folder} holds no lightprobe model ({CONFIG} and {TENSORS}): "
-            "name the folder that `train` wrote, RUN/model."
+            "name the folder that `train` wrote, RUN or RUN/model."
         )
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))

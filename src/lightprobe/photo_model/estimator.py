@@ -4,7 +4,7 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
     fitted.
     """
 
+    method: ClassVar[str]
     class_map: Any
     classes: str | None
     _fitted: Model
@@ -158,9 +159,15 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         Raises
         ------
         ModelFileError
-            If there is no model, or it is foreign, damaged, changed or of another format version.
+            If there is no model, or it is foreign, damaged, changed, of another format version or of another
+            method; `lightprobe.load` reads those of all methods.
         """
         tensors, config = read_model(Path(folder))
+        if (method := config.get("method", "optical")) != cls.method:
+            raise ModelFileError(
+                f"{folder} was trained by the method {method!r}, and {cls.__name__} reads {cls.method!r}: "
+                f"use lightprobe.load({str(folder)!r}), which reads the models of every method."
+            )
         try:
             model = cls(**config["parameters"])
             model._fitted = model._restored(tensors, config)

@@ -12,6 +12,7 @@ from .comparison import compare
 from .digits_demo import demo
 from .metrics import balanced_accuracy, confusion_matrix, evaluation, wilson_interval
 from .rows import COLUMNS, ROWS, collect_rows, filtered, ordered, read_rows
+from .run_folder import RunFolder, next_run_folder
 from .training_run import append_row, open_run, peak_rss_mb, train, with_test_split, with_total
 from .update import read_relabelling, update_saved
 
@@ -22,6 +23,7 @@ __all__ = [
     "TEST",
     "Answer",
     "Artifacts",
+    "RunFolder",
     "append_row",
     "balanced_accuracy",
     "collect_rows",
@@ -31,6 +33,7 @@ __all__ = [
     "evaluation",
     "filtered",
     "least_sure",
+    "next_run_folder",
     "open_run",
     "ordered",
     "peak_rss_mb",

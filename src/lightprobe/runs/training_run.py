@@ -22,6 +22,7 @@ from lightprobe.photo_model import PhotoClassifier, PhotoModel, evaluate, model_
 from lightprobe.runs.artifacts import LEFT_OUT, TEST, answers_of, keep
 from lightprobe.runs.epochs import CURVES, EpochLog, draw_curves
 from lightprobe.runs.metrics import evaluation
+from lightprobe.runs.run_folder import UNFINISHED
 
 Row = dict[str, Any]
 
@@ -115,7 +116,8 @@ def make_run_folder(out: Path) -> None:
     """Make the folder, unless something other than a run lies there."""
     if out.exists() and not out.is_dir():
         raise OptionError(f"{out} is a file: name a folder for the run with --out.")
-    if out.is_dir() and any(out.iterdir()) and not (out / LOG).exists():
+    others = out.is_dir() and any(file.name != UNFINISHED for file in out.iterdir())
+    if others and not (out / LOG).exists():
         raise OptionError(f"{out} holds other things than a run: name a new folder with --out.")
     out.mkdir(parents=True, exist_ok=True)
 
