@@ -61,3 +61,11 @@ def test_classes_that_look_alike_are_named_and_others_are_not() -> None:
     scores[labels != 2, 2] -= 9
     (pair,) = confusable_classes(scores, labels, ["a", "b", "c"])
     assert (pair.first, pair.second, pair.n) == ("a", "b", 120)
+
+
+def test_of_classes_with_two_photos_nothing_is_said() -> None:
+    assert confusable_classes(np.zeros((4, 2)), np.array([0, 0, 1, 1]), ["a", "b"]) == []
+    # 11 of 20 at chance: were the truth 75 %, as few would be right in 4 % of all cases, so it is ruled out.
+    scores = np.zeros((20, 2))
+    scores[np.arange(20), np.arange(20) % 2] = [1] * 11 + [-1] * 9
+    assert len(confusable_classes(scores, np.arange(20) % 2, ["a", "b"])) == 1

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.exceptions import FitFailedWarning
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import Ridge, RidgeClassifier
@@ -334,3 +335,12 @@ def test_the_order_of_many_rows_does_not_matter(kernel: str) -> None:
     assert other.alpha_relative == one.alpha_relative
     assert other.loo_accuracy == pytest.approx(one.loo_accuracy, abs=1e-12)
     np.testing.assert_allclose(other.loo_scores, one.loo_scores[order], rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("kernel", ["optical", "linear"])
+def test_single_precision_far_from_zero_is_as_good_as_double(kernel: str) -> None:
+    X, y = load_digits(return_X_y=True)
+    X, y = (X[:300] / 16 + 1e4).astype(np.float32), y[:300]  # steps of 0.001, which doubles keep
+    single, double = (OpticalRidge(kernel=kernel).fit(rows, y) for rows in (X, X.astype(np.float64)))
+    assert single.loo_accuracy_ == double.loo_accuracy_ > 0.8
+    np.testing.assert_array_equal(single.class_scores(X[:20]), double.class_scores(X[:20]))

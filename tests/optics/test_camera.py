@@ -43,6 +43,14 @@ def test_saturation_is_counted_and_warned_of() -> None:
     assert counts.max() == 255
 
 
+@pytest.mark.parametrize("bits", range(1, 9))
+def test_no_camera_warns_of_the_rows_that_set_its_exposure(bits: int) -> None:
+    features = OpticalFeatures(500, camera=Camera(bits=bits), random_state=0).fit(BITS)
+    assert 0 < (features.transform(BITS) == 2**bits - 1).mean() < 0.05  # warnings are errors here
+    with pytest.warns(SaturationWarning):
+        features.transform(3.0 * BITS)
+
+
 def test_a_given_exposure_is_kept_and_the_kernel_survives_the_camera() -> None:
     features = OpticalFeatures(60_000, camera=Camera(exposure=0.25), random_state=0).fit(BITS)
     assert features.exposure_ == 0.25

@@ -246,3 +246,31 @@ def test_a_group_of_nearly_all_rows_is_searched_whole(
     cold = solve_dual(X @ X.T, Y, groups=groups)
     monkeypatch.setattr(solve_module, "WARM_ROWS", 10)
     assert solve_dual(X @ X.T, Y, groups=groups).path == cold.path
+
+
+def test_of_many_rows_few_may_have_a_weight() -> None:
+    rng = np.random.default_rng(4)
+    X, Y = rng.standard_normal((1600, 5)), targets(rng.integers(0, C, 1600))
+    weights = np.zeros(1600)
+    weights[:30] = rng.uniform(1, 2, 30)
+    fit, few = (
+        solve_dual(X @ X.T, Y, weights=weights),
+        solve_dual(X[:30] @ X[:30].T, Y[:30], weights=weights[:30]),
+    )
+    assert fit.alpha == pytest.approx(few.alpha, rel=1e-6)
+    np.testing.assert_allclose(fit.coef[:30], few.coef, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(fit.loo_scores[:30], few.loo_scores, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("solver", [lambda X, *a, **k: solve_dual(X @ X.T, *a, **k), solve_primal])
+def test_a_group_with_all_the_weight_is_refused_in_a_sentence(solver: Any, X: Floats, Y: Floats) -> None:
+    weights = np.where(GROUPS == 0, 1.0, 0.0)
+    with pytest.raises(DataError, match="of one group, so leaving it out leaves nothing to fit"):
+        solver(X, Y, weights=weights, groups=GROUPS)
+
+
+def test_a_group_without_which_nothing_is_settled_is_a_sentence() -> None:
+    X = np.zeros((6, 2))
+    X[:2, 0], X[3:, 1] = 1.0, [1.0, 2.0, 3.0]  # without the first two rows the first column is all zero
+    with pytest.raises(IllConditionedError, match="leaves no digits to leave-one-out"):
+        solve_primal(X, targets(np.arange(6) % C), alpha_relative=0.0, groups=np.array([0, 0, 1, 2, 3, 4]))

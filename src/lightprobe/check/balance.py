@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from lightprobe.check.findings import Finding
 
 SMALL: Final = 20  # photos: a recall of 90 % then has a 95 % interval of 70 to 97 %
+LEVEL: Final = 0.05  # of the tests between two classes
 IMBALANCED: Final = 5.0  # times as many as the smallest class
 
 
@@ -62,7 +63,8 @@ def confusable_classes(
 ) -> list[Confusable]:
     """Find pairs of classes whose photos, asked which of the two they are, are right no more than by chance.
 
-    Tested one-sided at 5 % (binomial) against always naming the larger of the two.
+    Tested one-sided at 5 % (binomial) against always naming the larger of the two; and there must be photos
+    enough to rule out, at 5 %, an accuracy half way from there to certainty: two photos each say nothing.
     """
     found = []
     for first in range(len(classes)):
@@ -70,6 +72,10 @@ def confusable_classes(
             rows = np.flatnonzero((labels == first) | (labels == second))
             larger = max((labels[rows] == first).mean(), (labels[rows] == second).mean())
             right = int(((scores[rows, second] > scores[rows, first]) == (labels[rows] == second)).sum())
-            if larger < 1 and binomtest(right, len(rows), larger, alternative="greater").pvalue > 0.05:
+            if larger == 1:
+                continue
+            chance = binomtest(right, len(rows), larger, alternative="greater").pvalue
+            half_way = binomtest(right, len(rows), (1 + larger) / 2, alternative="less").pvalue
+            if chance > LEVEL >= half_way:
                 found.append(Confusable(classes[first], classes[second], right / len(rows), len(rows)))
     return found

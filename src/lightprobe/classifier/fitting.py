@@ -121,7 +121,9 @@ def assemble(
     record: TrainingRows | TrainingSums | None = None
     if settings.keep == "features":
         # The head's copy of the rows, where it has one, so that memory holds them once.
-        record = replace(rows, rows=head.decision.rows) if isinstance(head.decision, Exact) else rows
+        decision = head.decision
+        kept = decision.rows if isinstance(decision, Exact) else rows.rows.astype(decision.dtype, copy=False)
+        record = replace(rows, rows=kept)
     elif settings.keep == "sums":
         record = TrainingSums.of(head, rows, settings.head_options(runtime))
     return Fitted(

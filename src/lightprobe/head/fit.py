@@ -34,6 +34,7 @@ from lightprobe.ridge import (
 
 Floats = NDArray[np.float64]
 
+SPREAD_ROWS: Final = 256  # tell how far rows lie from each other beside how far from zero
 FOLD_ELEMENTS: Final = 2**22  # of training features in double precision at a time
 
 
@@ -52,6 +53,8 @@ def fit_head(
     """Fit to encoded features X (n, m) of classes `labels` (n,), indices below `n_classes`.
 
     Rows that are equal to the last bit are left out together, so that no photo is predicted by its copy.
+    Rows in single or half precision that lie so far from zero that their products would lose half of their
+    digits when they are centred are taken in double precision.
 
     Parameters
     ----------
@@ -86,6 +89,8 @@ def fit_head(
         if options.class_weight is not None:
             class_weight = balanced_weights(labels, counts, n_classes)
     weights = counts * class_weight[labels]
+    if _cancels(X):
+        X, products = X.astype(np.float64), None
     copies = identical_rows(X)
     if not copies.any():
         raise DegenerateKernelError(
@@ -125,6 +130,15 @@ def fit_head(
         fit.path,
         seconds,
     )
+
+
+def _cancels(X: NDArray[Any]) -> bool:
+    """Whether products of rows in single precision lose half of their digits to the rows' common mean."""
+    if X.dtype not in (np.float16, np.float32):
+        return False
+    rows = X[:: max(1, len(X) // SPREAD_ROWS)].astype(np.float64)
+    spread = float(((rows - rows.mean(axis=0)) ** 2).sum())
+    return 0 < spread < float(np.sqrt(np.finfo(np.float32).eps)) * float((rows**2).sum())
 
 
 def balanced_weights(labels: NDArray[np.integer], counts: Floats, n_classes: int) -> Floats:

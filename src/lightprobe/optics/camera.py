@@ -33,7 +33,9 @@ class Camera:
     quantile : float, default=0.999
         Share of the training pixels that "auto" leaves unsaturated.
     max_saturated : float, default=0.01
-        Share of saturated pixels above which `transform` warns.
+        Share of pixels brighter than full scale above which `transform` warns. As counts are rounded, pixels
+        from half a count below full scale on stand there too: of speckle, whose intensities are exponential,
+        max_saturated^(1 − 1/(2 · full scale)), which for one bit is 10 % in place of 1 %.
 
     Raises
     ------
@@ -80,11 +82,12 @@ class Camera:
         return self.levels / brightest
 
     def warn_if_saturated(self, saturated: int, total: int, exposure: float) -> None:
-        """Warn if so many pixels at full scale are more than `max_saturated` of all."""
-        if saturated > self.max_saturated * total:
+        """Warn if so many pixels at full scale are more than `max_saturated` of brighter ones leave there."""
+        accepted = self.max_saturated ** (1 - 0.5 / self.levels)
+        if saturated > accepted * total:
             warnings.warn(
                 f"{saturated:,} of {total:,} pixels ({saturated / total:.1%}) are saturated at {self.levels} "
-                f"with an exposure of {exposure:.3g}, more than the {self.max_saturated:.1%} accepted; "
+                f"with an exposure of {exposure:.3g}, more than the {accepted:.1%} accepted; "
                 "fit on rows as bright as these, or give the camera a smaller exposure.",
                 SaturationWarning,
                 stacklevel=2,

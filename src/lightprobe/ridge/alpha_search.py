@@ -90,11 +90,13 @@ def choose_alpha(
 
     def attempt(relative: float) -> None:
         nonlocal best
-        solution = solve(relative * scale)
+        no_digits = f"A relative alpha of {relative:.3g} leaves no digits to leave-one-out; use a larger one."
+        try:
+            solution = solve(relative * scale)
+        except np.linalg.LinAlgError as error:  # the rest of the rows do not settle a group's scores
+            raise IllConditionedError(no_digits) from error
         if not np.isfinite(solution.loo_scores).all():
-            raise IllConditionedError(
-                f"A relative alpha of {relative:.3g} leaves no digits to leave-one-out; use a larger one."
-            )
+            raise IllConditionedError(no_digits)
         accuracy, mse = _judge(solution.loo_scores, Y, weights)
         point = tried[relative] = AlphaPoint(relative * scale, relative, accuracy, mse)
         if best is None or _is_better(point, best[0]):

@@ -76,11 +76,13 @@ def solve_dual(
         The given penalty is too small for double precision.
     """
     K = np.ascontiguousarray(K) if overwrite_K else K.copy()
-    counted = _checked_weights(weights, len(K))
-    settled = len(K) >= SETTLED_ROWS
+    counted = _checked_weights(weights, len(K), groups)
+    fitted = np.count_nonzero(counted)
+    parts = 1 if fitted < WARM_ROWS else 4 if fitted < SETTLED_ROWS else 2
     guess = None
     if alpha_relative is None and len(K) >= WARM_ROWS:
-        guess = _alpha_of_part(K, Y, counted, groups, keys, 2 if settled else 4, device)
+        guess = _alpha_of_part(K, Y, counted, groups, keys, parts, device)
+    settled = parts < 4  # rows without weight choose nothing: all others, if few, settle it, too
     return _solve_dual(K, Y, counted, groups, alpha_relative, guess, settled=settled, device=device)
 
 
@@ -132,7 +134,7 @@ def solve_primal(
         Sums over the same rows, targets and weights, where they are known already; left as they are.
     """
     n = X.shape[0]
-    w = _checked_weights(weights, n)
+    w = _checked_weights(weights, n, groups)
     if statistics is None:
         statistics = RidgeStatistics.of(X, Y, None if weights is None else w, device=device)
         gram = statistics.gram
@@ -221,13 +223,18 @@ def _centre(statistics: RidgeStatistics, gram: Floats) -> tuple[Floats, Floats, 
     return mean, statistics.target_sum / weight, moment, scale
 
 
-def _checked_weights(weights: Floats | None, n: int) -> Floats:
+def _checked_weights(weights: Floats | None, n: int, groups: NDArray[np.generic] | None) -> Floats:
     if weights is None:
         return np.ones(n)
     if weights.shape != (n,) or not np.isfinite(weights).all() or (weights < 0).any():
         raise DataError(f"Sample weights must be {n} finite numbers, none negative, one a row.")
     if np.count_nonzero(weights) < 2:
         raise DataError("Fewer than two rows have a weight above zero; at least two are needed.")
+    if groups is not None and len(groups) == n and len(np.unique(groups[weights > 0])) == 1:
+        raise DataError(
+            "All rows with a weight above zero are of one group, so leaving it out leaves nothing to fit; "
+            "give rows of at least two groups a weight."
+        )
     return weights
 
 
@@ -240,9 +247,17 @@ def _alpha_of_part(
     parts: int,
     device: str,
 ) -> float | None:
-    """Search for the relative penalty on one part of the rows, from where a quarter of those leads."""
+    """Search for the relative penalty on one part of the rows, from where a quarter of those leads.
+
+    Rows without weight choose nothing, and are left away.
+    """
     try:
-        rows = unparted_batches(len(K), groups, len(K) // parts, keys)[0].rows
+        weighty = np.flatnonzero(weights)
+        of_groups, of_keys = (
+            None if groups is None else groups[weighty],
+            None if keys is None else keys[weighty],
+        )
+        rows = weighty[unparted_batches(len(weighty), of_groups, len(weighty) // parts, of_keys)[0].rows]
         if 4 * len(rows) > 3 * len(K):
             return None  # one group has most of the rows: nothing is to be saved
         part, targets, counted = K[np.ix_(rows, rows)], Y[rows], weights[rows]
