@@ -62,16 +62,62 @@ def test_a_plateau_at_small_penalties_is_not_walked_down() -> None:
     assert fit.alpha_relative >= 1e-4
 
 
-def test_accuracy_goes_before_squared_error() -> None:
+def few_wrong_or_large_errors(
+    n: int, wrong_below: int, wrong_above: int, units: np.ndarray | None = None
+) -> float:
+    """Choose between small penalties, with small errors, and large ones; some rows are wrong at each."""
+    Y = np.where(np.arange(n)[:, None] % 2 == np.arange(2), 1.0, -1.0)
+
     def solve(alpha: float) -> Solution:
         scores = Y.copy()
-        if alpha < 0.5:  # one row wrong, the others perfect
-            scores[0] *= -1
+        if alpha < 0.5:
+            scores[:wrong_below] *= -0.1
         else:
             scores *= 5
-        return Solution(np.zeros((1, 1)), np.zeros(2), scores)
+            scores[n - wrong_above :] *= -1
+        return Solution(np.array([[alpha]]), np.zeros(2), scores)
 
-    assert choose_alpha(solve, 1.0, Y, np.ones(len(Y)), None).alpha_relative >= 1.0
+    fit = choose_alpha(solve, 1.0, Y, np.ones(n), None, units=units)
+    assert fit.coef[0, 0] == fit.alpha  # the solution is the chosen penalty's, whatever was tried after it
+    return fit.alpha_relative
+
+
+def test_below_a_thousand_rows_squared_error_chooses_whatever_accuracy_says() -> None:
+    assert few_wrong_or_large_errors(999, 50, 0) < 0.5
+
+
+def test_from_a_thousand_rows_on_it_chooses_within_one_standard_error_of_the_best_accuracy() -> None:
+    # 40 rows are right only at small penalties, c only at large ones: behind by (c − 40) / n, of which the
+    # standard error is √(c + 40 − (c − 40)² / n) / n, which is level at about c = 49.
+    assert few_wrong_or_large_errors(1000, 47, 40) < 0.5
+    assert few_wrong_or_large_errors(1000, 52, 40) > 0.5
+    # In pairs that err together the error is √2 times as large, which is level at about c = 53.5.
+    assert few_wrong_or_large_errors(1000, 52, 40, units=np.arange(1000) // 2) < 0.5
+    assert few_wrong_or_large_errors(1000, 58, 40, units=np.arange(1000) // 2) > 0.5
+
+
+def test_a_penalty_that_becomes_best_again_is_solved_again() -> None:
+    """The first is passed by one of smaller error, which then a third shows to be too inaccurate."""
+    n = 1000
+    Y = np.where(np.arange(n)[:, None] % 2 == np.arange(2), 1.0, -1.0)
+    calls = []
+
+    def solve(alpha: float) -> Solution:
+        calls.append(alpha)
+        scores = Y.copy()
+        if alpha > 0.5:
+            scores[:5] *= -1
+            scores *= 2
+        elif alpha > 0.05:
+            scores[:9] *= -0.1
+        else:
+            scores *= 9  # all right, but far off
+        return Solution(np.array([[alpha]]), np.zeros(2), scores)
+
+    fit = choose_alpha(solve, 1.0, Y, np.ones(n), None)
+    assert fit.coef[0, 0] == fit.alpha
+    right = fit.loo_scores.argmax(axis=1) == Y.argmax(axis=1)
+    assert right.mean() == next(p.loo_accuracy for p in fit.path if p.alpha == fit.alpha)
 
 
 def test_penalties_that_cannot_be_solved_are_passed_over() -> None:

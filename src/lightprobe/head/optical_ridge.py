@@ -41,7 +41,7 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     camera : Camera or None
         8-bit speckle instead of floats, for random features.
     alpha : "auto" or float
-        The penalty, relative to tr(Kc)/n; "auto" chooses it by leave-one-out accuracy.
+        The penalty, relative to tr(Kc)/n; "auto" chooses it by leave-one-out.
     class_weight : "balanced", dict or None
         Weights of classes, which multiply sample_weight.
     max_memory : int or None

@@ -130,7 +130,7 @@ def keep(X: NDArray[Any]) -> NDArray[Any]:
     return X
 
 
-# Cheapest first: where leave-one-out cannot tell two apart, the earlier one is taken.
+# Cheapest first.
 ENCODERS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "none": keep,
     "l2": l2_normalize,

@@ -118,7 +118,7 @@ def sum_kernels(
     return total, list(scales)
 
 
-# Cheapest first: where leave-one-out cannot tell two apart, the earlier one is taken.
+# Cheapest first.
 KERNELS: dict[str, Callable[..., Floats]] = {"linear": linear_kernel, "optical": optical_kernel}
 
 

@@ -177,7 +177,8 @@ def _tried(row: Row) -> Section:
     sentence = (
         f"{count(len(candidates), 'way')} to use the same look at the photos "
         f"{'was' if len(candidates) == 1 else 'were'} compared by {left_out(row)}; the first was taken. "
-        "Within one standard error of the best, the cheaper wins. Test photos were not used to choose."
+        "It has the highest accuracy, or is a cheaper network or layer within one standard error of that. "
+        "Test photos were not used to choose."
     )
     columns = ["layer", "pooling", "encoding", "kernel", left_out(row), "alpha"]
     table = Table("What was tried, the one chosen first", columns, rows, emphasised=0)

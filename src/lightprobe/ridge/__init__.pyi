@@ -4,6 +4,7 @@ from .cholesky import Cholesky, IllConditionedError
 from .dual import DegenerateKernelError, DualSystem
 from .loo import Keys, group_members, identical_rows, joined_groups, row_keys
 from .plan import Plan, plan_fit, primal_bytes
+from .significance import paired_gain
 from .solve import SOLVERS, solve_dual, solve_primal, solve_sums
 from .sufficient_statistics import RidgeStatistics, Rows
 
@@ -26,6 +27,7 @@ __all__ = [
     "group_members",
     "identical_rows",
     "joined_groups",
+    "paired_gain",
     "plan_fit",
     "primal_bytes",
     "row_keys",

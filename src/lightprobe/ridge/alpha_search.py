@@ -1,19 +1,28 @@
-"""Choose the penalty by leave-one-out with as few fits as possible."""
+"""Choose the penalty by leave-one-out with as few fits as possible.
+
+Below a thousand rows the best penalty is the one of least squared error of the left-out scores: of few
+rows, accuracy counts a handful. From there on it is the one of least squared error among those whose accuracy
+is within one standard error of the highest, both scored on the same rows (see `paired_gain`).
+"""
 
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lightprobe.ridge.cholesky import IllConditionedError
 from lightprobe.ridge.loo import Floats
+from lightprobe.ridge.significance import paired_gain
 
 # Penalties are tried on half decades: step s stands for alpha_relative = 10^(s/2).
 FIRST_STEPS = (0, -2, -4)  # ties keep the earlier, so the larger
 LOWEST_STEP, HIGHEST_STEP = -12, 8
-LEAST_GAIN = 1e-3  # of the squared error, at equal accuracy
+LEAST_GAIN = 1e-3  # of the squared error: on the plateau at small penalties nothing is gained any more
+ACCURACY_ROWS: Final = 1000  # from so many rows on accuracy has a say in the penalty
 
 
 @dataclass(frozen=True)
@@ -61,14 +70,15 @@ def choose_alpha(
     guess: float | None = None,
     *,
     settled: bool = False,
+    units: NDArray[np.intp] | None = None,
 ) -> RidgeFit:
     """Solve at the penalty asked for, or at the one that leave-one-out prefers.
 
     The search tries 1, 0.1 and 0.01 times `scale`, moves on by decades while the best stands at an end,
     then tries the half decades beside it. With a guess it starts there and moves by half decades; with a
-    settled one it takes it, or the first larger one that can be solved. Best is the highest accuracy of the
-    left-out scores, ties broken by their squared error, and where that is level too, the penalty tried
-    first. Penalties too small to solve are passed over.
+    settled one it takes it, or the first larger one that can be solved. What is best among those tried says
+    this module's first paragraph; where squared errors are level it is the penalty tried first. Penalties
+    too small to solve are passed over.
 
     Parameters
     ----------
@@ -84,12 +94,16 @@ def choose_alpha(
         A relative penalty near which to search.
     settled
         Whether the guess needs no search around it.
+    units : (n,), optional
+        Numbers from zero of what was left out together; each row alone without it.
     """
-    tried: dict[float, AlphaPoint | None] = {}  # None where it could not be solved
-    best: tuple[AlphaPoint, Solution] | None = None
+    tried: dict[float, _Tried | None] = {}  # None where it could not be solved
+    best: _Tried | None = None
+    held: tuple[float, Solution] | None = None  # the best one's, unless an earlier one became it again
+    by_accuracy = bool(np.count_nonzero(weights) >= ACCURACY_ROWS)
 
     def attempt(relative: float) -> None:
-        nonlocal best
+        nonlocal best, held
         no_digits = f"A relative alpha of {relative:.3g} leaves no digits to leave-one-out; use a larger one."
         try:
             solution = solve(relative * scale)
@@ -97,10 +111,11 @@ def choose_alpha(
             raise IllConditionedError(no_digits) from error
         if not np.isfinite(solution.loo_scores).all():
             raise IllConditionedError(no_digits)
-        accuracy, mse = _judge(solution.loo_scores, Y, weights)
-        point = tried[relative] = AlphaPoint(relative * scale, relative, accuracy, mse)
-        if best is None or _is_better(point, best[0]):
-            best = point, solution
+        right, accuracy, mse = _judge(solution.loo_scores, Y, weights)
+        tried[relative] = _Tried(AlphaPoint(relative * scale, relative, accuracy, mse), right)
+        best = _best([one for one in tried.values() if one is not None], weights, units, by_accuracy)
+        if best is tried[relative]:
+            held = relative, solution
 
     def walk(steps: Sequence[int], stride: int) -> None:
         """Try the steps, then the neighbours of the best one until it has none left to try."""
@@ -111,7 +126,7 @@ def choose_alpha(
                     tried[_relative(step)] = None
                     with suppress(IllConditionedError):
                         attempt(_relative(step))
-            centre = HIGHEST_STEP if best is None else _step(best[0].alpha_relative)
+            centre = HIGHEST_STEP if best is None else _step(best.point.alpha_relative)
             pending = [centre - stride, centre + stride]
             if all(_relative(step) in tried or not LOWEST_STEP <= step <= HIGHEST_STEP for step in pending):
                 return
@@ -129,14 +144,17 @@ def choose_alpha(
     else:
         walk(FIRST_STEPS, stride=2)
         walk([], stride=1)
-    if best is None:
+    if best is None or held is None:
         raise IllConditionedError(
             "No penalty between 1e-6 and 1e4 times the kernel's scale could be solved; "
             "the features are not finite or badly scaled."
         )
-    point, solution = best
-    path = tuple(sorted((p for p in tried.values() if p is not None), key=lambda p: p.alpha_relative))
-    return RidgeFit(**vars(solution), alpha=point.alpha, alpha_relative=point.alpha_relative, path=path)
+    point = best.point
+    solution = held[1] if held[0] == point.alpha_relative else solve(point.alpha)
+    path = sorted((one.point for one in tried.values() if one is not None), key=lambda p: p.alpha_relative)
+    return RidgeFit(
+        **vars(solution), alpha=point.alpha, alpha_relative=point.alpha_relative, path=tuple(path)
+    )
 
 
 def _relative(step: int) -> float:
@@ -147,14 +165,31 @@ def _step(relative: float) -> int:
     return round(2 * math.log10(relative))
 
 
-def _is_better(point: AlphaPoint, best: AlphaPoint) -> bool:
-    """Tell whether a later point wins; on the plateau at small penalties nothing is gained any more."""
-    if point.loo_accuracy != best.loo_accuracy:
-        return point.loo_accuracy > best.loo_accuracy
-    return point.loo_mse < (1 - LEAST_GAIN) * best.loo_mse
+@dataclass(frozen=True, eq=False)
+class _Tried:
+    """A penalty tried, and which rows it gets right, (n,) bool."""
+
+    point: AlphaPoint
+    right: NDArray[np.bool_]
 
 
-def _judge(loo_scores: Floats, Y: Floats, weights: Floats) -> tuple[float, float]:
+def _best(
+    tried: Sequence[_Tried], weights: Floats, units: NDArray[np.intp] | None, by_accuracy: bool
+) -> _Tried:
+    """Tell which of these is best; they stand in the order in which they were tried."""
+    rivals = tried
+    if by_accuracy:
+        first = max(tried, key=lambda one: one.point.loo_accuracy)
+        ahead = [paired_gain(first.right, one.right, weights, units) for one in tried]
+        rivals = [one for one, (gain, error) in zip(tried, ahead, strict=True) if gain <= error]
+    best, *others = rivals
+    for one in others:
+        if one.point.loo_mse < (1 - LEAST_GAIN) * best.point.loo_mse:
+            best = one
+    return best
+
+
+def _judge(loo_scores: Floats, Y: Floats, weights: Floats) -> tuple[NDArray[np.bool_], float, float]:
     right = loo_scores.argmax(axis=1) == Y.argmax(axis=1)
     squared = ((loo_scores - Y) ** 2).mean(axis=1)
-    return float(np.average(right, weights=weights)), float(np.average(squared, weights=weights))
+    return right, float(np.average(right, weights=weights)), float(np.average(squared, weights=weights))

@@ -109,6 +109,11 @@ def group_members(groups: NDArray[np.generic] | None, n: int) -> list[Indices]:
     return [order[end - count : end] for end, count in zip(ends, counts, strict=True) if count > 1]
 
 
+def group_units(groups: NDArray[np.generic] | None, n: int) -> Indices:
+    """Give each of n rows the number of its group, from zero; without groups, each row is its own."""
+    return _units(groups, n)[0]
+
+
 def left_out_residuals(
     residuals: Floats,
     diagonal: Floats,

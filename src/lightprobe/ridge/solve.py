@@ -24,6 +24,7 @@ from lightprobe.ridge.loo import (
     Indices,
     Keys,
     group_members,
+    group_units,
     left_out_residuals,
     unparted_batches,
 )
@@ -55,7 +56,7 @@ def solve_dual(
     K : (n, n) symmetric kernel matrix
     Y : (n, c) targets, −1 or +1, one column a class
     alpha_relative
-        The penalty relative to tr(Kc)/n; None chooses it by leave-one-out accuracy.
+        The penalty relative to tr(Kc)/n; None chooses it by leave-one-out, see `choose_alpha`.
     weights : (n,), ≥ 0
         Rows of weight zero are predicted but not fitted.
     groups : (n,)
@@ -106,7 +107,8 @@ def _solve_dual(
         coef, intercept = system.solve(Y)
         return Solution(coef, intercept, system.left_out_scores(coef, Y, members))
 
-    return choose_alpha(solve, system.scale, Y, counted, alpha_relative, guess, settled=settled)
+    units = group_units(groups, len(K))
+    return choose_alpha(solve, system.scale, Y, counted, alpha_relative, guess, settled=settled, units=units)
 
 
 def solve_primal(
@@ -169,7 +171,8 @@ def solve_primal(
         return Solution(coef, intercept, np.concatenate([left_out_scores(coef, b) for b in searched]))
 
     rows = np.concatenate([batch.rows for batch in searched])
-    chosen = choose_alpha(solve, scale, Y[rows], w[rows], alpha_relative)
+    units = group_units(groups, n)[rows]
+    chosen = choose_alpha(solve, scale, Y[rows], w[rows], alpha_relative, units=units)
     scores = np.empty_like(Y)
     scores[rows] = chosen.loo_scores
     if len(searched) < len(batches):

@@ -1,7 +1,7 @@
 from .candidates import AUTO_ENCODINGS, AUTO_KERNELS, Candidate, Choice, choices
+from .rule import Photos, Rivals, optimism
 from .screening import screen
 from .search import Selection, select
-from .significance import Photos, optimism, paired_gain
 from .stages import AUTO_POOLS, Available, affordable_taps, list_tap_sets, stage_cuts
 
 __all__ = [
@@ -12,12 +12,12 @@ __all__ = [
     "Candidate",
     "Choice",
     "Photos",
+    "Rivals",
     "Selection",
     "affordable_taps",
     "choices",
     "list_tap_sets",
     "optimism",
-    "paired_gain",
     "screen",
     "select",
     "stage_cuts",

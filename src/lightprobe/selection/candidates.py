@@ -46,6 +46,9 @@ class Candidate:
         What was tried.
     loo_accuracy : float or None
         Leave-one-out accuracy at its best alpha; None if it was dropped.
+    loo_squared_error : float or None
+        Mean over photos and classes of (score − target)², targets −1 and +1, by leave-one-out; None where it
+        is not known.
     loo_balanced_accuracy : float or None
         The mean of the classes' recalls, by leave-one-out.
     alpha_relative : float or None
@@ -55,6 +58,8 @@ class Candidate:
         look through different ones, or through different parts of one.
     dropped : str
         Why it has no score; empty if it has one.
+    correct, squared : ndarray, shape (n,)
+        Whether each photo is right when left out, and its squared error; empty for one that was loaded.
     """
 
     choice: Choice
@@ -63,7 +68,9 @@ class Candidate:
     alpha_relative: float | None = None
     cost: int = 0
     dropped: str = ""
+    loo_squared_error: float | None = None
     correct: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool), repr=False, compare=False)
+    squared: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
 
     @classmethod
     def scored(
@@ -74,6 +81,8 @@ class Candidate:
         `multiplications` are those of what stands before the head.
         """
         correct = head.loo_scores.argmax(axis=1) == labels
+        targets = np.where(labels[:, None] == np.arange(head.n_classes), 1.0, -1.0)
+        squared = np.square(head.loo_scores - targets).mean(axis=1)
         counts = np.bincount(labels)
         recalls = np.bincount(labels, weights=correct)[counts > 0] / counts[counts > 0]
         figures = (
@@ -81,8 +90,10 @@ class Candidate:
             float(recalls.mean()),
             head.alpha_relative,
             multiplications + head.decision.cost,
+            "",
+            float(np.average(squared, weights=head.class_weight[labels])),
         )
-        return cls(choice, *figures, correct=correct)
+        return cls(choice, *figures, correct, squared)
 
     def to_config(self) -> dict[str, object]:
         """Return the candidate as JSON values."""
@@ -90,6 +101,7 @@ class Candidate:
             **self.choice.to_config(),
             "loo_accuracy": self.loo_accuracy,
             "loo_balanced_accuracy": self.loo_balanced_accuracy,
+            "loo_squared_error": self.loo_squared_error,
             "alpha_relative": self.alpha_relative,
             "cost": self.cost,
             "dropped": self.dropped,
@@ -99,7 +111,9 @@ class Candidate:
     def from_config(cls, config: Mapping[str, Any]) -> Self:
         """Rebuild what `to_config` described."""
         names = ("loo_accuracy", "loo_balanced_accuracy", "alpha_relative", "cost", "dropped")
-        return cls(Choice.from_config(config), *(config[name] for name in names))
+        values: dict[str, Any] = {name: config[name] for name in names}
+        # Models from before it counted have no squared error.
+        return cls(Choice.from_config(config), **values, loo_squared_error=config.get("loo_squared_error"))
 
 
 def choices(tap_sets: Iterable[TapSet], encode: str, kernel: str) -> list[Choice]:

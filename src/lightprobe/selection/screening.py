@@ -20,7 +20,7 @@ from lightprobe.images import sample_mask
 from lightprobe.ridge import Keys
 from lightprobe.selection.candidates import Candidate, Choice
 from lightprobe.selection.fit_candidates import fit_each
-from lightprobe.selection.significance import Photos
+from lightprobe.selection.rule import Photos
 
 LEAST_ROWS: Final = 512  # a sample is no smaller
 ERRORS, POINTS = 3.0, 0.02

@@ -1,8 +1,7 @@
 """Which features, encoding and kernel to use: candidates scored by leave-one-out, from one pass.
 
-The winner has the highest leave-one-out accuracy, except that a cheaper candidate within one standard error
-of it is preferred; both are scored on the same photos, so the error is that of their difference (see
-`significance`). Of many photos, a sample first tells which candidates are out of the question (`screening`).
+The winner is the one that the rule takes (see `rule`). Of many photos, a sample first tells which candidates
+are out of the question (`screening`).
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -18,8 +17,8 @@ from lightprobe.head import FittedHead, HeadOptions
 from lightprobe.ridge import Keys
 from lightprobe.selection.candidates import Candidate, Choice
 from lightprobe.selection.fit_candidates import STAGES, fit_each
+from lightprobe.selection.rule import Photos, Rivals, optimism
 from lightprobe.selection.screening import screen
-from lightprobe.selection.significance import Photos, optimism
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Selection:
     seconds : dict of str to float
         Seconds spent on `generate`, `encode`, `project` and `fit`, all candidates and the sample together.
     optimism : float
-        What the winner's leave-one-out accuracy owes to having been chosen by it, see `optimism`.
+        What the winner's leave-one-out accuracy owes to having been chosen by it, see `rule`.
     """
 
     candidates: list[Candidate]
@@ -120,29 +119,19 @@ def select(
     if not scored:
         reasons = "; ".join(f"{c.choice}: {c.dropped}" for c in tried)
         raise OptionError(f"None of the {len(tried)} ways to use these features works ({reasons}).")
-    winner = min(_contenders(tried, photos), key=lambda c: c.cost)
+    rivals = Rivals.of(scored, photos)
+    winner = scored[rivals.taken()]
     if winner.choice not in heads:
         ((_, head, _),) = fit_each(
             features, labels, [winner.choice], options, groups, dict.fromkeys(STAGES, 0.0), keys=keys
         )
         assert head is not None
         heads[winner.choice] = head
-    too_good = optimism(
-        np.array([c.correct for c in scored]), [c.cost for c in scored], photos.weights, photos.units
-    )
-    tried.sort(key=lambda c: (c is not winner, -photos.accuracy(c)))
-    return Selection(tried + behind, winner.choice, heads[winner.choice], seconds, too_good)
+    tried.sort(key=lambda c: (c is not winner, -photos.accuracy(c), c.loo_squared_error or 0.0))
+    return Selection(tried + behind, winner.choice, heads[winner.choice], seconds, optimism(rivals))
 
 
 def _contenders(tried: Sequence[Candidate], photos: Photos) -> list[Candidate]:
-    """Candidates within one standard error of the best one."""
+    """Candidates that the rule would choose among if there were no others."""
     scored = [c for c in tried if c.loo_accuracy is not None]
-    if not scored:
-        return []
-    best = max(scored, key=photos.accuracy)
-    within = []
-    for candidate in scored:
-        lost, error = photos.behind(candidate, best)
-        if lost <= error:
-            within.append(candidate)
-    return within
+    return [scored[i] for i in Rivals.of(scored, photos).contenders()] if scored else []

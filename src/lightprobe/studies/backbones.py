@@ -17,7 +17,8 @@ from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
 from lightprobe.head import FittedHead
 from lightprobe.optics import ENCODERS
-from lightprobe.selection import Choice, paired_gain
+from lightprobe.ridge import paired_gain
+from lightprobe.selection import Choice
 from lightprobe.studies.context import Look, Row, StudyContext
 from lightprobe.studies.study import Configuration, Options, Study
 
