@@ -12,16 +12,19 @@ RANDOM = {"weights": "random", "in_torch": True}
 def test_features_that_would_not_fit_in_memory_are_left_out_and_said(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    backbone = create_backbone(DEFAULT, cut="block2")
-    sizes = backbone.feature_sizes([Tap(backbone.cut, "avg"), Tap(backbone.cut, "flatten")])
-    small, large = sizes.values()
-    assert small < large
-    taps, dropped = affordable_taps(backbone, 100, "auto", max_memory=100 * 4 * small)
-    assert [tap.pool for tap in taps] == ["avg"]
-    assert [tap.pool for tap in dropped] == ["flatten"]
+    backbone = create_backbone(DEFAULT)
+    first, last = stage_cuts(backbone)[0], backbone.cut
+    small, large = sorted(
+        backbone.feature_sizes([Tap(first, "flatten"), Tap(last, "flatten")]).items(),
+        key=lambda size: size[1],
+    )
+    assert small[1] < large[1]
+    taps, dropped = affordable_taps(backbone, 100, "flatten", 100 * 4 * small[1], [first])
+    assert taps == [small[0]]
+    assert list(dropped) == [large[0]]
     assert "flatten is left out" in caplog.text
     with pytest.raises(ResourceError, match="max_memory"):
-        affordable_taps(backbone, 100, "flatten", max_memory=100 * 4 * small)
+        affordable_taps(backbone, 100, "flatten", max_memory=4)
 
 
 @pytest.mark.real_network
@@ -44,9 +47,9 @@ def test_a_stage_ends_where_the_resolution_changes(
     assert found == sides
 
 
-def test_earlier_layers_are_averaged_and_the_last_one_is_taken_both_ways() -> None:
+def test_earlier_layers_stand_before_the_last_one() -> None:
     backbone = create_backbone(DEFAULT)
     cuts = stage_cuts(backbone)
-    taps, dropped = affordable_taps(backbone, 10, "auto", None, cuts[:-1])
-    assert taps == [*(Tap(cut, "avg") for cut in cuts), Tap(cuts[-1], "flatten")]
+    taps, dropped = affordable_taps(backbone, 10, "avg", None, cuts[:-1])
+    assert taps == [Tap(cut, "avg") for cut in cuts]
     assert not dropped

@@ -37,7 +37,7 @@ def fit(settings: Settings, images: ImageSet, runtime: Runtime) -> Fitted:
     every_stage = settings.cut == "auto"
     backbones = settings.create_backbones(runtime)
     available = list_tap_sets(
-        backbones, len(images), settings.compared_pool, settings.max_memory, every_stage=every_stage
+        backbones, len(images), settings.used_pool, settings.max_memory, every_stage=every_stage
     )
     settled = [
         Network.for_photos(images, backbone, taps_of(available.tap_sets, place), runtime)

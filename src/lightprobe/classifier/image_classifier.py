@@ -54,6 +54,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         Of a network's file that does not say them: mean and deviation that its images have, for pixels
         between 0 and 1.
     pool : {"auto", "avg", "flatten"}
+        Positions in the photo averaged, which is what "auto" stands for, or kept apart.
     encode : {"auto", "none", "l2", "sign", "float32"}
     kernel : {"auto", "linear", "optical"}
     components : "auto", "exact" or int

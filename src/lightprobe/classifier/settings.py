@@ -3,20 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from lightprobe.backbones import DEFAULT, Backbone, Pool, backbone_for
 from lightprobe.errors import OptionError
 from lightprobe.head import HeadOptions
 from lightprobe.optics import ENCODERS
 from lightprobe.runtime import Runtime
-from lightprobe.selection import AUTO_KERNELS, AUTO_POOLS
+from lightprobe.selection import AUTO_KERNELS, AUTO_POOL
 
 OneOrSeveral = str | Path | Sequence[str | Path | None] | None
 
 KEEP: Final = ("features", "sums", "nothing")
 ALLOWED: Final = {
-    "pool": ("auto", *AUTO_POOLS),
+    "pool": ("auto", *get_args(Pool)),
     "encode": ("auto", *ENCODERS),
     "kernel": ("auto", *AUTO_KERNELS),
     "keep": KEEP,
@@ -74,10 +74,9 @@ class Settings:
         return self.kernel
 
     @property
-    def compared_pool(self) -> Pool | Literal["auto"]:
-        """The pooling, or "auto"."""
-        # Sums grow as the square of a linear head's features, which flattened ones are too many for.
-        return "avg" if (self.pool, self.keep, self.asked_kernel) == ("auto", "sums", "linear") else self.pool
+    def used_pool(self) -> Pool:
+        """The pooling, what "auto" stands for put in its place."""
+        return AUTO_POOL if self.pool == "auto" else self.pool
 
     def head_options(self, runtime: Runtime) -> HeadOptions:
         """Return what heads are told; their kernel is each candidate's."""

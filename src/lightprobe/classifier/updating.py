@@ -75,7 +75,7 @@ def _update_rows(
     tap_sets: tuple[TapSet, ...] = (fitted.tap_set,)
     if changes.reselect:
         backbones = [network.backbone for network in fitted.networks]
-        available = list_tap_sets(backbones, len(record), settings.pool, settings.max_memory)
+        available = list_tap_sets(backbones, len(record), settings.used_pool, settings.max_memory)
         tap_sets = available.tap_sets
         runners = [
             network.compiled(taps_of(tap_sets, place), device)

@@ -155,7 +155,7 @@ _BACKBONE = (
     Option("--max-megapixels", "N", "skip pictures that take more once decoded (89)", number_or()),
 )
 _HEAD = (
-    Option("--pool", "P", "positions in the photo: avg (averaged), flatten (kept apart) or auto",
+    Option("--pool", "P", "positions in the photo: avg (averaged; so does auto) or flatten (kept apart)",
            choices=("auto", "avg", "flatten")),
     Option("--encode", "E",
            "features: l2 (scaled to length one), sign (a bit each), float32 (bits), none or auto",

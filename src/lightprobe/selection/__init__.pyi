@@ -2,12 +2,12 @@ from .candidates import AUTO_ENCODINGS, AUTO_KERNELS, Candidate, Choice, choices
 from .rule import Photos, Rivals, optimism
 from .screening import screen
 from .search import Selection, select
-from .stages import AUTO_POOLS, Available, affordable_taps, list_tap_sets, stage_cuts
+from .stages import AUTO_POOL, Available, affordable_taps, list_tap_sets, stage_cuts
 
 __all__ = [
     "AUTO_ENCODINGS",
     "AUTO_KERNELS",
-    "AUTO_POOLS",
+    "AUTO_POOL",
     "Available",
     "Candidate",
     "Choice",

@@ -1,9 +1,9 @@
-"""Where to look: the layers and poolings that are compared, as far as memory goes."""
+"""Where to look: the layers that are compared, as far as memory goes."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import psutil
 
@@ -13,7 +13,9 @@ from lightprobe.features import TapSet
 
 logger = logging.getLogger(__name__)
 
-AUTO_POOLS: Final[tuple[Pool, ...]] = ("avg", "flatten")
+# What "auto" stands for. Flattened features gained nothing on photos, and made models a hundred times larger;
+# they do on pictures whose parts lie in the same place in each, such as digits (docs/choosing.md).
+AUTO_POOL: Final[Pool] = "avg"
 
 
 def stage_cuts(backbone: Backbone) -> list[str]:
@@ -33,11 +35,11 @@ def stage_cuts(backbone: Backbone) -> list[str]:
 def affordable_taps(
     backbone: Backbone,
     n_images: int,
-    pool: Pool | Literal["auto"],
+    pool: Pool,
     max_memory: int | None,
     earlier: Sequence[str] = (),
 ) -> tuple[list[Tap], dict[Tap, str]]:
-    """List the poolings that `pool` stands for, without those whose features would not fit in memory.
+    """List the layers to tap, without those whose features would not fit in memory.
 
     Parameters
     ----------
@@ -45,12 +47,11 @@ def affordable_taps(
         Tapped at its end.
     n_images : int
         Rows of the feature matrices.
-    pool : {"auto", "avg", "flatten"}
+    pool : {"avg", "flatten"}
     max_memory : int or None
         Bytes; half of what is free without it.
     earlier : sequence of str
-        Layers before the end that are tapped, too: averaged where `pool` is "auto", for their flattened
-        outputs are large and seldom better.
+        Layers before the end that are tapped, too.
 
     Returns
     -------
@@ -63,11 +64,8 @@ def affordable_taps(
     ResourceError
         If nothing is left.
     """
-    taps = [Tap(cut, "avg" if pool == "auto" else pool) for cut in earlier]
-    taps += [Tap(backbone.cut, name) for name in (AUTO_POOLS if pool == "auto" else (pool,))]
+    taps = [Tap(cut, pool) for cut in (*earlier, backbone.cut)]
     sizes = backbone.feature_sizes(taps)
-    if pool == "auto" and sizes[taps[-1]] == sizes[taps[-2]]:
-        del taps[-1]  # one position: both poolings are the same
     limit = memory_limit(max_memory)
     dropped = {tap: reason for tap in taps if (reason := too_large(n_images, sizes[tap], limit))}
     if len(dropped) == len(taps):
@@ -117,7 +115,7 @@ class Available:
 def list_tap_sets(
     backbones: Sequence[Backbone],
     n_images: int,
-    pool: Pool | Literal["auto"],
+    pool: Pool,
     max_memory: int | None,
     *,
     every_stage: bool = False,
@@ -129,7 +127,7 @@ def list_tap_sets(
     backbones : sequence of Backbone
         Tapped at their ends.
     n_images, pool, max_memory
-        As for `affordable_taps`; side by side, layers are averaged where `pool` is "auto".
+        As for `affordable_taps`.
     every_stage : bool
         Whether the last layers of earlier stages are listed, too.
 
@@ -148,7 +146,7 @@ def list_tap_sets(
         dropped |= {TapSet((tap,), (place,), (name,)): reason for tap, reason in left_out.items()}
     last = [s for s in tap_sets if s.taps[0].cut == backbones[s.places[0]].cut]
     if len(backbones) > 1:
-        ends = tuple(Tap(backbone.cut, "avg" if pool == "auto" else pool) for backbone in backbones)
+        ends = tuple(Tap(backbone.cut, pool) for backbone in backbones)
         together = TapSet(ends, tuple(range(len(ends))), tuple(names))
         size = sum(b.feature_sizes([tap])[tap] for b, tap in zip(backbones, ends, strict=True))
         if reason := too_large(n_images, size, memory_limit(max_memory)):
