@@ -22,9 +22,17 @@ def module_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def own_cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the user's cache."""
     shared = "module_cache" in request.fixturenames
-    folder: Path = request.getfixturevalue("module_cache") if shared else tmp_path / "own-cache"
+    # Not inside, where tests look at what was written.
+    alone = tmp_path.with_name(f"{tmp_path.name}-cache")
+    folder: Path = request.getfixturevalue("module_cache") if shared else alone
     monkeypatch.setenv("LIGHTPROBE_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is written is as readable before it is on the disk."""
+    monkeypatch.setattr("lightprobe.atomic._to_disk", lambda path: None)
 
 
 @pytest.fixture(scope="session")

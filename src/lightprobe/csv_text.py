@@ -1,14 +1,19 @@
 """The one way that tables become CSV: UTF-8, in which a file name that is no text keeps its own bytes.
 
 So `cut -d, -f1` gives names that the system knows, and reading a table here gives the very names back.
+
+A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a line end for a formula, whoever
+named the photo or class. Such a cell gets a `'` before it, as OWASP advises, unless it is a plain number; one
+that has some and then such a character gets one more, so that reading always takes off what writing put on.
 """
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from lightprobe.atomic import write_whole
 
@@ -16,11 +21,34 @@ from lightprobe.atomic import write_whole
 NAME_ERRORS = sys.getfilesystemencodeerrors()
 
 
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r\n]")
+_NEUTRAL: Final = re.compile(r"'+[=+\-@\t\r\n]")
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def neutral(cell: Any) -> Any:
+    """Return a cell that no spreadsheet takes for a formula."""
+    if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def plain(cell: str) -> str:
+    """Return the cell that `neutral` was given."""
+    return cell[1:] if _NEUTRAL.match(cell) else cell
+
+
 def csv_line(cells: Iterable[Any]) -> str:
-    """Write one row, its line end included."""
+    """Write one row, its line end included, with what a spreadsheet would take for formulas neutralised."""
     line = io.StringIO()
-    csv.writer(line).writerow(cells)
+    csv.writer(line).writerow(map(neutral, cells))
     return line.getvalue()
+
+
+def csv_rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Read the rows that `csv_line` wrote."""
+    for row in csv.reader(lines):
+        yield [plain(cell) for cell in row]
 
 
 def encoded(text: str) -> bytes:
@@ -43,7 +71,9 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Iterable[Any]])
 
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Read a table's rows by its columns."""
-    return list(csv.DictReader(io.StringIO(decoded(path.read_bytes()), newline="")))
+    rows = csv_rows(io.StringIO(decoded(path.read_bytes()), newline=""))
+    columns = next(rows, [])
+    return [dict(zip(columns, row, strict=False)) for row in rows if row]
 
 
 def rows_with_text(text: str) -> Iterator[tuple[list[str], str]]:
@@ -55,6 +85,6 @@ def rows_with_text(text: str) -> Iterator[tuple[list[str], str]]:
             taken.append(line)
             yield line
 
-    for cells in csv.reader(lines()):
+    for cells in csv_rows(lines()):
         yield cells, "".join(taken)
         taken.clear()

@@ -59,6 +59,14 @@ class ResourceError(LightprobeError):
     """The work would need more memory or disk than there is."""
 
 
+class WriteError(ResourceError, OSError):
+    """A file cannot be written: the disk is full, it may not be written to, or it is no file."""
+
+
+class LockedError(ResourceError):
+    """Another process is writing to the same place, and has not come to an end in time."""
+
+
 class MissingExtraError(LightprobeError, ImportError):
     """An optional dependency is not installed; the message names the command that installs it."""
 

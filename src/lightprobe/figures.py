@@ -7,7 +7,11 @@ and in the figure's place.
 import functools
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from lightprobe.atomic import whole_file
+from lightprobe.errors import OptionError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,6 +62,24 @@ def as_plain_text(drawing: "Figure") -> "Figure":
         text.set_parse_math(False)
         text.set_text(text.get_text().encode("utf-8", "backslashreplace").decode())
     return drawing
+
+
+def save_figure(drawing: "Figure", path: Path, dpi: int) -> None:
+    """Write a figure in the format of its file's suffix, PNG without one; whole or not at all.
+
+    Raises
+    ------
+    OptionError
+        If there is no such format.
+    WriteError
+        If it cannot be written.
+    """
+    form = path.suffix[1:].lower() or "png"
+    allowed = drawing.canvas.get_supported_filetypes()
+    if form not in allowed:
+        raise OptionError(f"{path.name} cannot be drawn: name it .png, .svg or .pdf.")
+    with whole_file(path) as file:
+        as_plain_text(drawing).savefig(file, format=form, dpi=dpi)
 
 
 def _brief(error: Exception) -> str:

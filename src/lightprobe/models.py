@@ -1,6 +1,5 @@
 """A saved model of any method, by what its configuration says that it is."""
 
-import json
 import os
 from pathlib import Path
 from typing import Final
@@ -8,7 +7,7 @@ from typing import Final
 from lightprobe.backprop import FineTune, LinearProbe, Scratch
 from lightprobe.classifier import ImageClassifier
 from lightprobe.errors import ModelFileError, OptionError
-from lightprobe.photo_model import CONFIG, is_model, model_folder
+from lightprobe.photo_model import is_model, model_folder, read_config
 
 Model = ImageClassifier | LinearProbe | FineTune | Scratch
 
@@ -31,11 +30,8 @@ def load(folder: str | os.PathLike[str]) -> Model:
     path = model_folder(Path(folder))
     method = "optical"
     if is_model(path):
-        try:
-            method = json.loads((path / CONFIG).read_text(encoding="utf-8"))["method"]
-        except (OSError, ValueError, KeyError, TypeError):
-            method = "optical"  # whose reader says what is wrong
-    if method not in METHODS:
+        method = read_config(path).get("method", method)
+    if not isinstance(method, str) or method not in METHODS:
         raise ModelFileError(
             f"{path} was trained by {method!r}, and this lightprobe knows {', '.join(METHODS)}: "
             "use the lightprobe that wrote it."

@@ -16,7 +16,7 @@ def test_rows_come_back_from_a_store_that_is_opened_again(tmp_path: Path) -> Non
     FeatureStore(tmp_path).append(digests, features, 0.25)
     store = FeatureStore(tmp_path)
     assert len(store) == 3
-    np.testing.assert_array_equal([store.row(d) for d in digests], features)
+    np.testing.assert_array_equal([store.find(d) for d in digests], features)
     assert store.seconds(digests[0]) == 0.25
 
 
@@ -73,7 +73,38 @@ def test_what_is_forgotten_is_in_no_byte_of_the_cache_and_the_rest_stays(tmp_pat
     assert digests[0] not in everything
     for store in (cache.store({"cut": "a"}), cache.store({"cut": "b"})):
         assert digests[0] not in store
-        np.testing.assert_array_equal([store.row(d) for d in digests[1:]], features[1:])
+        np.testing.assert_array_equal([store.find(d) for d in digests[1:]], features[1:])
         assert store.seconds(digests[1]) == 0.5
         assert all(d in store for d in rows(2)[0])
     assert cache.forget({digests[0]}) == 0
+
+
+def test_a_flipped_bit_in_a_shard_costs_its_rows_and_no_wrong_one_is_ever_given(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    digests, features = rows(1)
+    FeatureStore(tmp_path).append(digests, features, 0.25)
+    (shard,) = tmp_path.glob("*.safetensors")
+    whole, random = shard.read_bytes(), np.random.default_rng(0)
+    for place in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << int(random.integers(8))
+        shard.write_bytes(flipped)
+        store = FeatureStore(tmp_path)
+        found = [store.find(digest) for digest in digests]
+        assert all(row is None for row in found), place
+        assert not shard.exists()
+    assert len(caplog.records) == len(whole)  # one line each
+    shard.write_bytes(whole)
+    np.testing.assert_array_equal([FeatureStore(tmp_path).find(d) for d in digests], features)
+
+
+def test_a_cache_that_is_emptied_meanwhile_has_no_rows_and_nothing_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    FeatureStore(tmp_path).append(*rows(1), 0.25)
+    store = FeatureStore(tmp_path)
+    for shard in tmp_path.glob("*.safetensors"):
+        shard.unlink()
+    assert store.find(rows(1)[0][0]) is None
+    assert not caplog.records

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lightprobe.backbones import Tap, create_backbone, create_runner
-from lightprobe.errors import DataError
+from lightprobe.errors import BackboneError, DataError
 from lightprobe.features import BackboneRunner, FeatureCache, Features, extract, stream
 from lightprobe.images import ImageSet, open_images
 from lightprobe.images.decoding import decode
@@ -184,6 +184,42 @@ def test_activations_beyond_float16_stay_the_largest(toy_folder: Path, compiled:
     np.testing.assert_array_equal(
         features.matrices[compiled.runner.taps[0]][0], np.array([65504, -65504, 1], np.float16)
     )
+
+
+def test_a_damaged_shard_of_the_cache_is_computed_again_and_gives_the_same_model(
+    toy_folder: Path, compiled: BackboneRunner, own_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    images = open_images(toy_folder).training
+    first = look(images, compiled, CACHED)
+    shards = sorted(own_cache.rglob("features/*/*.safetensors"))
+    for place, shard in enumerate(shards):
+        content = bytearray(shard.read_bytes())
+        content[len(content) - 1 - 10 * place] ^= 4  # in the features
+        shard.write_bytes(content)
+    second = look(images, compiled, CACHED)
+    assert second.n_cached == 0
+    assert len([one for one in caplog.records if "is damaged" in one.message]) == len(shards)
+    for tap in compiled.runner.taps:
+        np.testing.assert_array_equal(first.matrices[tap], second.matrices[tap])
+    assert look(images, compiled, CACHED).n_cached == len(images)
+
+
+def test_a_network_that_answers_with_no_numbers_stops_the_run_with_a_sentence(
+    toy_folder: Path, compiled: BackboneRunner
+) -> None:
+    class Broken:
+        engine, precision, device, weight_bytes = "toy", "fp32", "cpu", 0
+        taps = compiled.runner.taps[:1]
+        fingerprint = "toy"
+
+        def __init__(self) -> None:
+            self.state: Mapping[str, NDArray[Any]] = {}
+
+        def __call__(self, batch: NDArray[np.uint8]) -> dict[Tap, NDArray[np.float32]]:
+            return {self.taps[0]: np.full((len(batch), 3), np.nan, np.float32)}
+
+    with pytest.raises(BackboneError, match=r"no number \(NaN\): its weights are damaged"):
+        look(open_images(toy_folder).training, BackboneRunner(compiled.backbone, Broken()))
 
 
 @pytest.mark.slow

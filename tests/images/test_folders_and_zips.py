@@ -1,4 +1,6 @@
+import contextlib
 import os
+import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 from tests.images.toy_photos import encoded, pixels, write_photo
 
 from lightprobe.errors import DataError, ImageError
-from lightprobe.images import ImageSet, open_images, open_listed, open_unlabelled
+from lightprobe.images import ImageSet, decode, open_images, open_listed, open_unlabelled
 from lightprobe.images.files import ZipSource
 
 
@@ -306,3 +308,85 @@ def test_a_listed_path_that_is_not_there_stays_in_the_list(tmp_path: Path) -> No
     assert [Path(path).name for path in images.paths] == ["gone.jpg", "1.png"]
     with pytest.raises(ImageError, match="no such file"):
         images.read(0)
+
+
+def test_damaged_directories_of_zips_are_one_sentence_or_single_errors(tmp_path: Path) -> None:
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for place in range(4):
+            file.writestr(f"cat/{place}.png", b"\x89PNG\r\n\x1a\n" + bytes(range(200)))
+    whole, random = archive.read_bytes(), np.random.default_rng(0)
+    directory, refused = whole.find(b"PK\1\2"), 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for _ in range(int(random.integers(1, 4))):
+            damaged[int(random.integers(directory, len(whole)))] = int(random.integers(256))
+        archive.write_bytes(damaged)
+        try:
+            source = ZipSource(archive)
+        except DataError:
+            refused += 1
+            continue
+        for index in range(len(source.names)):
+            with contextlib.suppress(ImageError):
+                source.read(index)
+    assert 0 < refused < 300
+
+
+def test_a_member_that_is_no_image_is_not_inflated_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lightprobe.images.files.MAX_COMPRESSED_BYTES", 8 << 20)
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.jpg", bytes(20 << 20))
+        file.writestr("b.jpg", b"\xff\xd8\xff" + bytes(20 << 20))
+    source = ZipSource(archive)
+    tracemalloc.start()
+    with pytest.raises(ImageError, match="not an image of a known format"):
+        source.read(0)
+    assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    tracemalloc.stop()
+    with pytest.raises(ImageError, match="too large for an image file"):
+        source.read(1)
+
+
+def test_what_no_name_can_be_is_an_error_of_its_own(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as file:
+        file.writestr("a.png", b"")
+    content = (tmp_path / "bad.zip").read_bytes()
+    (tmp_path / "bad.zip").write_bytes(content.replace(b"PK\1\2", b"PK\1\3"))
+    names = ["x" * 5000, "a\0b", str(tmp_path / "bad.zip"), str(tmp_path / "none.jpg")]
+    listed = open_listed(names)
+    assert list(listed.paths) == names
+    for index in range(len(names)):
+        with pytest.raises(ImageError):
+            decode(listed.read(index))
+    for name in names[:2]:
+        with pytest.raises(DataError, match="does not exist"):
+            open_unlabelled([name])
+
+
+def test_links_to_themselves_and_folders_that_cannot_be_listed_are_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lightprobe.images.listing import list_folder
+
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "cat" / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "shut").mkdir()
+    for name in ("self", "cat/self", "cat/b.jpg"):
+        (tmp_path / name).symlink_to(Path(name).name)
+    scan = os.scandir
+
+    def refusing(path: str) -> "os._ScandirIterator[str]":
+        if path.endswith("shut"):
+            raise PermissionError(13, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    listing = list_folder(tmp_path)
+    assert listing.images == ["cat/a.jpg"]
+    reasons = {one.path: one.reason for one in listing.skipped}
+    assert reasons["shut"] == "cannot be listed: Permission denied"
+    assert {"self", "cat/self", "cat/b.jpg"} <= reasons.keys()

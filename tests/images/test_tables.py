@@ -1,3 +1,4 @@
+import os
 import unicodedata
 from pathlib import Path
 
@@ -199,3 +200,16 @@ def test_a_list_without_photos_says_so_and_a_photo_called_like_a_list_is_a_photo
     (folder / "t.csv").write_text("path\n", encoding="utf-8")
     with pytest.raises(DataError, match="names no photos"):
         open_unlabelled(folder / "t.csv")
+
+
+def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError, match="is no file"):
+        read_table(tmp_path / "pipe.csv")
+    reading, writing = os.pipe()
+    os.write(writing, b"path,label\na.jpg,cat\n")
+    os.close(writing)
+    try:
+        assert read_table(Path(f"/dev/fd/{reading}")).rows == [(2, ["a.jpg", "cat"])]
+    finally:
+        os.close(reading)

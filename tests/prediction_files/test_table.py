@@ -1,11 +1,13 @@
 import csv
 import json
+import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from lightprobe.errors import ImageError
+from lightprobe.errors import ImageError, WriteError
 from lightprobe.images import ImageSet
 from lightprobe.photo_model import Argument, Explanation, Prediction
 from lightprobe.prediction_files import CsvForm, Form, JsonLinesForm, photo_blocks, write_table
@@ -178,3 +180,69 @@ def test_unknown_and_reasons_stand_in_their_columns() -> None:
     record = json.loads(JsonLinesForm().line(answer))
     assert (record["unknown"], record["novelty"]) == (True, 0.97)
     assert record["why"]["arguments_for"] == [{"path": "train/cat/1.jpg", "label": "cat", "value": 0.25}]
+
+
+FORMULAS = ["=1+1.jpg", "-2.jpg", "@x.jpg", "'=quoted.jpg", "+3.jpg"]
+
+
+@pytest.mark.parametrize("stop", [1, 4])
+def test_names_that_a_spreadsheet_would_compute_are_neutralised_and_found_again(
+    tmp_path: Path, stop: int
+) -> None:
+    names = photos(tmp_path, NAMES) + FORMULAS
+    target = tmp_path / "t.csv"
+    with pytest.raises(KeyboardInterrupt):
+        write_table(target, CsvForm(2), blocks(names), Asked(len(NAMES) + stop), "s")
+    asked = Asked()
+    written = write_table(target, CsvForm(2), blocks(names), asked, "s")
+    assert asked.paths == FORMULAS[stop:]
+    assert written.n == len(names)
+    with target.open(encoding="utf-8", newline="") as file:
+        cells = [row[0] for row in csv.reader(file)][-len(FORMULAS) :]
+    assert cells == [f"'{name}" for name in FORMULAS]
+    from lightprobe.images import read_table
+
+    assert [row[0] for _, row in read_table(target).rows][-len(FORMULAS) :] == FORMULAS
+    lines = tmp_path / "t.jsonl"
+    write_table(lines, JsonLinesForm(), blocks(names), Asked(), "s")
+    assert [json.loads(line)["path"] for line in lines.read_bytes().decode().split("\n")[:-1]] == names
+
+
+def test_a_table_goes_through_a_link_and_into_a_pipe(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.csv"
+    write_table(whole, CsvForm(2), blocks(photos(tmp_path)), Asked(), "s")
+    (tmp_path / "real.csv").touch()
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    write_table(tmp_path / "link.csv", CsvForm(2), blocks(photos(tmp_path)), Asked(), "s")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_bytes() == whole.read_bytes()
+    os.mkfifo(tmp_path / "pipe.csv")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe.csv").read_bytes()))
+    reader.start()
+    write_table(tmp_path / "pipe.csv", CsvForm(2), blocks(photos(tmp_path)), Asked(), "s")
+    reader.join()
+    assert read == [whole.read_bytes()]
+    with pytest.raises(WriteError, match="No space left on device"):
+        write_table(Path("/dev/full"), CsvForm(2), blocks(photos(tmp_path)), Asked(), "s")
+
+
+def test_of_two_that_write_one_table_the_second_waits(tmp_path: Path) -> None:
+    target, began, go_on = tmp_path / "t.csv", threading.Event(), threading.Event()
+
+    def slow(images: ImageSet) -> Iterator[Prediction]:
+        began.set()
+        assert go_on.wait(30)
+        yield from Asked()(images)
+
+    first = threading.Thread(
+        target=lambda: write_table(target, CsvForm(2), blocks(photos(tmp_path)), slow, "s")
+    )
+    first.start()
+    began.wait(30)
+    threading.Timer(0.3, go_on.set).start()
+    second = Asked()
+    assert write_table(target, CsvForm(2), blocks(photos(tmp_path)), second, "s").n == len(NAMES)
+    first.join()
+    assert second.paths == photos(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".partial"] == []

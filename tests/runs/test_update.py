@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -119,10 +120,34 @@ def test_a_crash_while_saving_leaves_the_old_model(run: Path, monkeypatch: pytes
     def crash(*_: object) -> None:
         raise ModelFileError("the disk is full")
 
-    monkeypatch.setattr("lightprobe.photo_model.disk._swap", crash)
+    monkeypatch.setattr("lightprobe.photo_model.disk.put_folder_in_place", crash)
     with pytest.raises(ModelFileError):
         update_saved(run / "model", remove=["train/disc/disc 1.png"])
     assert {path.name: path.read_bytes() for path in (run / "model").iterdir()} == before
+
+
+def test_of_two_updates_at_once_neither_is_lost(run: Path) -> None:
+    threads = [
+        threading.Thread(target=update_saved, args=(run / "model",), kwargs={"remove": [name]})
+        for name in ("train/disc/disc 1.png", "train/noise/noise 1.png", "train/stripes/stripes 1.png")
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert load(run / "model").n_train_ == 33
+
+
+def test_what_was_read_before_another_saved_is_not_saved_over_it(run: Path, tmp_path: Path) -> None:
+    model = load(run / "model")
+    update_saved(run / "model", remove=["train/disc/disc 1.png"])
+    with pytest.raises(ModelFileError, match="somebody has changed it meanwhile"):
+        model.save(run / "model")
+    assert load(run / "model").n_train_ == 35
+    model.save(tmp_path / "elsewhere")
+    again = load(run / "model")
+    again.save(run / "model")
+    again.save(run / "model")  # what it has saved itself is its own
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
+from lightprobe.atomic import whole_path, write_whole
 from lightprobe.backbones import DEFAULT, Backbone, GraphBackbone, Parts, pack
 from lightprobe.backprop.recipe import Recipe, find_recipe
 from lightprobe.backprop.setup import Row, Setup, Split, TrainingResult
@@ -179,9 +180,11 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         backbone = self.fitted.backbone
         if isinstance(backbone, GraphBackbone):
             raise OptionError(f"{self.method} leaves {backbone.name} as it was: there is no network to save.")
-        save_file(pack(backbone.to_tensors()), path)
+        target = Path(path)
+        with whole_path(target) as partial:
+            save_file(pack(backbone.to_tensors()), partial)
         known = backbone.preprocessing.to_config() | {"arguments": backbone.to_config()["arguments"]}
-        Path(f"{os.fspath(path)}.json").write_text(to_json(known, indent=2) + "\n", encoding="utf-8")
+        write_whole(target.with_name(f"{target.name}.json"), (to_json(known, indent=2) + "\n").encode())
 
     def _restored(self, tensors: Parts, config: dict[str, Any]) -> TrainedModel:
         return TrainedModel.from_tensors(tensors, config)

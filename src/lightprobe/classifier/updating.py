@@ -152,13 +152,16 @@ def _from_cache(
     stores = [
         {tap: cache.store(provenance(compiled, tap)) for tap in compiled.runner.taps} for compiled in runners
     ]
-    missing = sum(any(key not in store for taps in stores for store in taps.values()) for key in keys)
+    found = [{tap: [store.find(key) for key in keys] for tap, store in taps.items()} for taps in stores]
+    columns = [rows for taps in found for rows in taps.values()]
+    missing = sum(any(row is None for row in rows) for rows in zip(*columns, strict=True))
     if missing:
         raise DataError(
             f"Choosing again needs what the network saw, and {missing} of {len(keys)} photos are not in the "
             "feature cache any more: update without --reselect, or train again."
         )
     seen = [
-        {tap: np.stack([store.row(key) for key in keys]) for tap, store in taps.items()} for taps in stores
+        {tap: np.stack([row for row in rows if row is not None]) for tap, rows in taps.items()}
+        for taps in found
     ]
     return {tap_set: tap_set.join(seen) for tap_set in available.tap_sets}

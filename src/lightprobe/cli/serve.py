@@ -40,7 +40,12 @@ def run(args: argparse.Namespace) -> int:
     model = load_optical(args.model, "serving")
     limits = Limits() if args.max_megapixels is None else Limits(pixels=round(args.max_megapixels * 1e6))
     service = Service(
-        model.fitted, args.model, model.saved_parameters(), runtime(args, model.runtime), limits
+        model.fitted,
+        args.model,
+        model.saved_parameters(),
+        runtime(args, model.runtime),
+        limits,
+        model.read_digest,
     )
     actions = PageActions(service, Album(originals(args.model, args.photos)))
     report = args.model.absolute().parent / "report.html"

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from lightprobe.atomic import is_stream, not_written, put_in_place, through_links
 from lightprobe.errors import OptionError
 from lightprobe.export.described import described
 from lightprobe.export.exported import ExportedClassifier
@@ -47,7 +48,10 @@ def export(model: Model, form: str, out: Path, photos: str | None = None) -> dic
     images = synthetic_photos(2 * preprocessing.resize) if photos is None else open_unlabelled(photos)
     said = f"{len(images)} made-up pictures" if photos is None else photos
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f".{uuid.uuid4().hex}{target.suffix}")
+    if is_stream(out):
+        raise OptionError(f"{out} is no file, and an exported model is read back to measure it: name a file.")
+    place = through_links(out)
+    partial = place.with_name(f".{uuid.uuid4().hex}{target.suffix}")
     try:
         converted = target.convert(model)
         target.save(converted, info, partial)
@@ -56,7 +60,9 @@ def export(model: Model, form: str, out: Path, photos: str | None = None) -> dic
         target.save(converted, info, partial)
         # The numbers before the graph, so that a graph is never seen without them.
         for part in sorted(partial.parent.glob(f"{partial.stem}.*"), key=lambda path: path.suffix != ".bin"):
-            part.replace(out.with_suffix(part.suffix))
+            put_in_place(part, place.with_suffix(part.suffix))
+    except OSError as error:
+        raise not_written(out, error) from None
     finally:
         for part in partial.parent.glob(f"{partial.stem}.*"):
             part.unlink()

@@ -4,26 +4,32 @@ A *store* holds one kind of features: one network, weights, cut, pooling, image 
 Inside it, rows are keyed by the bytes of the image they came from, so a file that is edited, renamed or
 copied to another folder always gets the right row. Rows lie in shards: immutable files, each written under
 a temporary name and then renamed. A process that dies loses the shard it was filling and nothing else, and
-processes that work at the same time cannot damage each other's shards.
+processes that work at the same time cannot damage each other's shards. Each shard has checksums: one that is
+damaged is deleted, and its rows are computed again.
 """
 
 import hashlib
 import json
+import logging
+import threading
 import uuid
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from lightprobe.checked_tensors import DamagedFileError, open_tensors, write_tensors
 from lightprobe.paths import cache_folder
+
+logger = logging.getLogger(__name__)
 
 DIGEST_BYTES = 20
 # Raised whenever the way from pixels to features changes, so that older rows are not taken for newer ones.
-FEATURES_VERSION = 3
+FEATURES_VERSION = 4
 
 
 def image_digest(content: bytes | NDArray[np.uint8]) -> bytes:
@@ -56,7 +62,8 @@ class FeatureStore:
         self._rows: dict[bytes, tuple[Path, int]] = {}
         self._seconds: dict[Path, float] = {}
         self._open = lru_cache(maxsize=4)(_read_features)
-        for shard in sorted(folder.glob("*.safetensors")):
+        self._lock = threading.Lock()
+        for shard in _shards(folder):
             self._index(shard)
 
     def __contains__(self, digest: bytes) -> bool:
@@ -65,10 +72,25 @@ class FeatureStore:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def row(self, digest: bytes) -> NDArray[np.float16]:
-        """Features of the image with this digest, shape (n_features,)."""
-        shard, position = self._rows[digest]
-        features: NDArray[np.float16] = self._open(shard)[position]
+    def find(self, digest: bytes) -> NDArray[np.float16] | None:
+        """Features of the image with this digest, shape (n_features,).
+
+        None if there are none, or the shard that holds them is damaged, which then is no part of this store
+        any more.
+        """
+        place = self._rows.get(digest)
+        if place is None:
+            return None
+        shard, position = place
+        try:
+            with self._lock:  # so that of many threads one reads a shard, not all
+                features: NDArray[np.float16] = self._open(shard)[position]
+        except FileNotFoundError:
+            self._drop(shard)  # another process emptied the cache
+            return None
+        except (DamagedFileError, IndexError) as error:
+            self._drop(shard, error)
+            return None
         return features
 
     def seconds(self, digest: bytes) -> float:
@@ -85,14 +107,8 @@ class FeatureStore:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         shard = self.folder / f"{uuid.uuid4().hex}.safetensors"
-        partial = shard.with_suffix(".partial")
-        try:
-            save_file(
-                {"digests": as_table(digests), "features": features}, partial, {"seconds": repr(seconds)}
-            )
-            partial.replace(shard)
-        finally:
-            partial.unlink(missing_ok=True)
+        tensors: dict[str, NDArray[Any]] = {"digests": as_table(digests), "features": features}
+        write_tensors(shard, tensors, {"seconds": repr(seconds)})
         self._remember(shard, digests, seconds)
 
     def forget(self, digests: Collection[bytes]) -> int:
@@ -102,21 +118,22 @@ class FeatureStore:
         a killed process left half written, may hold one too: it is deleted.
         """
         wanted, found = set(digests), 0
-        for unfinished in self.folder.glob("*.partial"):
-            unfinished.unlink(missing_ok=True)
-        for shard in sorted(self.folder.glob("*.safetensors")):
+        for pattern in ("*.partial", ".*.safetensors"):  # as older versions called them, and this one
+            for unfinished in self.folder.glob(pattern):
+                unfinished.unlink(missing_ok=True)
+        for shard in _shards(self.folder):
             try:
-                with safe_open(shard, framework="numpy") as file:
-                    listed = [row.tobytes() for row in file.get_tensor("digests")]
+                with open_tensors(shard) as file:
+                    listed = [row.tobytes() for row in file.tensor("digests")]
                     kept = [place for place, digest in enumerate(listed) if digest not in wanted]
                     if len(kept) == len(listed):
                         continue
-                    features = file.get_tensor("features")[kept]
-            except (OSError, SafetensorError):
+                    features, seconds = file.tensor("features")[kept], float(file.metadata["seconds"])
+            except (FileNotFoundError, DamagedFileError):
                 shard.unlink(missing_ok=True)
                 continue
             if kept:
-                self.append([listed[place] for place in kept], features, self._seconds[shard])
+                self.append([listed[place] for place in kept], features, seconds)
             shard.unlink()
             found += len(listed) - len(kept)
         self._rows = {digest: place for digest, place in self._rows.items() if digest not in wanted}
@@ -124,13 +141,23 @@ class FeatureStore:
 
     def _index(self, shard: Path) -> None:
         try:
-            with safe_open(shard, framework="numpy") as file:
-                table = file.get_tensor("digests")
-                seconds = float(file.metadata()["seconds"])
-        except (OSError, SafetensorError):
-            # Another process emptied the cache, or the disk damaged a file: its rows are computed again.
+            with open_tensors(shard) as file:
+                table = file.tensor("digests")
+                seconds = float(file.metadata["seconds"])
+        except FileNotFoundError:
+            return  # another process emptied the cache
+        except DamagedFileError as error:
+            self._drop(shard, error)
             return
         self._remember(shard, [row.tobytes() for row in table], seconds)
+
+    def _drop(self, shard: Path, damage: Exception | None = None) -> None:
+        """Let a shard be no part of this store; a damaged one is deleted."""
+        if damage is not None and shard.exists():
+            logger.warning("%s is damaged (%s): what it held is computed again.", shard, damage)
+            with suppress(OSError):
+                shard.unlink()
+        self._rows = {digest: place for digest, place in self._rows.items() if place[0] != shard}
 
     def _remember(self, shard: Path, digests: Sequence[bytes], seconds: float) -> None:
         self._seconds[shard] = seconds
@@ -138,9 +165,14 @@ class FeatureStore:
 
 
 def _read_features(shard: Path) -> NDArray[np.float16]:
-    with safe_open(shard, framework="numpy") as file:
-        features: NDArray[np.float16] = file.get_tensor("features")
+    with open_tensors(shard) as file:
+        features: NDArray[np.float16] = file.tensor("features")
     return features
+
+
+def _shards(folder: Path) -> list[Path]:
+    """List the shards that are whole."""
+    return sorted(shard for shard in folder.glob("*.safetensors") if not shard.name.startswith("."))
 
 
 class FeatureCache:

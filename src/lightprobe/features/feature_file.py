@@ -1,7 +1,6 @@
 """Features in a file, for people with a head of their own: `.npz` or `.parquet`."""
 
 import json
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from lightprobe._version import __version__
+from lightprobe.atomic import whole_path
 from lightprobe.backbones import DEFAULT, Pool, Tap, backbone_for
 from lightprobe.errors import MissingExtraError, OptionError
 from lightprobe.features.extraction import Features, extract, provenance
@@ -117,12 +117,8 @@ def write_features(
         "splits": kept.splits,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
-    try:
+    with whole_path(path) as partial:
         WRITERS[path.suffix](partial, columns, matrices, origin)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return {
         "file": str(path),
         "n": len(kept),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.backbones import Preprocessing, Runner, Tap
-from lightprobe.errors import ImageError
+from lightprobe.errors import BackboneError, ImageError, one_line
 from lightprobe.features.cache import FeatureStore, image_digest
 from lightprobe.features.runner import BackboneRunner
 from lightprobe.images import ImageSet, decode, decode_ahead, default_workers
@@ -57,11 +57,12 @@ class Chunk(Generic[Key]):
 
 @dataclass(frozen=True)
 class _Looked:
-    """One photo after a worker has had it: pixels to run, a row in the cache, or why neither."""
+    """One photo after a worker has had it: pixels to run, rows of the cache, or why neither."""
 
     index: int
     digest: bytes = b""
     pixels: NDArray[np.uint8] | None = None
+    rows: dict[Tap, NDArray[np.float16]] | None = None
     error: ImageError | None = None
 
 
@@ -103,8 +104,8 @@ def stream(
         for looked in _look(images, preprocessing, ahead, workers, stores, digests, inspect):
             if looked.error is not None:
                 yield Chunk(np.empty(0, np.int64), {}, {looked.index: looked.error}, 0.0, cached=False)
-            elif looked.pixels is None:
-                rows = {tap: store.row(looked.digest)[None] for tap, store in stores.items()}
+            elif looked.rows is not None:
+                rows = {tap: row[None] for tap, row in looked.rows.items()}
                 seconds = max(store.seconds(looked.digest) for store in stores.values())
                 yield Chunk(
                     np.array([looked.index]), rows, {}, seconds, cached=True, digests=(looked.digest,)
@@ -167,7 +168,7 @@ class _Batch:
             for tap, store in self._stores.items():
                 store.append(digests, np.concatenate([rows[tap] for _, rows, _ in self._waiting]), seconds)
         except OSError as error:
-            logger.warning("The feature cache cannot be written (%s): going on without it.", error)
+            logger.warning("The feature cache cannot be written (%s): going on without it.", one_line(error))
             self._stores = {}
         self._waiting = []
 
@@ -185,16 +186,27 @@ def _look(
 
     def look(index: int, content: bytes | NDArray[np.uint8]) -> _Looked:
         digest = image_digest(content) if stores or digests else b""
-        known = bool(stores) and all(digest in store for store in stores.values())
-        if known and inspect is None:
-            return _Looked(index, digest)
+        rows = _kept_rows(stores, digest)
+        if rows is not None and inspect is None:
+            return _Looked(index, digest, rows=rows)
         pixels = decode(content, max_pixels=images.max_pixels, at_least=preprocessing.resize)
         if inspect is not None:
             inspect(index, content, pixels)
-        return _Looked(index, digest, None if known else preprocessing.prepare(pixels))
+        return _Looked(index, digest, preprocessing.prepare(pixels) if rows is None else None, rows)
 
     for index, looked in decode_ahead(images, look, ahead=ahead, workers=workers):
         yield _Looked(index, error=looked) if isinstance(looked, ImageError) else looked
+
+
+def _kept_rows(stores: Mapping[Tap, FeatureStore], digest: bytes) -> dict[Tap, NDArray[np.float16]] | None:
+    """Find a photo's rows; None unless every store has one that is whole."""
+    rows = {}
+    for tap, store in stores.items():
+        row = store.find(digest)
+        if row is None:
+            return None
+        rows[tap] = row
+    return rows or None
 
 
 @dataclass(frozen=True)
@@ -230,5 +242,16 @@ def prepared(
 
 
 def as_float16(values: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Clip to float16's range: activations beyond 65,504 keep their sign and stay the largest."""
+    """Clip to float16's range: activations beyond 65,504 keep their sign and stay the largest.
+
+    Raises
+    ------
+    BackboneError
+        If one is no number: no model can be fitted to it, and no answer given.
+    """
+    if np.isnan(values).any():
+        raise BackboneError(
+            "The network answers with what is no number (NaN): its weights are damaged, or its arithmetic "
+            "overflows. Get them again, or use --precision fp32."
+        )
     return np.clip(values, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)

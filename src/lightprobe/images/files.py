@@ -4,18 +4,22 @@ import posixpath
 import stat
 import threading
 import zipfile
-import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
-from lightprobe.errors import DataError, ImageError
+from lightprobe.errors import DataError, ImageError, one_line
 from lightprobe.images.imageset import Skipped, photo_name
 from lightprobe.images.kinds import HEAD_BYTES, ROWS, is_foreign_file, is_foreign_folder, is_run_row
 from lightprobe.images.listing import Listing, folders_above, sort_files
 
 # No photo comes near; what does (a video, a disk image, a zip bomb) must not fill the memory.
 MAX_FILE_BYTES = 1 << 30
+# Of kinds that are compressed; a zip member that claims to be one is inflated no further.
+MAX_COMPRESSED_BYTES = 1 << 28
+_PLAIN_KINDS = frozenset(("BMP", "TIFF", "PPM"))
+_INFLATED_AT_ONCE = 1 << 20
 
 
 class FileSource:
@@ -50,10 +54,12 @@ class ZipSource:
         self._max_bytes = MAX_FILE_BYTES if max_bytes is None else max_bytes
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise DataError(f"{path} cannot be read as a zip ({error}): pack or download it again.") from None
-        self._lock = threading.Lock()
-        self.listing, members = self._list()
+            self._lock = threading.Lock()
+            self.listing, members = self._list()
+        except Exception as error:  # of a damaged directory zipfile makes anything
+            raise DataError(
+                f"{path} cannot be read as a zip ({one_line(error)}): pack or download it again."
+            ) from None
         self.names = self.listing.images
         self._members = [members[name] for name in self.names]
 
@@ -66,15 +72,17 @@ class ZipSource:
             with self._lock:
                 stream = self._zip.open(info)
             try:
-                return stream.read()
+                return _inflated(stream, self._max_bytes)
             finally:
                 with self._lock:
                     stream.close()
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError):
-            raise ImageError("damaged inside the zip") from None
+        except ImageError:
+            raise
         except (NotImplementedError, RuntimeError) as error:
             reason = "encrypted" if info.flag_bits & 1 else str(error)
             raise ImageError(f"cannot be read from the zip: {reason}") from None
+        except Exception:  # of damaged members zipfile and its decompressors raise nearly anything
+            raise ImageError("damaged inside the zip") from None
 
     def _list(self) -> tuple[Listing, dict[str, zipfile.ZipInfo]]:
         """Say of each member what it is, and find the members by name."""
@@ -121,7 +129,7 @@ class ZipSource:
         try:
             with self._zip.open(info) as stream:
                 return stream.read(HEAD_BYTES)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError):
+        except Exception:  # of damaged members zipfile and its decompressors raise nearly anything
             raise ImageError("cannot be read from the zip") from None
 
 
@@ -159,13 +167,13 @@ class FileFinder:
     def find(self, path: str) -> Path | None:
         """Return the file or folder at a path; None if there is none."""
         for spelled in dict.fromkeys((path, path.replace("\\", "/"))):
-            if _exists(place := self._folder / spelled):
+            if exists(place := self._folder / spelled):
                 return place
         place = Path(path) if Path(path).is_absolute() else self._folder / path.replace("\\", "/")
         there = Path(place.anchor)
         for part in place.parts[1 if place.anchor else 0 :]:
             exact = there / part
-            if part == ".." or _exists(exact):
+            if part == ".." or exists(exact):
                 there = exact
                 continue
             other = self._names(there).get(photo_name(part))
@@ -183,11 +191,41 @@ class FileFinder:
         return self._inside[folder]
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Tell whether there is something; what no name can be is not there."""
+    return _mode(path) != 0
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder; what no name can be is none."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is a regular file; what no name can be is none."""
+    return stat.S_ISREG(_mode(path))
+
+
+def _mode(path: Path) -> int:
     try:
-        return path.exists()
+        return path.stat().st_mode
     except (OSError, ValueError):
-        return False
+        return 0
+
+
+def _inflated(stream: IO[bytes], most: int) -> bytes:
+    """Inflate a member piece by piece, up to what its kind may have: directories can lie about sizes."""
+    from lightprobe.images.decoding import sniff  # and its decoders: only where something is read
+
+    pieces = [stream.read(_INFLATED_AT_ONCE)]
+    n_bytes = len(pieces[0])
+    if n_bytes == _INFLATED_AT_ONCE and sniff(pieces[0]) not in _PLAIN_KINDS:
+        most = min(most, MAX_COMPRESSED_BYTES)
+    while pieces[-1]:
+        pieces.append(stream.read(_INFLATED_AT_ONCE))
+        n_bytes += len(pieces[-1])
+        _require_size(n_bytes, most)
+    return b"".join(pieces)
 
 
 def _require_size(n_bytes: int, allowed: int) -> None:

@@ -60,8 +60,14 @@ def list_folder(folder: Path) -> Listing:
         if real in above:
             skipped.append(Skipped(prefix[:-1], "a link back to a folder above it"))
             return
-        with os.scandir(directory) as entries:
-            found = list(entries)
+        try:
+            with os.scandir(directory) as entries:
+                found = list(entries)
+        except OSError as error:
+            if not prefix:
+                raise
+            skipped.append(Skipped(prefix[:-1], f"cannot be listed: {error.strerror or error}"))
+            return
         if prefix:
             if any(entry.name == ROWS for entry in found) and is_run(Path(directory)):
                 not_meant.append(prefix[:-1])

@@ -11,7 +11,7 @@ import numpy as np
 from lightprobe.errors import DataError
 from lightprobe.images.arrays import open_dataset, open_pair
 from lightprobe.images.classmap import ClassMap, as_class_map
-from lightprobe.images.files import FileSource, ZipSource
+from lightprobe.images.files import FileSource, ZipSource, is_file, is_folder
 from lightprobe.images.imageset import ImageSet, Source
 from lightprobe.images.layout import Layout, arrange, check_classes
 from lightprobe.images.listing import is_run, list_folder
@@ -64,7 +64,7 @@ def _is_column(data: Any, name: str) -> bool:
 
 
 def _is_table(path: Path) -> bool:
-    return path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
+    return path.suffix.lower() in TABLE_SUFFIXES and is_file(path)
 
 
 def _open(data: Any, root: Path | None, group_column: str | None, classes: str | None) -> ImageSet:
@@ -90,14 +90,14 @@ def _open_path(
     data: str | Path, root: Path | None, group_column: str | None, classes: str | None
 ) -> ImageSet:
     path = Path(data)
-    if path.is_dir():
+    if is_folder(path):
         if is_run(path):
             raise DataError(f"{path} is what lightprobe wrote of a run: give the folder of the photos.")
         layout = arrange(list_folder(path), str(path), classes)
         return _from_layout(layout, FileSource([str(path / file) for file in layout.paths]))
     if _is_table(path):
         return open_table(path, group_column)
-    if path.is_file():
+    if is_file(path):
         if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
             archive = ZipSource(path)
             layout = arrange(archive.listing, str(path), classes)

@@ -4,11 +4,13 @@ import codecs
 import csv
 import io
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lightprobe.csv_text import NAME_ERRORS
+from lightprobe.atomic import is_open_already
+from lightprobe.csv_text import NAME_ERRORS, plain
 from lightprobe.errors import DataError
 from lightprobe.images.files import FileFinder, FileSource
 from lightprobe.images.imageset import ImageSet, Skipped, photo_name
@@ -106,9 +108,12 @@ def read_table(path: Path) -> Table:
 def read_text(path: Path) -> str:
     """Read a file as UTF-8, or as its byte order mark says; DataError if it is not such text."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode) and not is_open_already(path):
+            # Opening a pipe would wait for a writer, for good if there is none; some devices never end.
+            raise DataError(f"{path} is no file: name a table or a list, or give one by <(...).")
         content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), "utf-8")
     try:
         # A photo's name need not be text: its bytes are kept, as the tables that lightprobe writes have them.
@@ -244,7 +249,8 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     rows = []
     try:
         for row in reader:
-            cells = [cell.strip() for cell in row]
+            # What neutralises a formula for spreadsheets is no part of a name.
+            cells = [plain(cell.strip()) for cell in row]
             if any(cells):
                 rows.append((reader.line_num, cells))
     except csv.Error as error:

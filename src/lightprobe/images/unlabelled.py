@@ -10,7 +10,7 @@ import numpy as np
 
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images.arrays import ItemSource, require_stack
-from lightprobe.images.files import FileSource, ZipSource
+from lightprobe.images.files import FileSource, ZipSource, exists, is_file, is_folder
 from lightprobe.images.imageset import ImageSet, Source, SourceChain, natural_key
 from lightprobe.images.kinds import is_foreign_file, is_image_content, is_image_name, why_no_photo
 from lightprobe.images.listing import list_folder, read_head
@@ -41,7 +41,7 @@ def open_unlabelled(inputs: str | Path | Sequence[Any] | ImageSet) -> ImageSet:
         path = Path(item)
         if _is_list(path):
             parts += [_open_path(Path(photo)) for photo in read_list(path)]
-        elif path.exists():
+        elif exists(path):
             parts.append(_open_path(path))
         elif glob.has_magic(str(item)):
             parts += _open_pattern(str(item))
@@ -51,12 +51,23 @@ def open_unlabelled(inputs: str | Path | Sequence[Any] | ImageSet) -> ImageSet:
 
 
 def open_listed(paths: Sequence[str]) -> ImageSet:
-    """List the images of a list of paths: files, folders and zips; a path that is not there stays in it."""
-    return _joined([_open_path(Path(path)) for path in paths])
+    """List the images of a list of paths: files, folders and zips.
+
+    A path that is not there, a folder that cannot be listed and a zip that cannot be read stay in it, to be
+    errors of their own.
+    """
+    return _joined([_open_listed(Path(path)) for path in paths])
+
+
+def _open_listed(path: Path) -> Part:
+    try:
+        return _open_path(path)
+    except DataError:
+        return _files([path.as_posix()])
 
 
 def _open_path(path: Path) -> Part:
-    if path.is_dir():
+    if is_folder(path):
         return _files([(path / name).as_posix() for name in list_folder(path).images])
     if _is_zip(path):
         archive = ZipSource(path)
@@ -70,7 +81,7 @@ def _open_pattern(pattern: str) -> Iterator[Part]:
     matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob takes no absolute pattern
     for match in sorted(matches, key=natural_key):
         path = Path(match)
-        if not (path.is_dir() or _is_zip(path) or _is_image(path)):
+        if not (is_folder(path) or _is_zip(path) or _is_image(path)):
             continue
         names, source = _open_path(path)
         if not seen.issuperset(names):
@@ -82,7 +93,7 @@ def _open_pattern(pattern: str) -> Iterator[Part]:
 
 def _is_list(path: Path) -> bool:
     """Tell a list of photos: by its extension, unless it begins as an image does."""
-    if path.suffix.lower() not in LIST_SUFFIXES or not path.is_file():
+    if path.suffix.lower() not in LIST_SUFFIXES or not is_file(path):
         return False
     try:
         return not is_image_content(read_head(path))
@@ -91,7 +102,10 @@ def _is_list(path: Path) -> bool:
 
 
 def _is_zip(path: Path) -> bool:
-    return not is_image_name(path.name) and path.is_file() and zipfile.is_zipfile(path)
+    try:
+        return not is_image_name(path.name) and is_file(path) and zipfile.is_zipfile(path)
+    except OSError:
+        return False
 
 
 def _is_image(path: Path) -> bool:

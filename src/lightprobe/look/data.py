@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lightprobe.backbones import Preprocessing
 from lightprobe.errors import ImageError
-from lightprobe.figures import as_plain_text
+from lightprobe.figures import save_figure
 from lightprobe.images import ImageSet, decode
 
 COLUMNS, MOST_CLASSES, SIDE = 8, 12, 160
@@ -43,4 +43,4 @@ def draw_data(images: ImageSet, path: Path, *, random_state: int = 0) -> None:
         for axes in row:
             axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
-    as_plain_text(figure).savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from lightprobe.backbones import Backbone, compile_on_cpu
-from lightprobe.figures import as_plain_text
+from lightprobe.figures import save_figure
 from lightprobe.images import decode, open_unlabelled
 from lightprobe.look.saliency import exact_saliency, occlusion_saliency
 from lightprobe.photo_model import PhotoModel, features_of
@@ -62,7 +62,7 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
     _draw_answer(top, shown, evidence, f"{label}, {probability:.0%}")
     _draw_kernels(top.axes[2], backbone)
     _draw_maps(bottom, {name: maps for name, maps in outputs.items() if maps.ndim == 3}, infos)
-    as_plain_text(figure).savefig(path, dpi=110)
+    save_figure(figure, path, dpi=110)
     layers = [{"name": i.name, "shape": list(i.shape), "parameters": i.parameters} for i in infos]
     return {"label": label, "probability": probability, "evidence": how, "layers": layers}
 

@@ -1,5 +1,5 @@
 from .card import optical_card
-from .disk import CONFIG, is_model, model_bytes, model_digest, model_folder, read_model, write_model
+from .disk import is_model, model_bytes, model_digest, model_folder, read_config, read_model, write_model
 from .estimator import PhotoClassifier
 from .network import Network, named, network_facts
 from .photo_model import (
@@ -15,7 +15,6 @@ from .photo_model import (
 from .predictions import Argument, Explanation, Prediction, Tested, as_record, most_probable
 
 __all__ = [
-    "CONFIG",
     "Answerer",
     "Argument",
     "Explanation",
@@ -39,6 +38,7 @@ __all__ = [
     "network_facts",
     "open_labelled",
     "optical_card",
+    "read_config",
     "read_model",
     "write_model",
 ]

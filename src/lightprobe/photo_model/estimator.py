@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from lightprobe.atomic import through_links
 from lightprobe.backbones import Parts
-from lightprobe.errors import ModelFileError
+from lightprobe.errors import MissingExtraError, ModelFileError, one_line
 from lightprobe.images import Skipped, open_unlabelled
 from lightprobe.learned import Learned
-from lightprobe.photo_model.disk import read_model, write_model
+from lightprobe.photo_model.disk import is_model, model_digest, model_folder, read_model, write_model
 from lightprobe.photo_model.network import Network
 from lightprobe.photo_model.photo_model import (
     PhotoModel,
@@ -41,6 +42,8 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
     class_map: Any
     classes: str | None
     _fitted: Model
+    _read_from: Path | None = None
+    _digest: str | None = None
 
     _class_names = Learned[tuple[str, ...]]("classes")
     networks_ = Learned[tuple[Network, ...]]("networks")
@@ -146,10 +149,16 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         Raises
         ------
         ModelFileError
-            If something other than a model lies there.
+            If something other than a model lies there, or this one was read from there and another process
+            has saved a third since.
+        WriteError, LockedError
+            If the disk is full or cannot be written to, or another process saves there all the time.
         """
         path = Path(folder)
-        write_model(path, *self.fitted.to_tensors(self.saved_parameters()))
+        place = through_links(path)
+        digest = self.read_digest if self._read_from == place else None
+        digest = write_model(path, *self.fitted.to_tensors(self.saved_parameters()), digest)
+        self._read_from, self._digest = place, digest
         return path
 
     @classmethod
@@ -162,7 +171,9 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
             If there is no model, or it is foreign, damaged, changed, of another format version or of another
             method; `lightprobe.load` reads those of all methods.
         """
-        tensors, config = read_model(Path(folder))
+        path = model_folder(Path(folder))
+        digest = model_digest(path) if is_model(path) else None
+        tensors, config = read_model(path)
         if (method := config.get("method", "optical")) != cls.method:
             raise ModelFileError(
                 f"{folder} was trained by the method {method!r}, and {cls.__name__} reads {cls.method!r}: "
@@ -171,11 +182,19 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         try:
             model = cls(**config["parameters"])
             model._fitted = model._restored(tensors, config)
-        except (KeyError, TypeError, ValueError) as error:
+        except (MissingExtraError, ModelFileError, MemoryError):
+            raise
+        except Exception as error:  # what is damaged or made up may raise anything
             raise ModelFileError(
-                f"{folder} is damaged or incomplete ({error}): train the model again."
+                f"{folder} is damaged or incomplete ({one_line(error)}): train the model again."
             ) from error
+        model._read_from, model._digest = through_links(path), digest
         return model
+
+    @property
+    def read_digest(self) -> str | None:
+        """`model_digest` of the folder that this was read from or saved to last; None if it was neither."""
+        return self._digest
 
     @abstractmethod
     def _restored(self, tensors: Parts, config: dict[str, Any]) -> Model:

@@ -1,11 +1,10 @@
 """One answer, one line: CSV for spreadsheets, JSON Lines for programs."""
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from lightprobe.csv_text import csv_line
+from lightprobe.csv_text import csv_line, csv_rows
 from lightprobe.json_text import to_json
 from lightprobe.photo_model import Prediction, as_record
 
@@ -58,7 +57,7 @@ class CsvForm:
 
     def paths(self, lines: Iterable[str]) -> Iterator[str]:
         """Yield the first column of every whole row after the header."""
-        rows = csv.reader(lines)
+        rows = csv_rows(lines)
         if next(rows, None) != self._columns:
             return
         for row in rows:

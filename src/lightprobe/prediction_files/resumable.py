@@ -20,10 +20,12 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.atomic import is_stream, not_written, put_in_place, through_links
 from lightprobe.csv_text import decoded, encoded
 from lightprobe.errors import DataError, ImageError
 from lightprobe.features import DIGEST_BYTES, image_digest
 from lightprobe.images import ImageSet, Source
+from lightprobe.locks import locked
 from lightprobe.photo_model import Prediction
 from lightprobe.prediction_files.formats import Form
 
@@ -91,6 +93,9 @@ def write_table(
 ) -> Written:
     """Write a table, or the rest of it; it appears under its name only once it is whole.
 
+    A device or a pipe takes the rows as they come. While another process writes the same table, this one
+    waits for it; see `locked`.
+
     Parameters
     ----------
     target : Path
@@ -102,7 +107,28 @@ def write_table(
         From photos to one answer each, in their order.
     settings : str
         Whatever makes the same photo have another answer.
+
+    Raises
+    ------
+    WriteError, LockedError
+        If it cannot be written to, or another process does not come to its end there.
     """
+    try:
+        if is_stream(target):
+            with target.open("wb") as file:
+                return write_rows(file, form, blocks, answer)
+        place = through_links(target)
+        with locked(place):
+            return _write_file(place, form, blocks, answer, settings)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise not_written(target, error) from None
+
+
+def _write_file(
+    target: Path, form: Form, blocks: Iterable[ImageSet], answer: Answer, settings: str
+) -> Written:
     mark = hashlib.blake2b(settings.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
     partial = target.with_name(f".{target.name}.{mark}.partial")
     journal = partial.with_suffix(".journal")
@@ -121,7 +147,7 @@ def write_table(
             one.seek(0, os.SEEK_END)
         before = Written(found.n, 0, found.n - stale) if found.n else None
         written = write_rows(file, form, chained, _journalled(answer, digests), before)
-    partial.replace(target)
+    put_in_place(partial, target)
     journal.unlink()
     return written
 

@@ -20,6 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.atomic import write_whole
 from lightprobe.csv_text import read_csv, write_csv
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet, thumbnail
@@ -159,14 +160,14 @@ def keep(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "system": platform.platform(),
     }
-    (folder / FACTS).write_text(to_json(facts, indent=1) + "\n", encoding="utf-8")
+    write_whole(folder / FACTS, (to_json(facts, indent=1) + "\n").encode())
     positions = {path: index for index, path in enumerate(images.paths)}
     for answer in _shown(answers):
         if answer.path in positions:
             with suppress(ImageError):  # a photo that is gone by now has none
                 content = images.read(positions[answer.path])
                 small = thumbnail(content, SIDE, max_pixels=images.max_pixels, quality=QUALITY)
-                thumbnail_path(run, answer.path).write_bytes(small)
+                write_whole(thumbnail_path(run, answer.path), small, durable=False)
 
 
 def read_artifacts(run: Path) -> Artifacts | None:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from lightprobe.errors import LightprobeError, OptionError
-from lightprobe.figures import as_plain_text, figure
+from lightprobe.figures import figure, save_figure
 from lightprobe.runs.rows import ROWS, json_lines, read_rows
 from lightprobe.runs.training_run import LOG, Row, append_row, open_run
 
@@ -124,7 +124,7 @@ def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], pa
     axes.set_title(
         f"{rows[0]['backbone']}, {rows[0]['image_size']} px, {rows[0]['n_test']} test photos", loc="left"
     )
-    as_plain_text(drawing).savefig(path, dpi=130)
+    save_figure(drawing, path, dpi=130)
     return True
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from lightprobe.classifier import ImageClassifier
-from lightprobe.figures import as_plain_text
+from lightprobe.figures import save_figure
 from lightprobe.images import open_images
 from lightprobe.photo_model import Tested
 from lightprobe.runs.training_run import Row, train, with_test_split
@@ -95,7 +95,7 @@ def draw_predictions(
         sure = min(int(100 * confidence[index]), 99)
         verdict = f"✗ {said}, is {truth}" if wrong[index] else f"✓ {said}  {sure} %"
         axes.set_xlabel(verdict, color=colour, fontsize=9, weight="bold" if wrong[index] else "normal")
-    as_plain_text(figure).savefig(path, dpi=130)
+    save_figure(figure, path, dpi=130)
 
 
 def _write_images(pixels: NDArray[np.uint8], labels: NDArray[np.str_], folder: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from lightprobe.atomic import append_line
 from lightprobe.csv_text import csv_line
-from lightprobe.figures import as_plain_text, figure
+from lightprobe.figures import figure, save_figure
 from lightprobe.json_text import to_json
 
 Row = dict[str, Any]
@@ -39,12 +40,10 @@ class EpochLog:
     def __call__(self, row: Row) -> None:
         """Write an epoch."""
         row = {"method": self.method, **row}
-        with (self.run / "rows.jsonl").open("a", encoding="utf-8", newline="\n") as file:
-            file.write(to_json(row) + "\n")
+        append_line(self.run / "rows.jsonl", to_json(row) + "\n")
         table = self.run / TABLE
         is_new = not table.exists()
-        with table.open("a", encoding="utf-8", newline="") as file:
-            file.write((csv_line(row) if is_new else "") + csv_line(row.values()))
+        append_line(table, (csv_line(row) if is_new else "") + csv_line(row.values()))
 
 
 @figure("loss and accuracy over the epochs", lambda _: False)
@@ -81,5 +80,5 @@ def draw_curves(rows: Sequence[Row], best_epoch: int, path: Path) -> bool:
         ha="left",
         x=0.01,
     )
-    as_plain_text(drawing).savefig(path, dpi=130)
+    save_figure(drawing, path, dpi=130)
     return True

@@ -13,6 +13,7 @@ import numpy as np
 import psutil
 
 from lightprobe._version import __version__
+from lightprobe.atomic import append_line
 from lightprobe.backprop import GradientClassifier, Scratch, TrainedModel
 from lightprobe.csv_text import write_csv
 from lightprobe.errors import OptionError
@@ -132,8 +133,7 @@ def open_run(out: Path) -> Iterator[None]:
 
 def append_row(run: Path, row: Row) -> None:
     """Add one line to the run's `rows.jsonl`."""
-    with (run / "rows.jsonl").open("a", encoding="utf-8", newline="\n") as file:
-        file.write(to_json(row) + "\n")
+    append_line(run / "rows.jsonl", to_json(row) + "\n")
 
 
 def with_test_split(images: ImageSet, fraction: float | None, random_state: int) -> ImageSet:

@@ -7,17 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lightprobe.atomic import write_whole
+from lightprobe.atomic import left_over, through_links, write_whole
 from lightprobe.csv_text import decoded, encoded, rows_with_text
 from lightprobe.errors import DataError, OptionError
 from lightprobe.images import photo_name, read_table
 from lightprobe.json_text import to_json
+from lightprobe.locks import locked
 from lightprobe.models import load_optical
 from lightprobe.runs.artifacts import ARTIFACTS
 
-# A save that was killed leaves its folder, or the old model, under such a name.
 REASONS = ("for", "against", "nearest")  # columns of predictions that list photos: a.jpg (+0.1); b.jpg (+0.2)
-LEFT_OVER = r"\.{name}\.[0-9a-f]{{32}}"
 
 
 def update_saved(
@@ -52,13 +51,15 @@ def update_saved(
     """
     if add is None and not remove and not relabel and not reselect:
         raise OptionError("There is nothing to update: give --add, --remove, --relabel or --reselect.")
-    model = load_optical(folder, "updating")
-    own = {name: model.get_params()[name] for name in settings}
-    before = model.loo_accuracy_
-    model.set_params(**settings).update(add, remove=remove, relabel=relabel, reselect=reselect)
-    model.set_params(**own).save(folder)
-    done = asdict(model.update_)
-    scrubbed = scrub_run(folder, done.pop("removed")) if remove else []
+    # From reading to writing, so that of two updates at once the second sees what the first has done.
+    with locked(folder):
+        model = load_optical(folder, "updating")
+        own = {name: model.get_params()[name] for name in settings}
+        before = model.loo_accuracy_
+        model.set_params(**settings).update(add, remove=remove, relabel=relabel, reselect=reselect)
+        model.set_params(**own).save(folder)
+        done = asdict(model.update_)
+        scrubbed = scrub_run(through_links(folder), done.pop("removed")) if remove else []
     return {
         "model": str(folder),
         **done,
@@ -83,10 +84,9 @@ def scrub_run(model: Path, names: Sequence[str]) -> list[str]:
     and no names: they stay.
     """
     forgotten = frozenset(names)
-    left_over = re.compile(LEFT_OVER.format(name=re.escape(model.name)))
-    for sibling in model.parent.iterdir():
-        if left_over.fullmatch(sibling.name):
-            shutil.rmtree(sibling)
+    # A save that was killed leaves its folder, or the old model.
+    for folder in left_over(model):
+        shutil.rmtree(folder)
     if not (model.parent / "rows.jsonl").exists():
         return []
     touched = []

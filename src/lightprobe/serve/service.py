@@ -75,6 +75,8 @@ class Service:
     runtime : Runtime
         What looks at photos that are taught.
     limits : Limits
+    digest : str, optional
+        Of the folder when the model was read from it, see `model_digest`: another one is not replaced.
     """
 
     def __init__(
@@ -84,8 +86,10 @@ class Service:
         parameters: Mapping[str, Any],
         runtime: Runtime,
         limits: Limits | None = None,
+        digest: str | None = None,
     ) -> None:
         self.limits = limits or Limits()
+        self._digest = digest
         self._folder, self._parameters, self._runtime = folder, dict(parameters), runtime
         self._runners = model.runners(runtime.device)
         self._answering = Answering(model)
@@ -150,9 +154,16 @@ class Service:
             return self.facts
 
     def save(self) -> Path:
-        """Write the model where it came from; what was taught outlives the service."""
+        """Write the model where it came from; what was taught outlives the service.
+
+        Raises
+        ------
+        ModelFileError
+            If another process has saved a model there since.
+        """
         with self._teaching:
-            write_model(self._folder, *self._answering.model.to_tensors(self._parameters))
+            parts = self._answering.model.to_tensors(self._parameters)
+            self._digest = write_model(self._folder, *parts, self._digest)
             return self._folder
 
     def known_class(self, content: bytes) -> str | None:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from lightprobe.atomic import write_whole
+from lightprobe.checked_tensors import DamagedFileError, open_tensors, write_tensors
+from lightprobe.errors import one_line
 from lightprobe.paths import cache_folder
 from lightprobe.versions import versions_of
 
@@ -22,7 +21,8 @@ Parts = dict[str, NDArray[Any]]
 
 def graph_file(described: Mapping[str, Any], *packages: str) -> Path:
     """Where the graph of this description lies, or would, made by these packages as they are installed."""
-    text = json.dumps({**described, "versions": versions_of("openvino", *packages)}, sort_keys=True)
+    own = {"layout": 2, "versions": versions_of("openvino", *packages)}  # layout: raised with this file's own
+    text = json.dumps({**described, **own}, sort_keys=True)
     key = hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
     return cache_folder() / "engines" / f"{key}.safetensors"
 
@@ -32,10 +32,11 @@ def read_graph(path: Path) -> tuple[Parts, dict[str, Any]] | None:
     if not path.is_file():
         return None
     try:
-        with safe_open(path, framework="np") as file:
-            names = list(file.keys())
-            return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["config"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        with open_tensors(path) as file:
+            return {name: file.tensor(name) for name in file.names}, json.loads(file.metadata["config"])
+    except FileNotFoundError:
+        return None
+    except DamagedFileError as error:
         logger.warning("%s is damaged (%s): it is made again.", path, error)
         return None
 
@@ -44,9 +45,11 @@ def keep_graph(path: Path, parts: Parts, config: Mapping[str, Any]) -> None:
     """Write a graph whole or not at all."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, save(parts, {"config": json.dumps(config)}))
+        write_tensors(path, parts, {"config": json.dumps(config)})
     except OSError as error:
-        logger.warning("The converted network cannot be kept (%s): the next run converts again.", error)
+        logger.warning(
+            "The converted network cannot be kept (%s): the next run converts again.", one_line(error)
+        )
 
 
 def read_or_make(path: Path, make: Callable[[], Parts]) -> Parts:
