@@ -4,17 +4,20 @@ import numpy as np
 import pytest
 
 from lightprobe.check import labels as labels_module
-from lightprobe.check.labels import judge_labels, label_noise
+from lightprobe.check.labels import judge_labels, label_findings, label_noise
+from lightprobe.images import open_images
 from lightprobe.optics import optical_kernel
 from lightprobe.ridge import RidgeFit, solve_dual
 
 
-def blobs(n: int, rate: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def blobs(
+    n: int, rate: float, seed: int = 0, apart: float = 3.0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Features of three overlapping classes, their labels, and which of these are wrong."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 3, n)
     X = rng.normal(size=(n, 12)).astype(np.float32)
-    X[np.arange(n), truth] += 3.0
+    X[np.arange(n), truth] += apart
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     wrong = rng.random(n) < rate
     labels = np.where(wrong, (truth + rng.integers(1, 3, n)) % 3, truth)
@@ -41,6 +44,46 @@ def test_the_chance_that_a_label_is_wrong_is_calibrated(n: int, rate: float, dra
     for low, high in ((0, 0.1), (0.1, 0.5), (0.5, 0.9), (0.9, 1.01)):
         some = (chance >= low) & (chance < high)
         assert wrong[some].mean() == pytest.approx(chance[some].mean(), abs=0.15)
+
+
+def flowed(n: int, share: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The three classes; a share of the second has the third one's label."""
+    X, truth, _ = blobs(n, 0.0, seed, apart=7.0)
+    wrong = (truth == 1) & (np.random.default_rng(seed + 9).random(n) < share)
+    return X, np.where(wrong, 2, truth), wrong
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_that_go_to_one_other_class_are_found_and_their_share_is_estimated(seed: int) -> None:
+    X, labels, wrong = flowed(900, 0.3, seed)
+    noise = judge_labels(X, labels).noise
+    flows = noise.transition.flows
+    assert np.argwhere(flows).tolist() == [[1, 2]]
+    assert flows[1, 2] == pytest.approx(0.3, abs=0.1)
+    assert noise.rate == pytest.approx(0.1, abs=0.05)
+    listed = noise.chance >= labels_module.LEAST_CHANCE
+    assert (listed & wrong).sum() > 0.7 * wrong.sum()
+    assert (listed & ~wrong).sum() < 0.3 * wrong.sum()
+    np.testing.assert_allclose(noise.transition.matrix().sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.05, 0.2])
+def test_hard_classes_and_uniform_noise_are_no_systematic_errors(rate: float) -> None:
+    X, labels, _ = blobs(900, rate)
+    assert not judge_labels(X, labels).noise.transition.flows.any()
+
+
+def test_classes_that_look_mixed_up_are_named_as_a_pair() -> None:
+    X, labels, wrong = flowed(900, 0.3)
+    names = ("lily", "rose", "tulip")
+    images = open_images((np.zeros((900, 2, 2, 3), np.uint8), np.array(names)[labels]))
+    first, *others = label_findings(judge_labels(X, labels).noise, images, names)
+    assert (first.kind, first.path) == ("mixed-classes", "tulip")
+    count, of = (int(word) for word in first.evidence.split() if word.isdigit())
+    assert first.evidence == f"{count} of {of} 'tulip' look like 'rose'"
+    assert of == (labels == 2).sum()
+    assert count == pytest.approx(wrong.sum(), rel=0.3)
+    assert {one.kind for one in others} == {"suspicious-label"}
 
 
 def test_a_suggestion_is_the_right_label_as_a_rule_and_never_the_given_one() -> None:
@@ -82,8 +125,8 @@ def test_the_second_fit_has_probable_labels_for_targets() -> None:
     first = label_noise(judged.left_out[0], labels)
     targets = 2 * first.posterior - 1
     again = solve_dual(optical_kernel(X, degree=3), targets, alpha_relative=best)
-    expected = label_noise(again.loo_scores, labels, first.rate)
-    assert judged.noise.rate == first.rate
+    expected = label_noise(again.loo_scores, labels, first.transition)
+    assert judged.noise.transition.rate == first.transition.rate
     np.testing.assert_allclose(judged.noise.chance, expected.chance, atol=1e-6)
 
 
@@ -135,7 +178,7 @@ def test_parts_hide_no_leak(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_part_has_its_share_of_every_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels_module, "PART_ROWS", 16)
     labels = np.repeat([0, 1, 2], [50, 8, 5])
-    parts = labels_module._deal(labels, np.arange(63), 0)
+    parts = labels_module._deal(labels, np.arange(63), np.arange(63, dtype=np.uint64))
     assert sorted(np.concatenate(parts)) == list(range(63))
     assert len(parts) == 4
     for part in parts:
@@ -147,7 +190,7 @@ def test_no_part_is_of_one_unit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels_module, "PART_ROWS", 16)
     units = np.zeros(60, dtype=np.intp)
     units[40:50], units[50:] = 1, 2
-    parts = labels_module._deal(np.arange(60) % 2, units, 0)
+    parts = labels_module._deal(np.arange(60) % 2, units, np.arange(60, dtype=np.uint64))
     assert [len(np.unique(units[part])) for part in parts] == [3]
 
 
@@ -160,7 +203,7 @@ def test_the_posterior_is_bayes_rule() -> None:
     np.testing.assert_allclose(noise.posterior.sum(axis=1), 1)
     np.testing.assert_allclose(noise.chance, 1 - noise.posterior[np.arange(300), labels], atol=1e-12)
     given = np.arange(3) == labels[:, None]
-    apart = np.log(noise.posterior / np.where(given, 1 - noise.rate, noise.rate / 2))
+    apart = np.log(noise.posterior / np.where(given, 1 - noise.transition.rate, noise.transition.rate / 2))
     apart -= apart.mean(axis=1, keepdims=True)  # what is left is β s, up to a constant a photo
     centred = scores - scores.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(apart, centred * (apart[0, 0] / centred[0, 0]), atol=1e-8)

@@ -9,6 +9,7 @@ KINDS: Final = {
     "conflicting-label": "The same photo under two labels",
     "leak": "Test photos that stand in training",
     "unreadable": "Files that cannot be read",
+    "mixed-classes": "Classes that look mixed up",
     "suspicious-label": "Labels that look wrong",
     "duplicate": "The same photo twice",
     "near-duplicate": "The same picture, stored anew, rescaled, cropped or mirrored",

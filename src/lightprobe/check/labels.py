@@ -12,6 +12,10 @@ once more for these, from the same factor, and the chances are taken from that: 
 neighbours less. By way of what these were taken for, a photo's own label has a small part in its second
 score, and ε would come out too low: it stays as the first scores have it.
 
+Where photos of one class are given the label of one other time and again, their share takes the place of
+ε / (C − 1) for that pair of classes, in both fits: see `transition`. What no model of the scores can see are
+wrong labels that look right, such as those of photos that look more like the other class.
+
 The kernel is the optical one of degree 3 (what |xR|⁶ would give), sharper than that of degree 1: a photo is
 judged by what is nearer to it. The penalty is the one of least squared error on a quarter of the photos, from
 a thousand on; the error is smoother in the penalty than accuracy is, so fewer photos tell it. Beyond some
@@ -31,9 +35,18 @@ from scipy.special import expit, softmax
 from tqdm import tqdm
 
 from lightprobe.check.findings import Finding
+from lightprobe.check.transition import Transition, find_flows
 from lightprobe.images import ImageSet, sample_mask
 from lightprobe.optics import optical_kernel
-from lightprobe.ridge import DualSystem, group_members, identical_rows, joined_groups, solve_dual
+from lightprobe.ridge import (
+    DualSystem,
+    Keys,
+    group_members,
+    identical_rows,
+    joined_groups,
+    row_keys,
+    solve_dual,
+)
 
 Floats = NDArray[np.float64]
 Groups = NDArray[np.intp]
@@ -60,42 +73,51 @@ class LabelNoise:
         That a label is wrong.
     suggested : (n,)
         The most probable class other than the label.
+    transition : Transition
+        How labels come from true classes.
     rate : float
-        Share of wrong labels, ε.
+        Share of wrong labels.
     """
 
     posterior: Floats
     chance: Floats
     suggested: NDArray[np.intp]
+    transition: Transition
     rate: float
 
 
-def label_noise(scores: Floats, labels: NDArray[np.integer], rate: float | None = None) -> LabelNoise:
-    """Fit β, and ε unless it is given as `rate`, to leave-one-out scores (n, c) and labels (n,)."""
+def label_noise(
+    scores: Floats, labels: NDArray[np.integer], transition: Transition | None = None
+) -> LabelNoise:
+    """Fit β, and unless it is given the transition, to leave-one-out scores (n, c) and labels (n,)."""
     n, n_classes = scores.shape
     given = np.arange(n_classes) == labels[:, None]
     suggested = np.where(given, -np.inf, scores).argmax(axis=1)
     centred = scores - scores.mean(axis=1, keepdims=True)
     spread = float(np.sqrt(np.mean(centred**2)))
     if spread < NOTHING:
-        return LabelNoise(given.astype(float), np.zeros(n), suggested, 0.0)
+        nothing = Transition(0.0, np.zeros((n_classes, n_classes)))
+        return LabelNoise(given.astype(float), np.zeros(n), suggested, nothing, 0.0)
     unit = centred / spread
+    flows = find_flows(unit, labels) if transition is None else transition.flows
+    most = MOST_WRONG * (1 - float(flows.sum(axis=1).max()))
 
-    def joint(parameters: Floats) -> tuple[Floats, float]:
-        wrong = MOST_WRONG * float(expit(parameters[1])) if rate is None else rate
-        probable = softmax(np.exp(parameters[0]) * unit, axis=1)
-        return probable * np.where(given, 1 - wrong, wrong / (n_classes - 1)), wrong
+    def joint(parameters: Floats) -> tuple[Floats, Transition]:
+        known = transition or Transition(most * float(expit(parameters[1])), flows)
+        return softmax(np.exp(parameters[0]) * unit, axis=1) * known.matrix()[:, labels].T, known
 
     def cost(parameters: Floats) -> float:
-        together, wrong = joint(parameters)
-        prior = PRIOR[0] * log(max(wrong, TINY)) + PRIOR[1] * log1p(-wrong)
+        together, known = joint(parameters)
+        prior = PRIOR[0] * log(max(known.rate, TINY)) + PRIOR[1] * log1p(-known.rate)
         loss: float = -(np.log(np.maximum(together.sum(axis=1), TINY)).sum() + prior) / n
         return loss
 
-    start = np.array([1.0, -3.0] if rate is None else [1.0])
+    start = np.array([1.0, -3.0] if transition is None else [1.0])
     together, fitted = joint(minimize(cost, start, method="Nelder-Mead").x)
     posterior = together / np.maximum(together.sum(axis=1, keepdims=True), TINY)
-    return LabelNoise(posterior, np.where(given, 0, posterior).sum(axis=1), suggested, fitted)
+    shares = 1 - np.diagonal(fitted.matrix())
+    rate = float(shares @ posterior.mean(axis=0))
+    return LabelNoise(posterior, np.where(given, 0, posterior).sum(axis=1), suggested, fitted, rate)
 
 
 @dataclass(frozen=True)
@@ -150,17 +172,17 @@ def judge_labels(
         All photos are of one group.
     """
     n_classes = int(labels.max()) + 1
-    equal = identical_rows(X)
+    equal, keys = identical_rows(X), row_keys(X, random_state)
     together = [equal if groups is None else joined_groups(groups, equal) for groups in groupings]
-    parts = _deal(labels, reduce(joined_groups, together), random_state)
+    parts = _deal(labels, reduce(joined_groups, together), keys)
     judged = np.empty((len(X), n_classes))
     left_out = [np.empty((len(X), n_classes)) for _ in groupings]
-    alpha, rate = None, 0.0
+    alpha, rate, flows = None, 0.0, np.zeros((n_classes, n_classes))
     for rows in tqdm(parts, unit="part", desc="Labels", disable=not progress or len(parts) == 1):
         Y = np.where(labels[rows, None] == np.arange(n_classes), 1.0, -1.0)
         K = optical_kernel(X[rows], degree=DEGREE, device=device)
         if alpha is None:
-            alpha = _least_error(K, Y, labels[rows], together[0][rows], random_state)
+            alpha = _least_error(K, Y, labels[rows], together[0][rows], keys[rows])
         members = [group_members(groups[rows], len(rows)) for groups in together]
         system = DualSystem(K, np.ones(len(rows)), device)
         system.factorise(alpha * system.scale)
@@ -170,38 +192,48 @@ def judge_labels(
         first = label_noise(left_out[0][rows], labels[rows])
         probable = 2 * first.posterior - 1
         judged[rows] = system.left_out_scores(system.solve(probable)[0], probable, members[0])
-        rate += first.rate * len(rows) / len(X)
-    return Judged(label_noise(judged, labels, rate), left_out)
+        rate += first.transition.rate * len(rows) / len(X)
+        flows += first.transition.flows * len(rows) / len(X)
+    return Judged(label_noise(judged, labels, Transition(rate, flows)), left_out)
 
 
-def _deal(labels: NDArray[np.integer], units: Groups, random_state: int) -> list[NDArray[np.intp]]:
-    """Deal photos at random into parts of about the same size and the same shares of classes.
+def _deal(labels: NDArray[np.integer], units: Groups, keys: Keys) -> list[NDArray[np.intp]]:
+    """Deal photos by their keys into parts of about the same size and the same shares of classes.
 
     Photos of a unit stay together, and every part has two units at least: what is left out together must
     not stand in two parts, or leaving out photos one by one would leave it out, too.
     """
     _, first, unit = np.unique(units, return_index=True, return_inverse=True)
     n_parts = max(1, min(ceil(len(labels) / PART_ROWS), len(first) // 2))
-    order = np.random.default_rng(random_state).permutation(len(first))
+    least = np.full(len(first), np.iinfo(np.uint64).max, dtype=np.uint64)
+    np.minimum.at(least, unit, keys)
+    order = np.argsort(least, kind="stable")
     order = order[np.argsort(labels[first[order]], kind="stable")]
     part = np.empty(len(first), dtype=np.intp)
     part[order] = np.arange(len(first)) % n_parts
     return [np.flatnonzero(part[unit] == i) for i in range(n_parts)]
 
 
-def _least_error(
-    K: Floats, Y: Floats, labels: NDArray[np.integer], groups: Groups, random_state: int
-) -> float:
+def _least_error(K: Floats, Y: Floats, labels: NDArray[np.integer], groups: Groups, keys: Keys) -> float:
     """Find the relative penalty of least squared error, of many photos on a quarter of them."""
-    sample = sample_mask(labels, max(LEAST_ROWS, len(labels) // 4), random_state=random_state)
+    sample = sample_mask(labels, max(LEAST_ROWS, len(labels) // 4), keys=keys)
     rows = np.flatnonzero(sample)
-    searched = solve_dual(K[np.ix_(rows, rows)], Y[rows], groups=groups[rows])
+    searched = solve_dual(K[np.ix_(rows, rows)], Y[rows], groups=groups[rows], keys=keys[rows])
     return min(searched.path, key=lambda point: point.loo_mse).alpha_relative
 
 
 def label_findings(noise: LabelNoise, images: ImageSet, names: Sequence[str]) -> list[Finding]:
-    """Report the labels that are doubtful; `names` are what `noise.suggested` counts."""
-    return [
+    """Report the labels that are doubtful, and classes that look mixed up; `names` are what labels count."""
+    given = np.searchsorted(np.unique(images.labels), images.labels)
+    mixed = []
+    for true, label in np.argwhere(noise.transition.flows):
+        in_folder = given == label
+        alike = (in_folder & (noise.chance >= LEAST_CHANCE) & (noise.suggested == true)).sum()
+        if alike:
+            evidence = f"{alike} of {in_folder.sum()} {names[label]!r} look like {names[true]!r}"
+            suggestion = f"was the folder mixed up? compare them with {names[true]!r}"
+            mixed.append(Finding(names[label], "mixed-classes", evidence, suggestion, severity=float(alike)))
+    return mixed + [
         Finding(
             images.paths[i],
             "suspicious-label",
