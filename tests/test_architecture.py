@@ -22,6 +22,7 @@ LAYERS = (
     ("photo_model",),
     ("classifier",),
     ("backprop",),
+    ("saved",),
     ("models",),
     ("look", "prediction_files", "check", "export", "runs"),
     ("studies",),

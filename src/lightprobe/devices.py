@@ -4,7 +4,8 @@ Torch is an extra. It is imported only where the machine may have a device for i
 without one nobody waits for the import.
 
 Array code that runs on both is written once, against the array API standard: `array_namespace(device)` is
-NumPy's for `cpu` and torch's for anything else, `to_device` and `to_numpy` carry arrays there and back.
+NumPy for `cpu`, which follows it since 2.1, and torch by way of array-api-compat for anything else;
+`to_device` and `to_numpy` carry arrays there and back.
 """
 
 import ctypes.util
@@ -71,13 +72,16 @@ def array_namespace(device: str) -> Any:
         The device is torch's, and torch is not installed.
     """
     if device == CPU:
-        import array_api_compat.numpy
-
-        return array_api_compat.numpy
+        return np
     import_torch(f"Device {device}")
     import array_api_compat.torch
 
     return array_api_compat.torch
+
+
+def namespace_of(array: Any) -> Any:
+    """Return the functions of the array API standard for an array of NumPy's or a tensor."""
+    return np if isinstance(array, np.ndarray) else array_namespace(TORCH_CPU)
 
 
 def device_of(array: Any) -> str:

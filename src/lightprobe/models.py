@@ -1,7 +1,6 @@
-"""A saved model of any method, by what its configuration says that it is."""
+"""The estimators of every method, and a saved model as the one that it was."""
 
 import os
-from pathlib import Path
 from typing import Final
 
 from lightprobe.backprop import FineTune, LinearProbe, Scratch

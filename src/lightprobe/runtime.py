@@ -1,6 +1,8 @@
 """How work is done, whatever is computed: one value where lists of parameters went."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 
 @dataclass(frozen=True)
@@ -41,3 +43,11 @@ class Runtime:
     strict: bool = False
     seed: int = 0
     progress: bool = False
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Self:
+        """Return how a classifier's parameters say that work is done; what they lack is as by default."""
+        renamed = {"random_state": "seed", "verbose": "progress"}
+        own = {renamed.get(name, name): value for name, value in parameters.items()}
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in own.items() if name in names})

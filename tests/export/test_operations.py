@@ -14,7 +14,7 @@ from lightprobe.export.encode import as_half, encoded
 from lightprobe.export.heads import dense, structured
 from lightprobe.export.onnx_graph import pooled
 from lightprobe.export.operations import Operations
-from lightprobe.optics import ENCODERS, OpticalFeatures
+from lightprobe.optics import ENCODERS, Projection
 
 Floats = NDArray[np.float32]
 Run = Callable[[onnx.ModelProto, Floats], Floats]
@@ -98,11 +98,11 @@ def test_a_graph_pools_every_layout(cut: Cut, pool: Pool, expected: Callable[...
 @pytest.mark.parametrize(("m", "k"), [(10_000, 40), (300, 9_000)])  # blocks that mix, and stacks
 def test_a_graph_projects_as_the_light_does(projection: str, m: int, k: int) -> None:
     x = np.random.default_rng(0).normal(size=(3, m)).astype(np.float32)
-    light = OpticalFeatures(k, projection=projection, random_state=0, device="cpu").fit(x)
+    light = Projection(k, seed=0, kind=projection, device="cpu")
     write_map = structured if projection == "structured" else dense
-    model = write(lambda ops, name: write_map(ops, name, light), m)
+    model = write(lambda ops, name: write_map(ops, name, light, m), m)
     for run in RUNS:
-        np.testing.assert_allclose(run(model, x), light.transform(x), rtol=1e-3, atol=1e-3 * m / k**0.5)
+        np.testing.assert_allclose(run(model, x), light(x), rtol=1e-3, atol=1e-3 * m / k**0.5)
 
 
 def test_an_encoding_that_graphs_lack_is_named() -> None:

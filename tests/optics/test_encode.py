@@ -12,13 +12,12 @@ from lightprobe.errors import OptionError
 from lightprobe.optics import encode as encode_module
 from lightprobe.optics.encode import (
     ENCODERS,
-    Float32Encoder,
-    SignEncoder,
     float32_bits,
     l2_normalize,
     side_by_side,
     sign_bits,
 )
+from lightprobe.optics.encoders import Float32Encoder, SignEncoder
 from lightprobe.optics.kernel import linear_kernel, optical_kernel
 
 

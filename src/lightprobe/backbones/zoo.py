@@ -1,7 +1,6 @@
 """Names and files to backbones: those inside the package, anyone's, torchvision's and timm's."""
 
 import hashlib
-import importlib.util
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +21,7 @@ from lightprobe.backbones.graphs import (
 )
 from lightprobe.backbones.info import BackboneInfo
 from lightprobe.backbones.names import PACKAGED
+from lightprobe.backbones.torchvision_names import torchvision_names
 from lightprobe.devices import CPU, import_torch
 from lightprobe.errors import BackboneError, OptionError
 from lightprobe.runtime import Runtime
@@ -149,9 +149,7 @@ def restore_backbone(config: Mapping[str, Any], tensors: Mapping[str, NDArray[An
 
 def list_backbones() -> list[str]:
     """List the networks that can be named here: inside the package, and torchvision's if it is installed."""
-    if importlib.util.find_spec("torchvision") is None:
-        return [*PACKAGED]
-    return [*PACKAGED, *_torch_networks("").torchvision_names()]
+    return [*PACKAGED, *torchvision_names()]
 
 
 def describe_backbone(

@@ -186,7 +186,8 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         known = backbone.preprocessing.to_config() | {"arguments": backbone.to_config()["arguments"]}
         write_whole(target.with_name(f"{target.name}.json"), (to_json(known, indent=2) + "\n").encode())
 
-    def _restored(self, tensors: Parts, config: dict[str, Any]) -> TrainedModel:
+    @staticmethod
+    def _restored(tensors: Parts, config: dict[str, Any]) -> TrainedModel:
         return TrainedModel.from_tensors(tensors, config)
 
     def saved_parameters(self) -> dict[str, Any]:

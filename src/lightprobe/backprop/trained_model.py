@@ -7,7 +7,6 @@ from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from lightprobe.backbones import Backbone, Parts, Tap
 from lightprobe.backprop.card import model_card
@@ -16,6 +15,7 @@ from lightprobe.backprop.setup import Trained
 from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
 from lightprobe.photo_model import Answerer, Network, PhotoModel, most_probable, network_facts
+from lightprobe.ridge import softmax
 from lightprobe.versions import versions_of
 
 VERSIONS: Final = ("lightning", "torch", "torchvision", "openvino", "numpy", "scikit-learn")
@@ -53,7 +53,7 @@ class TrainedModel(PhotoModel, Trained):
     def probabilities(self, features: NDArray[np.float16]) -> NDArray[np.float64]:
         """Probabilities (n, n_classes) of features (n, d)."""
         scores = features.astype(np.float32) @ self.weight.T + self.bias
-        probabilities: NDArray[np.float64] = softmax(scores.astype(np.float64), axis=1)
+        probabilities: NDArray[np.float64] = softmax(scores.astype(np.float64))
         return probabilities
 
     def answerer(self, top: int, unknown: float | None, why: int) -> Answerer:

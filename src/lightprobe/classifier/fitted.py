@@ -176,7 +176,7 @@ class Fitted(PhotoModel):
         return tensors, config, optical_card(config)
 
     @classmethod
-    def from_tensors(cls, tensors: Parts, config: Mapping[str, Any], settings: Settings) -> Self:
+    def from_tensors(cls, tensors: Parts, config: Mapping[str, Any]) -> Self:
         """Build it again.
 
         Raises
@@ -206,7 +206,7 @@ class Fitted(PhotoModel):
             n_train=config["n_train"],
             seconds=config["seconds"],
             skipped=(),
-            settings=settings,
+            settings=Settings.of(config["parameters"]),
             choice=Choice.from_config(config["choice"]),
             candidates=tuple(Candidate.from_config(candidate) for candidate in config["candidates"]),
             head=head,

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -294,8 +294,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     @property
     def settings(self) -> Settings:
         """What the parameters say is fitted."""
-        own = self.get_params(deep=False)
-        return Settings(**{field.name: own[field.name] for field in fields(Settings)})
+        return Settings.of(self.get_params(deep=False))
 
     @property
     def head_(self) -> OpticalRidge:
@@ -324,8 +323,9 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         """The same for a model that keeps sums."""
         return self._record if isinstance(self._record, TrainingSums) else None
 
-    def _restored(self, tensors: Parts, config: dict[str, Any]) -> Fitted:
-        return Fitted.from_tensors(tensors, config, self.settings)
+    @staticmethod
+    def _restored(tensors: Parts, config: dict[str, Any]) -> Fitted:
+        return Fitted.from_tensors(tensors, config)
 
     def saved_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""

@@ -1,9 +1,9 @@
 """What a closed-form classifier may be told before it is fitted, and what that stands for."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 from lightprobe.backbones import DEFAULT, Backbone, Pool, backbone_for
 from lightprobe.errors import OptionError
@@ -45,6 +45,12 @@ class Settings:
     group: str | None = None
     max_memory: int | None = None
     keep: str = "features"
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Self:
+        """Return what the parameters of an `ImageClassifier` say; what they lack is as by default."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in parameters.items() if name in names})
 
     def check(self, runtime: Runtime) -> None:
         """Refuse values that are not allowed, or not with each other, with an OptionError."""

@@ -20,15 +20,15 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
     from lightprobe.cli import output
     from lightprobe.images import count_skipped
-    from lightprobe.models import load
     from lightprobe.photo_model import evaluate, open_labelled
     from lightprobe.runs import evaluation
+    from lightprobe.saved import read
 
-    model = load(args.model)
-    told = {"classes": model.classes} | given(args, "classes")
-    images = open_labelled(args.data, root=root(args), class_map=model.class_map, unmatched=True, **told)
-    tested = evaluate(model.fitted, images, runtime(args, model.runtime))
-    summary = evaluation(tested.labels, tested.probabilities, list(model.fitted.classes))
+    saved = read(args.model)
+    told = {name: saved.parameters.get(name) for name in ("class_map", "classes")} | given(args, "classes")
+    images = open_labelled(args.data, root=root(args), unmatched=True, **told)
+    tested = evaluate(saved.model, images, runtime(args, saved.runtime))
+    summary = evaluation(tested.labels, tested.probabilities, list(saved.model.classes))
     summary["n_skipped"] = count_skipped(tested.skipped)
     if args.json:
         output.as_json(summary)

@@ -28,9 +28,9 @@ def run(args: argparse.Namespace) -> int:
     """Export, measure and print."""
     from lightprobe.cli import output
     from lightprobe.export import export
-    from lightprobe.models import load
+    from lightprobe.saved import read
 
-    info = export(load(args.model).fitted, args.format, args.out, args.photos)
+    info = export(read(args.model).model, args.format, args.out, args.photos)
     if args.json:
         output.as_json(info)
     else:

@@ -24,14 +24,14 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.cli import output
     from lightprobe.images import open_images
     from lightprobe.look import draw_data, draw_model
-    from lightprobe.models import load
     from lightprobe.photo_model import is_model, model_folder
+    from lightprobe.saved import read
 
     if is_model(model_folder(Path(args.what))):
         if args.image is None:
             raise OptionError("A model needs a photo to look at: lightprobe look MODEL IMAGE --out PNG.")
         refuse(args, ["classes", "root"], "is for photos of a data set, and this is a model: leave it out.")
-        seen = draw_model(load(args.what).fitted, args.image, args.out, runtime(args))
+        seen = draw_model(read(args.what).model, args.image, args.out, runtime(args))
     else:
         if args.image is not None:
             raise OptionError(f"{args.what} is no model: name the folder that train wrote, RUN/model.")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lightprobe._version import __version__
-from lightprobe.cli.options import add, add_model, fraction, positive_int
+from lightprobe.cli.options import add, add_model, fraction, positive_int, runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,29 +60,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
     from lightprobe.cli import output
-    from lightprobe.export import ExportedClassifier, format_of
-    from lightprobe.models import load
     from lightprobe.photo_model import as_record, model_digest
     from lightprobe.prediction_files import FORMS, Tally, photo_blocks, write_rows, write_table
 
-    opened = load(args.model) if format_of(args.model) is None else ExportedClassifier.load(args.model)
-    model = opened.set_params(
-        device=args.device,
-        workers=args.workers,
-        max_megapixels=args.max_megapixels,
-        verbose=not args.quiet,
-    )
+    ask, n_classes = _open(args)
     tally = Tally()
-    answer: Callable[[ImageSet], Iterable[Prediction]] = tally.over(
-        partial(model.iter_predictions, top=args.top, unknown=args.unknown, why=args.why)
-    )
+    answer = tally.over(partial(ask, top=args.top, unknown=args.unknown, why=args.why))
     blocks: Iterable[ImageSet] = photo_blocks(args.images, sys.stdin.buffer)
     target, resumed = args.csv or args.jsonl, 0
     if args.json and target is None:
         output.as_json_list("predictions", (as_record(a) for images in blocks for a in answer(images)))
         tally.require_one()
         return 0
-    form = FORMS["jsonl" if args.jsonl else "csv"](min(args.top, len(model.classes_)), args.why > 0)
+    form = FORMS["jsonl" if args.jsonl else "csv"](min(args.top, n_classes), args.why > 0)
     if target is None:
         write_rows(sys.stdout.buffer, form, blocks, answer)
     else:
@@ -95,3 +85,22 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.as_json({"table": str(target), "n": written.n, "n_resumed": resumed})
     return 0
+
+
+def _open(args: argparse.Namespace) -> "tuple[Callable[..., Iterable[Prediction]], int]":
+    """Open a model or an exported file: what answers about photos, and how many classes it knows."""
+    from lightprobe.export import ExportedClassifier, format_of
+    from lightprobe.photo_model import iter_predictions
+    from lightprobe.saved import read
+
+    if format_of(args.model) is None:
+        saved = read(args.model)
+        ask = partial(iter_predictions, saved.model, runtime=runtime(args, saved.runtime))
+        return ask, len(saved.model.classes)
+    exported = ExportedClassifier.load(args.model).set_params(
+        device=args.device,
+        workers=args.workers,
+        max_megapixels=args.max_megapixels,
+        verbose=not args.quiet,
+    )
+    return exported.iter_predictions, len(exported.classes_)

@@ -1,6 +1,7 @@
 from .exported import ExportedClassifier
 from .exporting import export
-from .formats import FORMATS, format_of
+from .formats import FORMATS
+from .names import format_of
 from .parity import Parity
 
 __all__ = [

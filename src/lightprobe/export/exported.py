@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from lightprobe.backbones import Preprocessing
 from lightprobe.errors import DataError, ModelFileError, OptionError
-from lightprobe.export.formats import FORMATS, Run, format_of, open_exported
-from lightprobe.export.names import Info
+from lightprobe.export.names import SUFFIXES, Info, format_of
+from lightprobe.export.opening import Run, open_exported
 from lightprobe.features import prepared
 from lightprobe.images import ImageSet, open_unlabelled
 from lightprobe.photo_model import Prediction, most_probable
@@ -58,7 +58,7 @@ class ExportedClassifier:
         """
         path = Path(path)
         if format_of(path) is None or not path.is_file():
-            suffixes = " or ".join(entry.suffix for entry in FORMATS.values())
+            suffixes = " or ".join(SUFFIXES.values())
             raise ModelFileError(f"{path} is not an exported model: name a {suffixes} file that is there.")
         return cls(*open_exported(path))
 

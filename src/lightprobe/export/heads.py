@@ -19,7 +19,7 @@ from lightprobe.errors import OptionError
 from lightprobe.export.encode import as_cached, encoded
 from lightprobe.export.operations import Operations
 from lightprobe.head import Exact, FittedHead, Linear, RandomFeatures
-from lightprobe.optics import Layout, OpticalFeatures, complex_gaussian, diagonal_bits, hadamard_matrix
+from lightprobe.optics import Layout, Projection, complex_gaussian, diagonal_bits, hadamard_matrix
 
 Model = Fitted | TrainedModel
 
@@ -49,8 +49,8 @@ def ridge_head(ops: Operations, features: str, encoding: str, head: FittedHead) 
         case Exact():
             scores = exact_optical(ops, x, decision)
         case RandomFeatures(projection=random):
-            project = structured if random.projection == "structured" else dense
-            scores = _linear_map(ops, project(ops, x, random), decision)
+            project = structured if random.kind == "structured" else dense
+            scores = _linear_map(ops, project(ops, x, random, decision.n_features), decision)
         case Linear():
             scores = _linear_map(ops, x, decision)
     scores = ops("Add", scores, ops.constant(decision.intercept, np.float64))
@@ -90,12 +90,12 @@ def exact_optical(ops: Operations, x: str, decision: Exact) -> str:
     return ops("MatMul", centred, ops.constant(decision.dual_coef[mixed], np.float64))
 
 
-def structured(ops: Operations, x: str, features: OpticalFeatures) -> str:
+def structured(ops: Operations, x: str, random: Projection, m: int) -> str:
     """Project (n, m) to φ(x), (n, k), by Hadamard matrices and signs; see `lightprobe.optics.structured`."""
-    k, m = int(features.n_components), int(features.n_features_in_)
+    k = random.n_components
     size, n_blocks, n_mixed, segments = Layout.of(m)
     length, stacks = n_blocks * size, -(-k // (n_mixed * size))
-    bits = np.asarray(diagonal_bits(length, 2 + 2 * stacks, features.seed_))
+    bits = np.asarray(diagonal_bits(length, 2 + 2 * stacks, random.seed))
 
     def signed(z: str, diagonal: int, shape: tuple[int, ...]) -> str:
         signs = ((bits[diagonal // 8] >> diagonal % 8) & 1).astype(np.float32) * 2 - 1
@@ -142,11 +142,11 @@ def walsh_hadamard(ops: Operations, x: str, shape: tuple[int, int]) -> str:
     return ops.reshape(y, (-1, *shape))
 
 
-def dense(ops: Operations, x: str, features: OpticalFeatures) -> str:
+def dense(ops: Operations, x: str, random: Projection, m: int) -> str:
     """Project (n, m) to φ(x), (n, k), by a random matrix in the graph; see `lightprobe.optics.dense`."""
-    k, m = int(features.n_components), int(features.n_features_in_)
+    k = random.n_components
     _require_size(8 * k * m, f"The random matrix of this model ({m} × {k})")
-    planes = np.asarray(complex_gaussian(m, 0, k, features.seed_))
+    planes = np.asarray(complex_gaussian(m, 0, k, random.seed))
     projected = [ops("MatMul", x, ops.constant(plane.T)) for plane in planes]
     squares = [ops("Mul", plane, plane) for plane in projected]
     return ops("Mul", ops("Add", *squares), ops.constant(k**-0.5))

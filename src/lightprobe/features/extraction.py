@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Generic
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -130,6 +129,8 @@ def provenance(compiled: BackboneRunner, tap: Tap) -> dict[str, object]:
 
 def _allocate(rows: int, columns: int) -> NDArray[np.float16]:
     """Allocate in memory, or in a file that vanishes with the process where memory would not hold it."""
+    import psutil
+
     if rows * columns * 2 < psutil.virtual_memory().available // 2:
         return np.empty((rows, columns), np.float16)
     logger.info("%d × %d features do not fit in memory: they lie in a temporary file.", rows, columns)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.optics import KERNELS, Camera, OpticalAgainst, OpticalFeatures
+from lightprobe.optics import KERNELS, Camera, OpticalAgainst, Projection, drawn_seed
 
 Floats = NDArray[np.float64]
 Arrays = dict[str, NDArray[Any]]
@@ -135,11 +135,16 @@ class RandomFeatures(_OnFeatures):
 
     Attributes
     ----------
-    projection : OpticalFeatures
-        Fitted.
+    projection : Projection
+    random_state : int
+        What the projection's seed was drawn from.
+    n_features : int
+        Features a row, before they are projected.
     """
 
-    projection: OpticalFeatures
+    projection: Projection
+    random_state: int
+    n_features: int
 
     kernel = "optical"
 
@@ -149,31 +154,26 @@ class RandomFeatures(_OnFeatures):
         return int(self.coef.shape[1])
 
     @property
-    def n_features(self) -> int:
-        """Features a row, before they are projected."""
-        return int(self.projection.n_features_in_)
-
-    @property
     def cost(self) -> int:
         """Multiplications that scoring one row takes."""
         # A dense map multiplies by every entry of R; a structured one takes a logarithm of that a column.
         k, m = self.n_components, self.n_features
-        dense = self.projection.projection == "dense"
+        dense = self.projection.kind == "dense"
         return int((2 * k * m if dense else max(k, m) * m.bit_length()) + self.coef.size)
 
     def features(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return φ(X), (n, k)."""
-        return np.asarray(self.projection.transform(X))
+        return np.asarray(self.projection(X))
 
     def to_arrays(self) -> tuple[Arrays, dict[str, Any]]:
         """Return the arrays that scoring needs, and what makes the same random features again."""
         random, camera = self.projection, self.projection.camera
         described = {
             "components": self.n_components,
-            "projection": random.projection,
-            "seed": random.random_state,
+            "projection": random.kind,
+            "seed": self.random_state,
             # The exposure that training set, not the rule it was set by.
-            "camera": camera and {"bits": camera.bits, "exposure": random.exposure_},
+            "camera": camera and {"bits": camera.bits, "exposure": random.exposure},
         }
         return {"intercept": self.intercept, "coef": self.coef}, described
 
@@ -205,15 +205,17 @@ def from_arrays(
     random = config["random_features"]
     intercept = _floats(arrays, "intercept", (width,))
     if random is not None:
-        k = int(random["components"])
-        features = OpticalFeatures(
+        k, seed, camera = int(random["components"]), int(random["seed"]), random["camera"]
+        projection = Projection(
             k,
-            projection=random["projection"],
-            camera=random["camera"] and Camera(**random["camera"]),
-            random_state=int(random["seed"]),
+            drawn_seed(seed),
+            random["projection"],
+            camera and Camera(**camera),
+            camera and float(camera["exposure"]),
             device=device,
-        ).fit(np.ones((1, n_features), dtype=dtype))
-        return RandomFeatures(_floats(arrays, "coef", (width, k)), intercept, dtype, features)
+        )
+        coef = _floats(arrays, "coef", (width, k))
+        return RandomFeatures(coef, intercept, dtype, projection, seed, n_features)
     if config["kernel"] not in KERNELS:
         raise ValueError(f"its kernel is {config['kernel']!r}")
     if config["kernel"] == "linear":

@@ -11,13 +11,12 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import check_random_state
 
 from lightprobe.errors import DataError
 from lightprobe.head.decision import Decision, Exact, Linear, RandomFeatures
 from lightprobe.head.fitted_head import FittedHead
 from lightprobe.head.options import HeadOptions
-from lightprobe.optics import OpticalFeatures, linear_kernel, optical_from_products
+from lightprobe.optics import Projection, drawn_seed, linear_kernel, optical_from_products
 from lightprobe.ridge import (
     DegenerateKernelError,
     Keys,
@@ -169,16 +168,16 @@ def _solve(
         coef = np.ascontiguousarray(fit.coef[:, columns])
         return Exact(X, coef, fit.intercept[columns], means, device), fit
     features: Any = X  # or what stands for a matrix that is not stored
-    projection = None
+    projection, random_state = None, 0
     if plan.components is not None:
-        seed = int(check_random_state(options.random_state).randint(2**31 - 1))
-        projection = OpticalFeatures(
+        random_state = drawn_seed(options.random_state)
+        projection = Projection(
             plan.components,
-            projection=options.projection,
-            camera=options.camera,
-            random_state=seed,
+            drawn_seed(random_state),
+            options.projection,
+            options.camera,
             device=options.device,
-        ).fit(X)
+        ).exposed(X)
         features = _Projected(projection, X, seconds)
         if plan.stored:
             features = features[np.arange(len(X))]
@@ -193,7 +192,7 @@ def _solve(
     intercept = fit.intercept[columns]
     if projection is None:
         return Linear(coef, intercept, X.dtype), fit
-    return RandomFeatures(coef, intercept, X.dtype, projection), fit
+    return RandomFeatures(coef, intercept, X.dtype, projection, random_state, X.shape[1]), fit
 
 
 class _Projected:
@@ -202,17 +201,16 @@ class _Projected:
     `seconds`' "generate" and "project" grow by the time each reading takes.
     """
 
-    def __init__(self, features: OpticalFeatures, X: NDArray[Any], seconds: dict[str, float]) -> None:
-        self.shape = (len(X), int(features.n_components))
-        self._features, self._X, self._seconds = features, X, seconds
+    def __init__(self, projection: Projection, X: NDArray[Any], seconds: dict[str, float]) -> None:
+        self.shape = (len(X), projection.n_components)
+        self._projection, self._X, self._seconds = projection, X, seconds
 
     def __getitem__(self, index: NDArray[np.intp]) -> NDArray[Any]:
         start = time.perf_counter()
-        features = np.asarray(self._features.transform(self._X[index]))
-        generated = self._features.generate_seconds_
+        features, generated = self._projection.timed(self._X[index])
         self._seconds["generate"] += generated
         self._seconds["project"] += time.perf_counter() - start - generated
-        return features
+        return np.asarray(features)
 
 
 def _fold(X: NDArray[Any], dual_coef: Floats) -> Floats:

@@ -9,6 +9,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from lightprobe.errors import OptionError
+from lightprobe.head.decision import RandomFeatures
 from lightprobe.head.fit import fit_head
 from lightprobe.head.fitted_head import FittedHead
 from lightprobe.head.options import HeadOptions
@@ -67,7 +68,6 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
     X_fit_ = Learned[NDArray[Any]]("decision.rows")
     dual_coef_ = Learned[Floats]("decision.dual_coef")
     coef_ = Learned[Floats]("decision.coef")
-    features_ = Learned[OpticalFeatures]("decision.projection")
     intercept_ = Learned[Floats]("decision.intercept")
     n_components_ = Learned[int | None]("decision.n_components")
     cost_ = Learned[int]("decision.cost")
@@ -162,6 +162,16 @@ class OpticalRidge(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # sci
         """Everything that was learned, as one value; NotFittedError before `fit`."""
         check_is_fitted(self)
         return self._fitted
+
+    @property
+    def features_(self) -> OpticalFeatures:
+        """The random features, of a head that has them; else AttributeError."""
+        decision = self.fitted_.decision
+        if not isinstance(decision, RandomFeatures):
+            raise AttributeError("This head has no random features.")
+        return OpticalFeatures.from_projection(
+            decision.projection, decision.n_features, decision.random_state
+        )
 
     def decision_function(self, X: NDArray[Any]) -> Floats:
         """Scores (n, c), or (n,) for two classes: positive for the second."""

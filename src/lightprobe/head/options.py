@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import psutil
 
 from lightprobe.devices import double_device
 from lightprobe.errors import OptionError
@@ -57,4 +56,6 @@ class HeadOptions:
         """Bytes that fitting may take."""
         if self.max_memory is not None:
             return self.max_memory
+        import psutil
+
         return int(MEMORY_SHARE * psutil.virtual_memory().available)

@@ -12,7 +12,6 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
 from lightprobe.devices import (
@@ -20,6 +19,7 @@ from lightprobe.devices import (
     array_namespace,
     computing_device,
     import_torch,
+    namespace_of,
     to_device,
     to_numpy,
 )
@@ -65,7 +65,7 @@ def _hash64(counter: Any, key: int) -> Any:
 
 def _polar(hashes: Any, real: Any, imag: Any) -> None:
     """Write √(−ln u) e^{iθ}, u in (0, 1] and θ in [−π, π) uniform, from the two halves of each hash."""
-    xp = array_api_compat.array_namespace(hashes)
+    xp = namespace_of(hashes)
     halves = hashes.view(xp.int32)
     u = xp.astype(halves[1::2] & 0x7FFFFFFF, xp.float32)
     u += 0.5  # never ln 0
@@ -116,7 +116,7 @@ def complex_gaussian(n_rows: int, first: int, last: int, seed: int, device: str 
 def prepared(X: Any, packed_bits: int | None, device: str, dtype: str = "float32") -> Any:
     """Rows as numbers (n, m) on a device, those of packed bits unpacked, the highest bit of a byte first."""
     X = to_device(X, device)
-    xp = array_api_compat.array_namespace(X)
+    xp = namespace_of(X)
     if packed_bits is not None:
         shifts = xp.arange(7, -1, -1, dtype=xp.uint8, device=device)
         X = xp.reshape((X[:, :, None] >> shifts) & 1, (len(X), -1))[:, :packed_bits]
@@ -127,15 +127,15 @@ def finished(features: Any, levels: int | None) -> Any:
     """Intensities as they are, or as a camera of so many levels counts them."""
     if levels is None:
         return features
-    xp = array_api_compat.array_namespace(features)
+    xp = namespace_of(features)
     return xp.clip(xp.round(features), max=levels)
 
 
 def new_features(X: Any, n_components: int, dtype: str = "float32") -> Any:
     """Memory for features (n, n_components) of rows, of their kind and on their device."""
-    xp = array_api_compat.array_namespace(X)
+    xp = namespace_of(X)
     shape = (len(X), n_components)
-    return xp.empty(shape, dtype=getattr(xp, dtype), device=array_api_compat.device(X))
+    return xp.empty(shape, dtype=getattr(xp, dtype), device=X.device)
 
 
 def store(out: Any, features: Any) -> None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-import array_api_compat
 import numpy as np
 
+from lightprobe.devices import namespace_of
 from lightprobe.errors import OptionError
 
 __all__ = ["hadamard_matrix", "walsh_hadamard"]
@@ -34,8 +34,8 @@ def hadamard_matrix(order: int, like: Any = None) -> Any:
     if order < 1 or order & (order - 1):
         raise OptionError(f"a Hadamard matrix of order {order} was asked for; give a power of two.")
     like = np.empty(0, dtype=np.float32) if like is None else like
-    xp = array_api_compat.array_namespace(like)
-    H = xp.ones((1, 1), dtype=like.dtype, device=array_api_compat.device(like))
+    xp = namespace_of(like)
+    H = xp.ones((1, 1), dtype=like.dtype, device=like.device)
     while len(H) < order:
         H = xp.concat([xp.concat([H, H], axis=1), xp.concat([H, -H], axis=1)], axis=0)
     return H
@@ -61,7 +61,7 @@ def walsh_hadamard(x: Any) -> Any:
         raise OptionError(f"the last axis has {order} entries; pad it to a power of two.")
     bits = order.bit_length() - 1
     n_factors = -(-bits // _LARGEST_FACTOR)
-    xp = array_api_compat.array_namespace(x)
+    xp = namespace_of(x)
     y, done = xp.reshape(x, (-1, order)), 1
     for i in range(n_factors):
         factor = 1 << ((bits + i) // n_factors)

@@ -1,25 +1,20 @@
 """OpticalFeatures: bits or floats -> |XR|², as a scikit-learn transformer."""
 
-import math
+from dataclasses import replace
 from typing import Any, Self
 
 import array_api_compat
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from lightprobe.devices import CPU, device_of, double_device
-from lightprobe.errors import DataError, OptionError
+from lightprobe.errors import DataError
 from lightprobe.optics.camera import Camera
-from lightprobe.optics.dense import dense_projection, dense_work_bytes, new_features
-from lightprobe.optics.structured import structured_projection, structured_work_bytes
+from lightprobe.optics.dense import dense_work_bytes
+from lightprobe.optics.projection import Projection, drawn_seed
+from lightprobe.optics.structured import structured_work_bytes
 
 __all__ = ["OpticalFeatures", "memory_needed"]
-
-_DTYPES = ("float32", "float16")
-_PROJECTIONS = ("structured", "dense")
-_EXPOSURE_SAMPLE = 256  # rows, and pixels of each, that set the exposure
 
 
 def memory_needed(
@@ -123,17 +118,32 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         DataError
             If X does not suit the parameters.
         """
-        self._check_options()
+        projection = self._projection(seed=0)
         rows = self._validated(X, reset=True)
-        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        self.seed_ = drawn_seed(self.random_state)
         self._clock = {"generate": 0.0}  # a reading, not state: `transform` leaves the attributes as they are
-        if self.camera is not None:
-            every = -(-len(rows) // _EXPOSURE_SAMPLE)
-            sample = rows[::every]
-            intensities = np.empty((len(sample), min(self.n_components, _EXPOSURE_SAMPLE)), np.float32)
-            self._project(sample, intensities, scale=1.0)
-            self.exposure_ = self.camera.exposure_for(intensities)
+        projection = replace(projection, seed=self.seed_).exposed(rows)
+        if projection.exposure is not None:
+            self.exposure_ = projection.exposure
         return self
+
+    @classmethod
+    def from_projection(cls, projection: Projection, n_features: int, random_state: int) -> Self:
+        """Return the estimator, fitted to rows of `n_features` columns, whose map a projection is."""
+        features = cls(
+            projection.n_components,
+            projection=projection.kind,
+            camera=projection.camera,
+            packed_bits=projection.packed_bits,
+            random_state=random_state,
+            dtype=projection.dtype,
+            device=projection.device,
+        )
+        features.n_features_in_, features.seed_ = n_features, projection.seed
+        features._clock = {"generate": 0.0}
+        if projection.exposure is not None:
+            features.exposure_ = projection.exposure
+        return features
 
     def transform(self, X: Any) -> Any:
         """φ(X), or the camera's counts.
@@ -153,27 +163,20 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         check_is_fitted(self, "seed_")
         rows = self._validated(X, reset=False)
-        if self.camera is None:
-            features = new_features(rows, self.n_components, self.dtype)
-            self._project(rows, features)
-        else:
-            features = new_features(rows, self.n_components, "uint8")
-            self._project(rows, features, scale=self.exposure_, levels=self.camera.levels)
-            saturated = int((features == self.camera.levels).sum())
-            self.camera.warn_if_saturated(saturated, math.prod(features.shape), self.exposure_)
+        features, self._clock["generate"] = self._projection(self.seed_).timed(rows)
         return features
 
-    def _check_options(self) -> None:
-        for name, value in (("n_components", self.n_components), ("packed_bits", self.packed_bits)):
-            optional = value is None and name == "packed_bits"
-            if not optional and (not isinstance(value, int | np.integer) or value < 1):
-                raise OptionError(f"{name} is {value!r}; give a whole number of at least 1.")
-        for name, choice, allowed in (
-            ("projection", self.projection, _PROJECTIONS),
-            ("dtype", self.dtype, _DTYPES),
-        ):
-            if choice not in allowed:
-                raise OptionError(f"{name} is {choice!r}; give one of {', '.join(allowed)}.")
+    def _projection(self, seed: int) -> Projection:
+        return Projection(
+            self.n_components,
+            seed,
+            self.projection,
+            self.camera,
+            getattr(self, "exposure_", None),
+            self.packed_bits,
+            self.dtype,
+            self.device,
+        )
 
     def _validated(self, X: Any, *, reset: bool) -> Any:
         """X as an array or a tensor of its own type, after scikit-learn's checks."""
@@ -200,23 +203,6 @@ class OpticalFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
                     f"{rows.shape[1]} of {rows.dtype}; pack them with numpy.packbits(bits, axis=1)."
                 )
         return rows
-
-    def _project(self, rows: Any, out: Any, scale: float | None = None, levels: int | None = None) -> None:
-        device = device_of(rows) if self.device == "auto" else self.device
-        if self.device == "auto" and device == CPU:
-            device = double_device("auto")
-        options: dict[str, Any] = {
-            "packed_bits": self.packed_bits,
-            "device": device,
-            "scale": scale,
-            "levels": levels,
-            "out": out,
-        }
-        k = out.shape[1]
-        if self.projection == "structured":
-            structured_projection(rows, k, self.seed_, **options)
-        else:
-            _, self._clock["generate"] = dense_projection(rows, k, self.seed_, **options)
 
     @property
     def generate_seconds_(self) -> float:

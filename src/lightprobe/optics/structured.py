@@ -22,11 +22,10 @@ its kernel an error a third above a dense map's where k < N.
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.devices import CPU, array_namespace, computing_device, to_device, to_numpy
+from lightprobe.devices import CPU, array_namespace, computing_device, namespace_of, to_device, to_numpy
 from lightprobe.optics.dense import finished, new_features, prepared, store
 from lightprobe.optics.hadamard import hadamard_matrix, walsh_hadamard
 from lightprobe.threads import cpu_threads
@@ -70,7 +69,7 @@ def diagonal_bits(length: int, n_diagonals: int, seed: int) -> NDArray[np.uint8]
 
 def _signs(bits: Any, diagonal: int) -> Any:
     """Diagonal number `diagonal` as ±1, float32."""
-    xp = array_api_compat.array_namespace(bits)
+    xp = namespace_of(bits)
     return xp.astype((bits[diagonal // 8] >> diagonal % 8) & 1, xp.float32) * 2 - 1
 
 
@@ -80,7 +79,7 @@ def _n_stacks(layout: Layout, n_components: int) -> int:
 
 def _precondition(x: Any, layout: Layout, bits: Any) -> Any:
     """Spread each row evenly: z = H D₂ M H D₁ x, (n, q, P)."""
-    xp = array_api_compat.array_namespace(x)
+    xp = namespace_of(x)
     size, n_blocks, _, segments = layout
     blocks = (-1, n_blocks, size)
     padding = xp.zeros((len(x), n_blocks * size - x.shape[1]), dtype=x.dtype, device=x.device)

@@ -1,5 +1,14 @@
 from .card import optical_card
-from .disk import is_model, model_bytes, model_digest, model_folder, read_config, read_model, write_model
+from .disk import (
+    is_model,
+    model_bytes,
+    model_digest,
+    model_folder,
+    read_config,
+    read_model,
+    whole_parts,
+    write_model,
+)
 from .estimator import PhotoClassifier
 from .network import Network, named, network_facts
 from .photo_model import (
@@ -40,5 +49,6 @@ __all__ = [
     "optical_card",
     "read_config",
     "read_model",
+    "whole_parts",
     "write_model",
 ]

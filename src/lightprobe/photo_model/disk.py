@@ -11,7 +11,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from lightprobe.atomic import (
     set_permissions,
     through_links,
 )
-from lightprobe.errors import ModelFileError
+from lightprobe.errors import MissingExtraError, ModelFileError, one_line
 from lightprobe.json_text import to_json
 from lightprobe.locks import locked
 
@@ -162,6 +163,26 @@ def read_config(folder: Path) -> dict[str, Any]:
     ):
         raise ModelFileError(f"{path} is not the file that was saved: it was changed or damaged.")
     return config
+
+
+@contextmanager
+def whole_parts(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Say of parts that are missing or do not fit each other, while they are put together, where they lie.
+
+    Raises
+    ------
+    ModelFileError
+        For anything that is raised, but what an extra or memory lacks: what is damaged or made up may raise
+        anything.
+    """
+    try:
+        yield
+    except (MissingExtraError, ModelFileError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelFileError(
+            f"{folder} is damaged or incomplete ({one_line(error)}): train the model again."
+        ) from error
 
 
 def model_digest(model: Path) -> str:

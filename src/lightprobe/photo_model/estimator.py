@@ -2,7 +2,7 @@
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -13,10 +13,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from lightprobe.atomic import through_links
 from lightprobe.backbones import Parts
-from lightprobe.errors import MissingExtraError, ModelFileError, one_line
+from lightprobe.errors import ModelFileError
 from lightprobe.images import Skipped, open_unlabelled
 from lightprobe.learned import Learned
-from lightprobe.photo_model.disk import is_model, model_digest, model_folder, read_model, write_model
+from lightprobe.photo_model.disk import (
+    is_model,
+    model_digest,
+    model_folder,
+    read_model,
+    whole_parts,
+    write_model,
+)
 from lightprobe.photo_model.network import Network
 from lightprobe.photo_model.photo_model import (
     PhotoModel,
@@ -61,10 +68,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
     @property
     def runtime(self) -> Runtime:
         """How the parameters say that work is done."""
-        own = self.get_params(deep=False)
-        renamed = {"seed": own["random_state"], "progress": own["verbose"]}
-        shared = {name: own[name] for name in Runtime.__dataclass_fields__ if name in own}
-        return Runtime(**shared, **renamed)
+        return Runtime.of(self.get_params(deep=False))
 
     @property
     def classes_(self) -> NDArray[np.str_]:
@@ -179,15 +183,9 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
                 f"{folder} was trained by the method {method!r}, and {cls.__name__} reads {cls.method!r}: "
                 f"use lightprobe.load({str(folder)!r}), which reads the models of every method."
             )
-        try:
+        with whole_parts(folder):
             model = cls(**config["parameters"])
-            model._fitted = model._restored(tensors, config)
-        except (MissingExtraError, ModelFileError, MemoryError):
-            raise
-        except Exception as error:  # what is damaged or made up may raise anything
-            raise ModelFileError(
-                f"{folder} is damaged or incomplete ({one_line(error)}): train the model again."
-            ) from error
+            model._fitted = cls._restored(tensors, config)
         model._read_from, model._digest = through_links(path), digest
         return model
 
@@ -196,8 +194,9 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         """`model_digest` of the folder that this was read from or saved to last; None if it was neither."""
         return self._digest
 
+    @staticmethod
     @abstractmethod
-    def _restored(self, tensors: Parts, config: dict[str, Any]) -> Model:
+    def _restored(tensors: Parts, config: dict[str, Any]) -> Model:
         """Build the fitted value again; KeyError, TypeError or ValueError where parts do not fit."""
 
     @abstractmethod

@@ -1,5 +1,11 @@
 from .alpha_search import AlphaPoint, RidgeFit
-from .calibrate import Calibration, calibration_error_limit, expected_calibration_error, fit_calibration
+from .calibrate import (
+    Calibration,
+    calibration_error_limit,
+    expected_calibration_error,
+    fit_calibration,
+    softmax,
+)
 from .cholesky import Cholesky, IllConditionedError
 from .dual import DegenerateKernelError, DualSystem
 from .loo import Keys, group_members, identical_rows, joined_groups, row_keys
@@ -31,6 +37,7 @@ __all__ = [
     "plan_fit",
     "primal_bytes",
     "row_keys",
+    "softmax",
     "solve_dual",
     "solve_primal",
     "solve_sums",

@@ -13,8 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import softmax
 
 from lightprobe.errors import DataError, ModelFileError
 
@@ -29,7 +27,7 @@ class Calibration:
 
     def probabilities(self, scores: Floats) -> Floats:
         """Probabilities (n, c) of scores (n, c); rows sum to one."""
-        return np.asarray(softmax(self.scale * scores, axis=1), dtype=np.float64)
+        return softmax(self.scale * scores)
 
     def to_dict(self) -> dict[str, float]:
         """Plain numbers, for a JSON file."""
@@ -50,6 +48,13 @@ class Calibration:
         return cls(float(scale))
 
 
+def softmax(scores: Floats) -> Floats:
+    """exp(s_c) / Σ_c exp(s_c), rows (n, c) apart."""
+    powers: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
+    powers /= powers.sum(axis=1, keepdims=True)
+    return powers
+
+
 def fit_calibration(scores: Floats, labels: NDArray[np.intp], weights: Floats | None = None) -> Calibration:
     """Find the scale of least log loss.
 
@@ -59,6 +64,8 @@ def fit_calibration(scores: Floats, labels: NDArray[np.intp], weights: Floats | 
     labels : (n,) integers in 0..c−1
     weights : (n,)
     """
+    from scipy.optimize import brentq  # a fifth of a second that answering need not take
+
     n = len(scores)
     weights = np.ones(n) if weights is None else weights
     centred = scores - scores.mean(axis=1, keepdims=True)
@@ -70,7 +77,7 @@ def fit_calibration(scores: Floats, labels: NDArray[np.intp], weights: Floats | 
     wanted = (1 - softening) * np.average(centred[np.arange(n), labels], weights=weights)
 
     def slope(scale: float) -> float:
-        expected = (softmax(scale * centred, axis=1) * centred).sum(axis=1)
+        expected = (softmax(scale * centred) * centred).sum(axis=1)
         return float(np.average(expected, weights=weights) - wanted)
 
     # The loss is convex, so its slope has one root; scores that mislead get the flattest scale allowed.

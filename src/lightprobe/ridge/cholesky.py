@@ -18,11 +18,10 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.devices import CPU, array_namespace, to_device, to_numpy
+from lightprobe.devices import CPU, array_namespace, namespace_of, to_device, to_numpy
 from lightprobe.errors import OptionError
 from lightprobe.ridge.loo import Floats, Indices
 from lightprobe.threads import one_blas_thread, share_out
@@ -170,7 +169,7 @@ class _Upper(NamedTuple):
 def _factor(U: _Upper) -> None:
     """Replace a symmetric matrix by its factor."""
     if len(U.inverses) == 1:
-        xp = array_api_compat.array_namespace(U.matrix)
+        xp = namespace_of(U.matrix)
         triangle = xp.linalg.cholesky(U.matrix, upper=True)
         U.matrix[...] = triangle
         U.inverses[0][...] = xp.linalg.inv(triangle)

@@ -17,8 +17,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from lightprobe.errors import DataError
 
@@ -80,6 +78,9 @@ def joined_groups(first: NDArray[np.generic], second: NDArray[np.generic]) -> In
     DataError
         They differ in length.
     """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     _require_one_a_row(first, len(second))
     left = np.unique(first, return_inverse=True)[1]
     right = np.unique(second, return_inverse=True)[1]

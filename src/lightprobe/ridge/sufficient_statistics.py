@@ -14,11 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
-import array_api_compat
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.devices import CPU, array_namespace, to_device, to_numpy
+from lightprobe.devices import CPU, array_namespace, namespace_of, to_device, to_numpy
 from lightprobe.ridge.loo import Floats, Indices
 
 BLOCK_ROWS, BLOCK_COLUMNS = 1024, 2048
@@ -110,7 +109,7 @@ def _add_products(gram: Any, block: Any, weighted: Any | None) -> None:
     Single precision multiplies single and half precision, as exact as they are, and bytes, exactly: sums of
     256 products of bytes stay below 2²⁴. The sums of blocks are added in double precision.
     """
-    xp = array_api_compat.array_namespace(gram)
+    xp = namespace_of(gram)
     single = weighted is None and block.dtype != xp.float64
     working = xp.astype(block, xp.float32 if single else xp.float64, copy=False)
     step = BYTE_ROWS if block.dtype == xp.uint8 and single else len(block)

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import psutil
-
 from lightprobe.backbones import Backbone, Pool, Tap
 from lightprobe.errors import ResourceError
 from lightprobe.features import TapSet
@@ -79,6 +77,8 @@ def affordable_taps(
 
 def memory_limit(max_memory: int | None) -> int:
     """Bytes that the features of one view may take: half of what is free, where it is not given."""
+    import psutil
+
     return max_memory or psutil.virtual_memory().available // 2
 
 

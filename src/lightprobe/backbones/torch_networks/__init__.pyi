@@ -2,7 +2,6 @@ from .catalogue import (
     create_network,
     describe_network,
     network_of_file,
-    torchvision_names,
 )
 from .tapped_network import TappedNetwork, pool_output
 from .torch_backbone import TorchBackbone
@@ -14,5 +13,4 @@ __all__ = [
     "describe_network",
     "network_of_file",
     "pool_output",
-    "torchvision_names",
 ]

@@ -134,12 +134,6 @@ def _tensor(constant: Any) -> torch.Tensor:
     return torch.from_numpy(constant.get_data().copy())
 
 
-def torchvision_names() -> list[str]:
-    """List torchvision's classification networks."""
-    names: list[str] = models.list_models(module=models)
-    return names
-
-
 def describe_network(name: str, image_size: int | None = None) -> BackboneInfo:
     """Describe a network and every cut without reading any weights."""
     builder, preprocessing = _look_up(name)
@@ -181,7 +175,7 @@ def _look_up(name: str) -> tuple[str, Preprocessing]:
         return name, preprocessing_of(name)
     if name in PLAIN_CNNS:
         return name, PLAIN_PREPROCESSING
-    known = [*PACKAGED, *torchvision_names()]
+    known = [*PACKAGED, *models.list_models(module=models)]
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
         hint = f"near it are {', '.join(near)}, and " if near else ""
