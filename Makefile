@@ -33,7 +33,7 @@ docs: $(VENV)/dev.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 bench: $(VENV)/dev.stamp
-	for claim in projection fit factor scaling extraction; do $(BIN)/python benchmarks/$$claim.py || exit 1; done
+	for claim in projection fit factor scaling extraction start; do $(BIN)/python benchmarks/$$claim.py || exit 1; done
 	for claim in $(if $(DATA),screening label_errors planted_faults unknown calibration update views resizing); do $(BIN)/python benchmarks/$$claim.py $(DATA) || exit 1; done
 
 lock: $(VENV)/bin/python

@@ -6,14 +6,14 @@ ones are parted here, among threads that sleep until they have something to do.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from threading import Lock
 from typing import Any, Final, TypeVar
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import OpenBLASController, ThreadpoolController
 
 T = TypeVar("T")
 
@@ -39,14 +39,16 @@ class _Limit(AbstractContextManager[None]):
     def __enter__(self) -> None:
         with self._turn:
             if not self._users:
-                self._limiter = _controller().limit(limits=1, user_api="blas")
+                with _in_control():
+                    self._limiter = _controller().limit(limits=1, user_api="blas")
             self._users += 1
 
     def __exit__(self, *_: object) -> None:
         with self._turn:
             self._users -= 1
             if not self._users:
-                self._limiter.restore_original_limits()
+                with _in_control():
+                    self._limiter.restore_original_limits()
 
 
 _limit: Final = _Limit()
@@ -68,6 +70,16 @@ def share_out(work: Callable[[T], Any], parts: Sequence[T]) -> None:
         with ThreadPoolExecutor(threads, "lightprobe-product") as pool:
             for _ in pool.map(work, parts):
                 pass
+
+
+@contextmanager
+def _in_control() -> Iterator[None]:
+    """Let this thread set OpenBLAS's threads, and any after it: threadpoolctl heeds the first that did."""
+    OpenBLASController.clear_controlling_thread(force=True)
+    try:
+        yield
+    finally:
+        OpenBLASController.clear_controlling_thread(force=True)
 
 
 @cache

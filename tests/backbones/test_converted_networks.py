@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from lightprobe.backbones import CutInfo, GraphBackbone, Tap, create_backbone, create_runner
+from lightprobe.versions import versions_of
 
 pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
@@ -64,6 +65,19 @@ def test_what_was_converted_is_read_without_torch(monkeypatch: pytest.MonkeyPatc
     again = create_backbone("squeezenet1_1", cut="features.5", **SMALL)
     assert (again.digest, again.describe(), again.weights) == (first.digest, first.describe(), first.weights)
     np.testing.assert_array_equal(create_runner(again, [tap])(pixels())[tap], seen)
+
+
+@pytest.mark.parametrize("package", ["openvino", "torchvision"])
+def test_what_another_version_converted_is_converted_again(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_backbone("squeezenet1_1", cut="features.3", **SMALL)
+    forbid(monkeypatch)
+    create_backbone("squeezenet1_1", cut="features.3", **SMALL)
+    known = "lightprobe.backbones.graphs.graph_cache.versions_of"
+    monkeypatch.setattr(known, lambda *packages: {**versions_of(*packages), package: "0.0"})
+    with pytest.raises(AssertionError, match="asked of torch"):
+        create_backbone("squeezenet1_1", cut="features.3", **SMALL)
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,33 @@ from lightprobe.optics.dense import dense_work_bytes
 from lightprobe.optics.project import OpticalFeatures, memory_needed
 
 PROJECTIONS = ["structured", "dense"]
+# Checks of scikit-learn's that compare features of the same rows in other batches.
+WITHIN_DOUBLES = ("check_methods_sample_order_invariance", "check_methods_subset_invariance")
 BITS = (np.random.default_rng(0).random((6, 45)) < 0.4).astype(np.uint8)
 
 
 @parametrize_with_checks([OpticalFeatures(n_components=20), OpticalFeatures(20, projection="dense")])  # type: ignore[untyped-decorator]  # scikit-learn has no types
 def test_scikit_learns_own_checks_pass(estimator: Any, check: Any) -> None:
+    if check.func.__name__ in WITHIN_DOUBLES:
+        pytest.skip(
+            "asks for seven digits of sums in single precision; the next test asks for what they have"
+        )
     check(estimator)
+
+
+@pytest.mark.parametrize("projection", PROJECTIONS)
+def test_a_rows_features_depend_on_its_batch_by_rounding_only(projection: str) -> None:
+    X = np.random.default_rng(0).normal(size=(20, 30)).astype(np.float32)
+    features = OpticalFeatures(20, projection=projection, random_state=0).fit(X)
+    whole = features.transform(X)
+    # φ = |y|²/√k with y = Σ_j x_j r_j: two orders of summing differ by m eps Σ_j |x_j r_j| at most, in each
+    # of y's two parts, and φ by 2|y|/√k times that. The largest of these few |r_j|² is below 20.
+    sums = np.sqrt(20.0) * np.abs(X).sum(axis=1, keepdims=True)
+    slack = 2 * np.sqrt(2) * X.shape[1] * np.finfo(np.float32).eps * sums * np.sqrt(whole) / 20**0.25
+    order = np.random.default_rng(1).permutation(len(X))
+    for changed, rows in ((features.transform(X[order]), order), (features.transform(X[:1]), [0])):
+        assert (np.abs(changed - whole[rows]) <= slack[rows]).all()
+    assert slack.max() < whole.max() / 1000, "or a row mixed up would pass"
 
 
 @pytest.mark.parametrize("projection", PROJECTIONS)

@@ -1,7 +1,7 @@
 """torchvision's classification networks, listed without the seconds that importing torch takes."""
 
 import ast
-from importlib.util import find_spec
+import importlib.util
 from pathlib import Path
 
 _DECORATOR = "register_model"
@@ -13,7 +13,7 @@ def torchvision_names() -> list[str]:
     They are the functions decorated with `register_model` in the files of `torchvision.models` itself; what
     lies in folders below detects and segments. Nothing without torchvision.
     """
-    found = find_spec("torchvision")
+    found = importlib.util.find_spec("torchvision")
     if found is None or not found.submodule_search_locations:
         return []
     models = Path(found.submodule_search_locations[0]) / "models"

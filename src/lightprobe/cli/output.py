@@ -6,8 +6,6 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lightprobe.json_text import to_json
-
 if TYPE_CHECKING:
     from lightprobe.backbones import BackboneInfo
     from lightprobe.report import Section
@@ -294,6 +292,8 @@ def _line(text: str = "") -> None:
 
 def _json(value: Any) -> str:
     """Write JSON in UTF-8; on a stream of another encoding, in ASCII, which is JSON in any."""
+    from lightprobe.json_text import to_json  # and with it NumPy, which help and usage can do without
+
     return to_json(value, ascii_only=(sys.stdout.encoding or "").lower().replace("-", "") != "utf8")
 
 
