@@ -1,6 +1,7 @@
 """The estimators of every method, and a saved model as the one that it was."""
 
 import os
+from pathlib import Path
 from typing import Final
 
 from lightprobe.backprop import FineTune, LinearProbe, Scratch
