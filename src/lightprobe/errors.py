@@ -1,8 +1,14 @@
 """Every error lightprobe raises on purpose.
 
-Each message is one clear sentence: what was got, what is allowed, the way out.
-The command line prints it and exits with status 2; nobody needs to read a traceback.
+Each message is one clear sentence: what was got, what is allowed, the way out. Parameters stand in it between
+backquotes, as Python has them: `precision='fp32'`. The command line prints it, with its own options in their
+place (`as_flags`), and exits with status 2; nobody needs to read a traceback.
 """
+
+import re
+from typing import Final
+
+_PARAMETER: Final = re.compile(r"`([a-z][a-z_]*)(?:=([^`]+))?`")
 
 
 class LightprobeError(Exception):
@@ -15,6 +21,24 @@ class OptionError(LightprobeError, ValueError):
 
 class DataError(LightprobeError, ValueError):
     """The data as a whole cannot be used: no images, an unknown class, a malformed table."""
+
+
+class AmbiguousDataError(DataError):
+    """The data can be read in several ways, and a parameter says which is meant.
+
+    Attributes
+    ----------
+    reason : str
+        What was seen.
+    parameter : str
+    choices : dict of str to str
+        Values of the parameter, each with what then comes of the data.
+    """
+
+    def __init__(self, reason: str, parameter: str, choices: dict[str, str], hint: str = "") -> None:
+        ways = [f"`{parameter}='{value}'` for {told}" for value, told in choices.items()]
+        super().__init__(f"{reason}: give {', '.join(ways[:-1])} or {ways[-1]}{hint}.")
+        self.reason, self.parameter, self.choices = reason + hint, parameter, choices
 
 
 class ImageError(LightprobeError):
@@ -40,7 +64,7 @@ class UnsupportedImageError(ImageError):
 class ImageTooLargeError(ImageError):
     """The picture would take more memory than is allowed."""
 
-    remedy = "raise the limit with --max-megapixels N, or make it smaller"
+    remedy = "raise the limit, `max_megapixels`, or make it smaller"
 
 
 class BackboneError(LightprobeError, ValueError):
@@ -75,6 +99,18 @@ class MissingExtraError(LightprobeError, ImportError):
             f"{purpose} needs the package {package}, which is not installed: "
             f"pip install 'lightprobe[{extra}]'."
         )
+
+
+def as_flags(message: str) -> str:
+    """Return a message with its parameters written as options: `image_size` is --image-size."""
+
+    def flag(match: re.Match[str]) -> str:
+        value = match[2] or ""
+        plain = re.fullmatch(r"'([\w.:]+)'", value)
+        option = f"--{match[1].replace('_', '-')}"
+        return f"{option} {plain[1] if plain else value}" if value else option
+
+    return _PARAMETER.sub(flag, message)
 
 
 def one_line(error: BaseException) -> str:

@@ -53,6 +53,6 @@ def load_optical(folder: str | os.PathLike[str], what: str) -> ImageClassifier:
     if not isinstance(model, ImageClassifier):
         raise OptionError(
             f"{folder} was trained by gradients, and {what} is for models in closed form: "
-            "train one with --method optical."
+            "train one with `method='optical'`."
         )
     return model

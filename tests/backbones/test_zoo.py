@@ -114,7 +114,7 @@ def test_an_unknown_cut_of_a_network_of_torchs_names_its_neighbours() -> None:
 
 
 def test_options_of_networks_that_others_do_not_have_are_refused() -> None:
-    with pytest.raises(OptionError, match=f"{DEFAULT} holds its weights: leave --weights out"):
+    with pytest.raises(OptionError, match=f"{DEFAULT} holds its weights: leave `weights` out"):
         create_backbone(DEFAULT, weights="mine.pth")
     with pytest.raises(OptionError, match="resnet18 has its own mean and deviation"):
         create_backbone("resnet18", mean=(0.5, 0.5, 0.5))

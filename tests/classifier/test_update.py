@@ -202,7 +202,7 @@ def test_a_photo_that_is_forgotten_is_in_no_byte_of_model_and_cache(
 
 
 def test_a_model_that_keeps_nothing_says_so_and_holds_no_name(toy_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--kernel linear"):
+    with pytest.raises(OptionError, match="`kernel='linear'`"):
         toy_classifier(keep="nothing").fit(toy_folder)
     model = toy_classifier(keep="nothing", kernel="linear").fit(toy_folder)
     folder = model.save(tmp_path / "model")

@@ -148,5 +148,5 @@ def test_what_sums_cannot_do_is_said_in_one_sentence(toy_folder: Path, tmp_path:
     ):
         with pytest.raises(OptionError, match=words):
             summing(**how).fit(toy_folder)
-    with pytest.raises(ResourceError, match="--pool avg"):
+    with pytest.raises(ResourceError, match="`pool='avg'`"):
         summing(pool="flatten", image_size=64, max_memory=10_000_000).fit(toy_folder)

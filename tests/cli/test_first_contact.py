@@ -121,6 +121,44 @@ def test_a_run_never_lies_in_the_photos(inside: str, tmp_path: Path, monkeypatch
     assert (photos.parent / "run-1" / "report.html").is_file()
 
 
+def test_what_the_data_was_read_as_is_said_first_on_stderr(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = draw_toys(here.parent, 4, 2)
+    (photos / "train" / "cat").mkdir()
+    (photos / "notes.txt").write_text("seen")
+    said = [
+        f"{photos}: 18 photos, 3 classes: disc 6, noise 6, stripes 6",
+        "  splits: train 12, test 6",
+        "  left out: no photo (notes.txt), a folder without images (train/cat)",
+    ]
+    assert main(["train", str(photos), "--out", "run", *TOY[1:]]) == 0
+    opening = {
+        "check": [str(photos), "--out", "checked"],
+        "evaluate": ["run", str(photos)],
+        "extract": [str(photos), "--out", "a.npz"],
+        "look": [str(photos), "--out", "a.png"],
+        "study": ["size", str(photos), "--out", "study", "--draws", "1"],
+    }
+    assert capsys.readouterr().err.splitlines()[:3] == said
+    for verb, words in opening.items():
+        assert main([verb, *words]) in (0, 1)
+        assert capsys.readouterr().err.splitlines()[:3] == said, verb
+    more = draw_toys(here, 1, 0) / "train"
+    assert main(["update", "run", "--add", str(more)]) == 0
+    assert capsys.readouterr().err.startswith(f"{more}: 3 photos, 3 classes: disc 1, noise 1, stripes 1\n")
+
+
+def test_past_ten_classes_names_are_shortened(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(12):
+        (here / "photos" / f"class {number}").mkdir(parents=True)
+        (here / "photos" / f"class {number}" / "1.jpg").write_bytes(b"")
+    assert main(["look", "photos", "--out", "a.png"]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith("photos: 12 photos, 12 classes: class 0 1, class 1 1, ")
+    assert "class 9 1 and 2 more\n" in err
+
+
 def _stop(folder: Path) -> None:
     """Make it look as if the process that wrote there were gone."""
     told = json.loads((folder / "unfinished.json").read_text(encoding="utf-8"))

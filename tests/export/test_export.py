@@ -222,7 +222,7 @@ def test_a_network_in_openvino_s_own_format_becomes_openvino_only(
     facts = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "size": 32}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(facts), encoding="utf-8")
     model = classifier(str(tmp_path / "toy.xml")).fit(toy_folder)
-    with pytest.raises(OptionError, match="cannot become ONNX: use --format openvino"):
+    with pytest.raises(OptionError, match="cannot become ONNX: use `format='openvino'`"):
         export(model.fitted, "onnx", tmp_path / "out.onnx")
     assert export(model.fitted, "openvino", tmp_path / "out.xml")["parity"]["top1_agreement"] == 1.0
 
@@ -238,7 +238,7 @@ def test_an_int8_network_is_exported_as_it_was_calibrated(
     assert info["trained_precision"] == "int8"
     ours = ExportedClassifier.load(tmp_path / "toys.xml").predict_proba(photos)
     np.testing.assert_allclose(ours, model.predict_proba(photos), atol=0.03)
-    with pytest.raises(OptionError, match="--format openvino"):
+    with pytest.raises(OptionError, match="`format='openvino'`"):
         export(model.fitted, "onnx", tmp_path / "toys.onnx")
 
 

@@ -147,7 +147,7 @@ def test_photos_that_cannot_be_decoded_are_skipped_with_their_reason_and_rows_st
 def test_strict_stops_at_the_first_bad_photo_and_names_it(toy_folder: Path, compiled: BackboneRunner) -> None:
     images = open_images(toy_folder).training
     (toy_folder / images.paths[5]).write_bytes(b"not an image")
-    with pytest.raises(DataError, match=rf"{images.paths[5]}.*--strict"):
+    with pytest.raises(DataError, match=rf"{images.paths[5]}.*`strict`"):
         extract(images, compiled, Runtime(batch_size=4, workers=1, cache=False, strict=True))
 
 

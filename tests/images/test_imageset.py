@@ -96,7 +96,7 @@ def test_labels_are_matched_to_a_models_classes_by_name() -> None:
 
 
 def test_a_class_the_model_does_not_know_is_named() -> None:
-    with pytest.raises(DataError, match=r"images of wolf, which the model does not know.*--class-map"):
+    with pytest.raises(DataError, match=r"images of wolf, which the model does not know.*`class_map="):
         an_image_set(["cat", "wolf"]).aligned_to(["cat", "dog"])
 
 

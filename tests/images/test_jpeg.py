@@ -144,7 +144,7 @@ def test_xmp_does_not_turn_a_photo_at_any_scale() -> None:
 def test_the_limit_is_about_what_is_held_in_memory() -> None:
     data = KINDS["baseline"]
     assert decode(data, at_least=15, max_pixels=40 * 30).shape == (30, 40, 3)
-    with pytest.raises(ImageTooLargeError, match=r"320 × 240 is over the limit of .*--max-megapixels"):
+    with pytest.raises(ImageTooLargeError, match=r"320 × 240 is over the limit of .* megapixels$"):
         decode(data, at_least=15, max_pixels=40 * 30 - 1)
     with pytest.raises(ImageTooLargeError):
         decode(data, max_pixels=320 * 240 - 1)

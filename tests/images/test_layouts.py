@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lightprobe.errors import DataError, OptionError
+from lightprobe.errors import AmbiguousDataError, DataError, OptionError
 from lightprobe.images.layout import Layout, arrange
 from lightprobe.images.listing import Listing
 from lightprobe.images.split_names import roles_of
@@ -70,9 +70,11 @@ def test_photos_for_predicting_beside_splits_are_left_out_with_a_reason() -> Non
 def test_folders_over_the_same_folders_stop_with_both_ways_out(tops: tuple[str, str]) -> None:
     files = [file for top in tops for file in two(top, "apple", "banana")]
     with pytest.raises(
-        DataError, match=r"same folders \(apple, banana\) in .*--classes top if .*--classes leaf if"
-    ):
+        AmbiguousDataError,
+        match=r"same folders \(apple, banana\) in .* `classes='top'` for 2 .*`classes='leaf'` for",
+    ) as told:
         read(*files)
+    assert list(told.value.choices) == ["top", "leaf", "path"]
     assert set(read(*files, classes="top").names) == {top.rpartition("/")[2] for top in tops}
     assert set(read(*files, classes="leaf").names) == {"apple", "banana"}
 
@@ -84,8 +86,45 @@ def test_one_shared_folder_or_few_or_photos_right_in_the_class_are_no_second_rea
         "cat",
         "dog",
     }
-    nested = [*two("Fruit", "Apple", "Pear", "Other"), *two("Packages", "Milk", "Juice", "Other")]
-    assert set(read(*nested).names) == {"Fruit", "Packages"}
+    assert set(read(*two("cat", "siam"), *two("dog", "pug")).names) == {"cat", "dog"}
+
+
+FRUIT = ("Fruit/Apple/Golden", "Fruit/Apple/Gala", "Fruit/Kiwi", "Packages/Juice/Bravo", "Packages/Oatly")
+
+
+@pytest.mark.parametrize("split", ["", "train/"])
+def test_classes_in_classes_stop_with_what_each_way_of_reading_makes(split: str) -> None:
+    files = [file for folder in FRUIT for file in (f"{split}{folder}/1.jpg", f"{split}{folder}/2.jpg")]
+    with pytest.raises(AmbiguousDataError, match="folders in folders, and photos in 5 of them") as told:
+        read(*files)
+    assert told.value.choices == {
+        "top": "2 classes (Fruit, Packages)",
+        "leaf": "5 classes (Bravo, Gala, Golden and 2 more)",
+        "path": "5 classes (Fruit/Apple/Gala, Fruit/Apple/Golden, Fruit/Kiwi and 2 more)",
+    }
+    assert set(read(*files, classes="top").names) == {"Fruit", "Packages"}
+    assert set(read(*files, classes="leaf").names) == {"Golden", "Gala", "Kiwi", "Bravo", "Oatly"}
+    assert set(read(*files, classes="path").names) == set(FRUIT)
+
+
+def test_the_command_line_shows_the_commands_to_choose_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.images.toy_photos import write_photo
+
+    from lightprobe.cli import main
+
+    for folder in FRUIT:
+        write_photo(tmp_path / "my photos" / folder / "1.jpg")
+    words = ["check", str(tmp_path / "my photos"), "--out", str(tmp_path / "out"), "-q"]
+    assert main(words) == 2
+    err = capsys.readouterr().err
+    for way in ("top", "leaf", "path"):
+        assert (
+            f"lightprobe check '{tmp_path / 'my photos'}' --out {tmp_path / 'out'} -q --classes {way}\n"
+            in err
+        )
+    assert not (tmp_path / "out").exists()
 
 
 def test_leaf_takes_the_folder_of_the_photo_below_any_split() -> None:
@@ -107,12 +146,12 @@ def test_leaf_takes_the_folder_of_the_photo_below_any_split() -> None:
 def test_splits_without_a_common_class_and_splits_beside_classes_are_refused() -> None:
     with pytest.raises(DataError, match="no class folder in common"):
         read(*two("train", "cat", "dog"), *two("test", "fox", "owl"))
-    with pytest.raises(DataError, match=r"has train, called like a split .* beside sample .*--classes top"):
+    with pytest.raises(DataError, match=r"has train, called like a split .* beside sample .*`classes='top'`"):
         read(*two("train"), "sample/1.jpg")
     assert set(read(*two("train"), "sample/1.jpg", classes="top").names) == {"train", "sample"}
     with pytest.raises(DataError, match="images of asl_test in photos are not in class folders"):
         read(*two("asl_train"), "asl_test/1.jpg")
-    with pytest.raises(OptionError, match="classes is 'middle'; allowed are top, leaf"):
+    with pytest.raises(OptionError, match="`classes` is 'middle'; allowed are top, leaf, path"):
         read(*two("train"), classes="middle")
 
 

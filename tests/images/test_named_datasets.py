@@ -101,7 +101,7 @@ def test_a_download_that_fails_is_one_sentence_with_name_folder_and_way_out(
     tmp_path: Path, name: str
 ) -> None:
     with pytest.raises(
-        DataError, match=f"the dataset {name} is not in .*: connect to the internet.*--root"
+        DataError, match=f"the dataset {name} is not in .*: connect to the internet.*`root`"
     ) as error:
         open_images(name, root=tmp_path / "root")
     assert str(tmp_path) in str(error.value)

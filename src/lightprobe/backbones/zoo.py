@@ -86,13 +86,13 @@ def create_backbone(
             )
         if weights is not None:
             raise OptionError(
-                f"{name} holds its weights: leave --weights out, or name a network of torchvision's."
+                f"{name} holds its weights: leave `weights` out, or name a network of torchvision's."
             )
         return open_network_file(
             _file_of(name), name=name, cut=cut, image_size=image_size, mean=mean, std=std
         )
     if mean is not None or std is not None:
-        raise OptionError(f"{name} has its own mean and deviation: --mean and --std are for network files.")
+        raise OptionError(f"{name} has its own mean and deviation: `mean` and `std` are for network files.")
     options = {
         "weights": None if weights is None else str(weights),
         "cut": cut,

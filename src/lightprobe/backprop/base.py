@@ -214,7 +214,7 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         if np.bincount(training.labels).max() < 2:
             raise DataError(
                 "Every class has one photo only, and training by gradients needs some to validate on: "
-                "add photos, or use --method optical, which needs none."
+                "add photos, or use `method='optical'`, which needs none."
             )
         held = holdout_mask(
             training.labels,

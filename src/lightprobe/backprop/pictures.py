@@ -69,7 +69,7 @@ def load_pictures(
                 if runtime.strict:
                     raise DataError(
                         f"{images.paths[index]} {photo.reason}: remove or replace it, "
-                        "or leave --strict out to skip such files."
+                        "or leave `strict` out to skip such files."
                     )
                 skipped.append(Skipped(images.paths[index], photo.reason, remedy=photo.remedy))
                 continue

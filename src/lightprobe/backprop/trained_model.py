@@ -61,7 +61,7 @@ class TrainedModel(PhotoModel, Trained):
         if unknown is not None or why:
             raise OptionError(
                 "Only the closed form can say unknown or why, and this model was trained by gradients: "
-                "train with --method optical for that."
+                "train with `method='optical'` for that."
             )
         return lambda features: most_probable(self.probabilities(features), self.classes, top)
 

@@ -168,7 +168,7 @@ def _run(trainable: Trainable, data: Data, setup: Setup) -> tuple["History", int
                 said = (str(error).splitlines() or [type(error).__name__])[0]
                 raise ModelFileError(
                     f"{resumed} cannot be resumed from ({said}): give the same data "
-                    "and options as before, or leave --resume out."
+                    "and options as before, or leave `resume` out."
                 ) from error
         if not history.rows:
             raise KeyboardInterrupt

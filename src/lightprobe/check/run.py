@@ -17,7 +17,7 @@ from lightprobe.check.groups import GroupFigures, group_figures, guess_groups
 from lightprobe.check.labels import judge_labels, label_findings
 from lightprobe.check.scan import Seen, look, read_grey, same_in_full
 from lightprobe.devices import double_device
-from lightprobe.errors import DataError
+from lightprobe.errors import DataError, as_flags
 from lightprobe.features import compile_for, extract
 from lightprobe.images import ImageSet, Skipped
 from lightprobe.optics import ENCODERS
@@ -121,7 +121,7 @@ def check(
 
 def _file_findings(seen: Mapping[int, Seen], images: ImageSet, skipped: Sequence[Skipped]) -> list[Finding]:
     found = [
-        Finding(one.path, "unreadable", one.reason, one.remedy)
+        Finding(one.path, "unreadable", one.reason, as_flags(one.remedy))
         for one in (*images.skipped, *skipped)
         if one.fault
     ]

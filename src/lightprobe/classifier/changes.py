@@ -9,7 +9,7 @@ from typing import Any
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.errors import DataError, OptionError
 from lightprobe.features import BackboneRunner, Features, TapSet, extract_tap_sets
-from lightprobe.images import ImageSet, Skipped
+from lightprobe.images import ImageSet, Skipped, announce
 from lightprobe.photo_model import open_labelled
 from lightprobe.runtime import Runtime
 
@@ -121,7 +121,9 @@ def look_at_new(
         classes=settings.classes,
         group=settings.group,
         unmatched=True,
-    ).training
+    )
+    announce(images, str(add) if isinstance(add, str | Path) else "photos to add")
+    images = images.training
     if not len(images):
         raise DataError("There are no training photos in what is to be added: give one at least.")
     features = extract_tap_sets(images, runners, tap_sets, runtime)

@@ -102,7 +102,7 @@ class Fitted(PhotoModel):
         if not isinstance(self.record, TrainingRows):
             raise OptionError(
                 "This model keeps no features of its training photos, so none can be named: "
-                "train again, with keep='features' (--keep features)."
+                "train again, with `keep='features'`."
             )
         return Explainer(self.head, self.classes, self.record)
 

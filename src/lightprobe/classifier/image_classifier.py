@@ -81,9 +81,9 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     class_map : str, optional
         Pairs "new=old,new=pattern,..." that merge classes; those that no pair matches are dropped. An
         ImageSet that is given to `fit` or `evaluate` is taken as it is.
-    classes : {"top", "leaf"}, optional
-        Of folders and zips: the class is the first folder below the split, or the one that the photo lies in.
-        Without it, the first, and folders that can be read either way are refused.
+    classes : {"top", "leaf", "path"}, optional
+        Of folders and zips: the class is the first folder below the split, the one that the photo lies in, or
+        all of them (`Fruit/Apple`). Without it the first, and folders that can be read otherwise are refused.
     group : str, optional
         A column of the table, or a regular expression that finds the group in each training photo's path:
         photos of one object, burst or place, which leave-one-out then leaves out together.

@@ -61,13 +61,13 @@ class Settings:
         kernel = self.asked_kernel
         if self.keep != "features" and kernel != "linear" and isinstance(self.components, str):
             raise OptionError(
-                f"keep is {self.keep!r}, but the exact optical kernel keeps features of its training photos: "
-                "take kernel='linear' or a number of components (--kernel linear, --components N)."
+                f"`keep` is {self.keep!r}, but the exact optical kernel keeps features of its photos: "
+                "take `kernel='linear'` or a number of `components`."
             )
         if self.keep == "sums" and self.class_weight is not None:
             raise OptionError(
-                "keep is 'sums', but balanced classes weigh every photo anew whenever one comes or goes: "
-                "leave class_weight (--class-weight) out, or keep features."
+                "`keep` is 'sums', but balanced classes weigh every photo anew whenever one comes or goes: "
+                "leave `class_weight` out, or keep features."
             )
         for name in AUTO_KERNELS if kernel == "auto" else (kernel,):
             replace(self.head_options(runtime), kernel=name).check()

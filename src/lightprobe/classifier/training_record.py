@@ -200,8 +200,8 @@ class TrainingSums(TrainingIndex):
         if (needed := primal_bytes(width)) > budget:
             raise ResourceError(
                 f"The sums of {width} features take {needed / 1e9:.2g} GB and {budget / 1e9:.2g} GB are "
-                "allowed: average over positions (--pool avg), or take fewer random features "
-                "(--components N)."
+                "allowed: average over positions (`pool='avg'`), or take fewer random features "
+                "(`components`)."
             )
         sums = sum_classes(decision, rows.rows, rows.labels, head.n_classes, options.solve_device)
         return cls(rows.names, rows.digests, rows.labels, sums)

@@ -53,7 +53,7 @@ def update_sums(
     if changes.reselect:
         raise OptionError(
             "Choosing again needs features of every photo, and this model keeps sums: train again, with "
-            "keep='features' (--keep features) for that."
+            "`keep='features'` for that."
         )
     asked = _asked(fitted, old, changes)
     rows, seconds = _seen_again(fitted, old, asked.files, runtime)

@@ -38,7 +38,7 @@ def update(fitted: Fitted, changes: Changes, runtime: Runtime) -> tuple[Fitted, 
     if fitted.record is None:
         raise OptionError(
             "This model keeps nothing of its training photos, so it cannot be updated: "
-            "train again, with keep='features' or 'sums' (--keep features, --keep sums)."
+            "train again, with `keep='features'` or `keep='sums'`."
         )
     refuse_int8_removal(fitted, changes.remove)
     if isinstance(fitted.record, TrainingRows):
@@ -158,7 +158,7 @@ def _from_cache(
     if missing:
         raise DataError(
             f"Choosing again needs what the network saw, and {missing} of {len(keys)} photos are not in the "
-            "feature cache any more: update without --reselect, or train again."
+            "feature cache any more: update without `reselect`, or train again."
         )
     seen = [
         {tap: np.stack([row for row in rows if row is not None]) for tap, rows in taps.items()}

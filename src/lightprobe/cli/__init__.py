@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from lightprobe._version import __version__
 from lightprobe.cli.output import legible, note
-from lightprobe.errors import LightprobeError
+from lightprobe.errors import AmbiguousDataError, LightprobeError, as_flags
 from lightprobe.paths import cache_folder
 
 VERBS = (
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _refuse_unknown(args.parser, unknown)
     args.words = words
     args.command = shlex.join(["lightprobe", *words])
-    _log_to_stderr(args.verbose)
+    _log_to_stderr(args.verbose, args.quiet)
     try:
         status: int = args.run(args)
         sys.stdout.flush()
@@ -89,7 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (LightprobeError, OSError, MemoryError) as error:
         if args.debug:
             traceback.print_exc()
-        note(f"lightprobe {args.verb}: {error or 'out of memory'}")
+        if isinstance(error, AmbiguousDataError):
+            _show_choices(args, error)
+            return 2
+        note(f"lightprobe {args.verb}: {as_flags(str(error)) or 'out of memory'}")
         return 2
     except Exception as error:  # never 1, which says that `check` found something
         if args.debug:
@@ -130,6 +133,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _show_choices(args: argparse.Namespace, error: AmbiguousDataError) -> None:
+    """Print what was seen, and the commands that say which is meant."""
+    note(f"lightprobe {args.verb}: {as_flags(error.reason)}. Say which is meant:")
+    for value, told in error.choices.items():
+        note(f"  {shlex.join(['lightprobe', *args.words, f'--{error.parameter}', value])}")
+        note(f"      {told}")
+
+
 def _require_verb(parser: argparse.ArgumentParser, word: str) -> None:
     """Refuse a first word that is neither a verb nor an option, and say which verb may be meant."""
     if word.startswith("-") or word in VERBS:
@@ -166,18 +177,24 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
 
-def _log_to_stderr(verbose: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Legible("%(message)s"))
-    handler.setLevel(logging.INFO if verbose else logging.WARNING)
-    package = logging.getLogger("lightprobe")
-    package.handlers = [handler]
-    package.setLevel(handler.level)
-    package.propagate = False
+def _log_to_stderr(verbose: bool, quiet: bool) -> None:
+    """Show warnings, what data was read as unless `quiet`, and everything if `verbose`."""
+    levels = {
+        "lightprobe": logging.INFO if verbose else logging.WARNING,
+        "lightprobe.data": logging.WARNING if quiet else logging.INFO,
+    }
+    for name, level in levels.items():
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Legible("%(message)s"))
+        handler.setLevel(level)
+        logger = logging.getLogger(name)
+        logger.handlers = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
 
 
 class _Legible(logging.Formatter):
-    """Messages with the control characters of names escaped."""
+    """Messages with options for parameters, and the control characters of names escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return legible(super().format(record))
+        return legible(as_flags(super().format(record)))

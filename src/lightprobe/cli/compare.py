@@ -3,7 +3,15 @@
 import argparse
 
 from lightprobe.cli.methods import lend_backbone, refuse_foreign, train_command
-from lightprobe.cli.options import METHODS, METHODS_HELP, add_data, add_methods, methods, run_folder
+from lightprobe.cli.options import (
+    METHODS,
+    METHODS_HELP,
+    add_data,
+    add_methods,
+    methods,
+    open_data,
+    run_folder,
+)
 
 HELP = "methods side by side on the same photos: accuracy, time, memory"
 USAGE = "DATA --methods a,b,... [--out RUN]"
@@ -29,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     refuse_foreign(args, args.methods)
     if not (args.recipe or args.config or any(line.startswith("lr=") for line in args.set or ())):
         args.lr = args.lr or "auto"  # each method at its best, unless it is told how to train
+    open_data(args)  # which ends here, where it cannot be read
     folder = run_folder(args)
     comparison = compare({method: train_command(args, method) for method in args.methods}, folder.path)
     report = str(write_report(folder.path))

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
     from lightprobe.cli import output
-    from lightprobe.images import count_skipped
+    from lightprobe.images import announce, count_skipped
     from lightprobe.photo_model import evaluate, open_labelled
     from lightprobe.runs import evaluation
     from lightprobe.saved import read
@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     saved = read(args.model)
     told = {name: saved.parameters.get(name) for name in ("class_map", "classes")} | given(args, "classes")
     images = open_labelled(args.data, root=root(args), unmatched=True, **told)
+    announce(images, args.data)
     tested = evaluate(saved.model, images, runtime(args, saved.runtime))
     summary = evaluation(tested.labels, tested.probabilities, list(saved.model.classes))
     summary["n_skipped"] = count_skipped(tested.skipped)

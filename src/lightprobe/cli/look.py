@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Draw, and say what is seen."""
     from lightprobe.cli import output
-    from lightprobe.images import open_images
+    from lightprobe.images import announce, open_images
     from lightprobe.look import draw_data, draw_model
     from lightprobe.photo_model import is_model, model_folder
     from lightprobe.saved import read
@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
             raise OptionError(f"{args.what} is no model: name the folder that train wrote, RUN/model.")
         images = open_images(args.what, root=root(args), **given(args, "classes"))
         images = images.limited(args.max_megapixels)
+        announce(images, args.what)
         draw_data(images, args.out, random_state=args.seed)
         seen = {"images": len(images), "classes": list(images.classes)}
     if args.json:

@@ -128,8 +128,8 @@ _DATA = (
     Option("--root", "DIR", "where named data sets lie, or are downloaded to", parameter=""),
     Option("--class-map", "MAP", 'NEW=OLD,...: merge, rename and drop classes, as "plastic=plastic,other=*"'),
     Option("--classes", "C",
-           "the class: top (first folder below a split) or leaf (the photo's); top, or as before",
-           choices=("top", "leaf")),
+           "the class: top (first folder below a split), leaf (the photo's) or path (all of them)",
+           choices=("top", "leaf", "path")),
     Option("--group", "G",
            "photos of one thing stay together: a regular expression on paths, or a table's column"),
     Option("--strict", None, "stop at the first file that cannot be decoded", action="store_true"),
@@ -333,9 +333,11 @@ def root(args: argparse.Namespace) -> Path:
 
 def open_data(args: argparse.Namespace) -> "ImageSet":
     """Open what the data options name."""
-    from lightprobe.images import open_images
+    from lightprobe.images import announce, open_images
     from lightprobe.runs import with_test_split
 
     images = open_images(args.data, root=root(args), **given(args, "class_map", "group", "classes"))
     images = images.limited(args.max_megapixels)
-    return with_test_split(images, getattr(args, "test_fraction", None), args.seed)
+    images = with_test_split(images, getattr(args, "test_fraction", None), args.seed)
+    announce(images, args.data)
+    return images

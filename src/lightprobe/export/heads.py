@@ -156,5 +156,5 @@ def _require_size(size: int, what: str) -> None:
     if size > MAX_BYTES:
         raise OptionError(
             f"{what} would take {size / 1e9:.1f} GB of the {MAX_BYTES / 1e9:.1f} GB that one file can hold: "
-            "export a model with a linear kernel or structured components (--kernel linear, --components N)."
+            "export a model with `kernel='linear'`, or with a number of random features (`components`)."
         )

@@ -37,7 +37,7 @@ def to_onnx(model: Model) -> onnx.ModelProto:
     if model.network.precision == "int8":
         raise OptionError(
             "This model sees through an int8 network of OpenVINO's, which other formats cannot hold: "
-            "use --format openvino, or export a model that was trained with --precision fp32 or bf16."
+            "use `format='openvino'`, or export a model that was trained with `precision='fp32'`."
         )
     (tap,) = model.tap_set.taps
     backbone = model.network.backbone
@@ -114,7 +114,7 @@ def _network(backbone: Backbone, tap: Tap) -> onnx.ModelProto:
     if "onnx" not in backbone.parts:
         raise OptionError(
             f"The network {backbone.name} is in OpenVINO's own format, which cannot become ONNX: "
-            "use --format openvino."
+            "use `format='openvino'`."
         )
     content = cut_onnx(backbone.parts["onnx"], [backbone.tensors[tap.cut]])
     network = onnx.load_model_from_string(content.tobytes())
@@ -124,7 +124,7 @@ def _network(backbone: Backbone, tap: Tap) -> onnx.ModelProto:
         except Exception as error:  # onnx raises whatever it likes at a graph
             raise OptionError(
                 f"The network {backbone.name} is of ONNX's operator set {_opset(network)}, which cannot be "
-                f"brought to {OPSET} ({one_line(error)}): use --format openvino."
+                f"brought to {OPSET} ({one_line(error)}): use `format='openvino'`."
             ) from error
     del network.graph.value_info[:]  # which may say how many images it was made with
     return compose.add_prefix(network, _PREFIX)

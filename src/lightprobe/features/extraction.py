@@ -87,7 +87,7 @@ def extract(
                     chunks.close()
                     raise DataError(
                         f"{images.paths[index]} {error.reason}: remove or replace it, "
-                        "or leave --strict out to skip such files."
+                        "or leave `strict` out to skip such files."
                     )
                 skipped.append(Skipped(images.paths[index], error.reason, remedy=error.remedy))
             if chunk.digests:

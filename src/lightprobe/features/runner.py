@@ -71,7 +71,7 @@ def compile_for(
     if precision == "auto" and cosine < AGREES and runner.precision != "fp32":
         logger.warning(
             "%s in %s agrees with fp32 by a cosine of %.4f only: fp32 is used instead "
-            "(--precision %s insists).",
+            "(`precision='%s'` insists).",
             backbone.name,
             runner.precision,
             cosine,

@@ -17,6 +17,7 @@ from .kinds import IMAGE_SUFFIXES
 from .named import NAMED_DATASETS, NamedDataset
 from .sources import open_images
 from .splits import holdout_mask, sample_mask
+from .summary import announce, summary_lines
 from .tables import read_table
 from .thumbnail import data_address, thumbnail
 from .unlabelled import open_listed, open_unlabelled
@@ -30,6 +31,7 @@ __all__ = [
     "Skipped",
     "Source",
     "ZipSource",
+    "announce",
     "as_class_map",
     "class_name",
     "count_skipped",
@@ -50,5 +52,6 @@ __all__ = [
     "require_every_class",
     "sample_mask",
     "sniff",
+    "summary_lines",
     "thumbnail",
 ]

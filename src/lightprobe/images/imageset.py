@@ -238,7 +238,7 @@ class ImageSet:
             raise DataError(
                 f"the data has images of {listed(unknown)}, which the model does not know "
                 f"(it knows {listed(list(classes))}): leave them out or rename them with a class map, "
-                f'for example --class-map "{classes[0]}={classes[0]}".'
+                f"for example `class_map='{classes[0]}={classes[0]}'`."
             )
         labels = np.where(self.labels >= 0, table[self.labels], -1) if len(table) else self.labels
         return replace(self, labels=labels, classes=tuple(classes))
@@ -279,7 +279,7 @@ def require_every_class(images: ImageSet, what: str) -> None:
     if empty:
         raise DataError(
             f"there are no {what} of {listed(empty)}: "
-            "add some, or drop the class from the data or with --class-map."
+            "add some, or drop the class from the data or with `class_map`."
         )
     if len(images.classes) < 2:
         raise DataError(

@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
-from lightprobe.errors import DataError, OptionError
+from lightprobe.errors import AmbiguousDataError, DataError, OptionError
 from lightprobe.images.imageset import Skipped, class_name, listed, natural_key
 from lightprobe.images.listing import Listing
 from lightprobe.images.split_names import parse_split, plain_role, roles_of
 
-CLASSES = ("top", "leaf")
+CLASSES = ("top", "leaf", "path")
 _STRAY = "not in a class folder"
 
 Parts = list[str]  # a path, folder by folder
@@ -37,7 +36,7 @@ class _Root:
 def check_classes(classes: str | None) -> None:
     """Raise OptionError unless `classes` is a way to read class folders."""
     if classes is not None and classes not in CLASSES:
-        raise OptionError(f"classes is {classes!r}; allowed are {', '.join(CLASSES)} (--classes).")
+        raise OptionError(f"`classes` is {classes!r}; allowed are {', '.join(CLASSES)}.")
 
 
 def arrange(tree: Listing, what: str, classes: str | None = None) -> Layout:
@@ -48,12 +47,12 @@ def arrange(tree: Listing, what: str, classes: str | None = None) -> Layout:
     tree : Listing
     what : str
         How the data is called in messages.
-    classes : {"top", "leaf"}, optional
-        Which folder is the class: the first below the split, or the one that a photo lies in. Without it
-        the first, unless the tree can be read either way.
+    classes : {"top", "leaf", "path"}, optional
+        Which folder is the class: the first below the split, the one that a photo lies in, or all of them,
+        one below the other (`Fruit/Apple`). Without it the first, unless the tree can be read otherwise.
 
     Single folders that only wrap the tree are looked through. Raises DataError if there are no images,
-    no class folders, both split folders and others, or if the tree can be read in two ways.
+    no class folders, both split folders and others; AmbiguousDataError if several folders may be the class.
     """
     check_classes(classes)
     parts = [file.split("/") for file in tree.images]
@@ -75,7 +74,7 @@ def arrange(tree: Listing, what: str, classes: str | None = None) -> Layout:
     roots = _find_splits(parts, depth, tops, what, classes)
     if classes is None:
         _require_one_reading(parts, depth, roots, what)
-    return _arranged(tree, parts, depth, roots, what, leaf=classes == "leaf")
+    return _arranged(tree, parts, depth, roots, what, classes or "top")
 
 
 def _find_splits(
@@ -105,8 +104,8 @@ def _find_splits(
         if not apart:
             raise DataError(
                 f"{what} has {listed(list(roles))}, called like a split and with class folders in it, beside "
-                f"{listed(strangers)} with none: add --classes top if all of them are classes, or move away "
-                "what is none."
+                f"{listed(strangers)} with none: give `classes='top'` if all of them are classes, or move "
+                "away what is none."
             )
         if full or "train" not in roles.values():
             raise DataError(
@@ -167,39 +166,64 @@ def _without_common_folder(inside: Mapping[str, set[str]]) -> list[str]:
 def _require_one_reading(
     parts: Sequence[Parts], depth: int, roots: Mapping[str, _Root | None], what: str
 ) -> None:
-    """Raise DataError if the folders at the top hold the same folders: either may be the classes.
+    """Raise AmbiguousDataError if folders below the first ones may be the classes just as well.
 
-    They do if two names or more stand in several of them, and those make up most of what is in them. One
-    name (`cat/images`, `dog/images`) is no class, and where most photos lie right in the top folders, these
-    are the classes.
+    They may not where most photos lie right in the first ones, and where each of these has but one. Otherwise
+    they may if they make up most of what is in there, be it two names or more that stand in several of the
+    first (fresh/apple, rotten/apple), or those that stand in one (Fruit/Apple). One name that they have in
+    common (cat/images, dog/images) is no class.
     """
-    pairs: dict[tuple[str, str], None] = {}
+    below: dict[tuple[str, ...], None] = {}
     n_direct = n = 0
     for p in parts:
         root = roots.get(p[depth]) if roots else _Root(depth)
         if root is None or len(p) < root.depth + 2:
             continue
         n += 1
-        if len(p) == root.depth + 2:
-            n_direct += 1
-        else:
-            pairs[p[root.depth], p[root.depth + 1]] = None
-    count = Counter(sub for _, sub in pairs)
-    shared = [sub for sub in count if count[sub] > 1]
-    holders = list(dict.fromkeys(top for top, sub in pairs if count[sub] > 1))
-    n_shared = sum(count[sub] for sub in shared)
-    if len(shared) < 2 or 2 * n_shared < len(pairs) or 2 * n_direct >= n:
+        n_direct += len(p) == root.depth + 2
+        below[tuple(p[root.depth : -1])] = None
+    tops = list(dict.fromkeys(folders[0] for folders in below))
+    nested = [folders for folders in below if len(folders) > 1]
+    if 2 * n_direct >= n or len(nested) == len({folders[0] for folders in nested}) == len(tops):
         return
-    raise DataError(
-        f"{what} has the same folders ({listed(sorted(shared, key=natural_key), 4)}) in "
-        f"{listed(sorted(holders, key=natural_key), 4)}, so it can be read in two ways: add --classes top if "
-        f"{_two(holders)} are the classes, --classes leaf if {_two(shared)} are; and if the upper folders "
-        "part training photos from test photos, call them train and test."
-    )
+    seconds = dict.fromkeys(folders[:2] for folders in nested)
+    count = Counter(second for _, second in seconds)
+    shared = [name for name in count if count[name] > 1]
+    own = [folders for folders in nested if count[folders[1]] == 1]
+    if len(shared) > 1 and 2 * sum(count[name] for name in shared) >= len(seconds):
+        holders = dict.fromkeys(top for top, second in seconds if count[second] > 1)
+        raise AmbiguousDataError(
+            f"{what} has the same folders ({_some(shared)}) in {_some(holders)}, so that either may be the "
+            "classes",
+            "classes",
+            _readings(below),
+            "; if the upper folders part training photos from test photos, call them train and test",
+        )
+    if len(own) > 1 and 2 * len(own) >= len(nested):
+        raise AmbiguousDataError(
+            f"{what} has folders in folders, and photos in {len(below)} of them: the classes may be those at "
+            "the top or those that the photos lie in",
+            "classes",
+            _readings(below),
+        )
 
 
-def _two(names: Iterable[str]) -> str:
-    return " and ".join(islice(sorted(names, key=natural_key), 2))
+def _readings(below: Iterable[Sequence[str]]) -> dict[str, str]:
+    """Say which classes each way of reading would make of folders."""
+    return {
+        way: f"{len(names)} classes ({_some(names, 3)})"
+        for way in CLASSES
+        if (names := {_class_of(folders, way) for folders in below})
+    }
+
+
+def _class_of(folders: Sequence[str], classes: str) -> str:
+    """Return the class of a photo from the folders that it lies in, below any split."""
+    return {"top": folders[0], "leaf": folders[-1], "path": "/".join(folders)}[classes]
+
+
+def _some(names: Iterable[str], limit: int = 4) -> str:
+    return listed(sorted(names, key=natural_key), limit)
 
 
 def _arranged(
@@ -208,8 +232,7 @@ def _arranged(
     depth: int,
     roots: Mapping[str, _Root | None],
     what: str,
-    *,
-    leaf: bool,
+    classes: str,
 ) -> Layout:
     """Give each photo its class and its split."""
     found = Layout([], [], [], list(tree.skipped))
@@ -223,7 +246,7 @@ def _arranged(
                 bare.add(p[depth])
             continue
         found.paths.append("/".join(p))
-        found.names.append(p[-2] if leaf else p[root.depth])
+        found.names.append(_class_of(p[root.depth : -1], classes))
         found.splits.append(root.split)
         tops.add("/".join(p[: root.depth]))
     lost = {name for name in bare if _split_of(roots, name) not in found.splits}
@@ -236,7 +259,7 @@ def _arranged(
     levels = tops | {"/".join(parts[0][:depth])}
     for folder in tree.empty:
         above = folder.rpartition("/")[0]
-        if above in levels or (leaf and above not in tree.empty):
+        if above in levels or (classes != "top" and above not in tree.empty):
             told = any(one.path.startswith(f"{folder}/") for one in tree.skipped)
             found.skipped.append(Skipped(folder, "a folder without images", count=int(not told)))
     return found

@@ -113,7 +113,7 @@ def _build(entry: NamedDataset, build: Any, root: Path, arguments: dict[str, Any
             reason = " ".join(str(error).split())[:160] or type(error).__name__
             raise DataError(
                 f"the dataset {entry.name} is not in {root} and cannot be downloaded ({reason}): "
-                "connect to the internet, or give the folder that has it as root (--root)."
+                "connect to the internet, or give the folder that has it as `root`."
             ) from None
 
 

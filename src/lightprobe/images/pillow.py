@@ -68,9 +68,7 @@ def require_size(width: int, height: int, max_pixels: int, reduction: int = 1) -
     if width < 1 or height < 1 or max(width, height) >= 2**31:
         raise DamagedImageError(f"no pixels ({width} × {height})")
     if width * height > max_pixels * reduction:
-        raise ImageTooLargeError(
-            f"{width} × {height} is over the limit of {max_pixels / 1e6:.0f} megapixels (--max-megapixels)"
-        )
+        raise ImageTooLargeError(f"{width} × {height} is over the limit of {max_pixels / 1e6:.0f} megapixels")
 
 
 def decode_with_pillow(data: bytes, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8], float | None]:

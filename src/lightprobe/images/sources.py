@@ -42,9 +42,10 @@ def open_images(
         Classes to merge, rename or drop, see ClassMap.
     group : str, optional
         A column of the table, or else a regular expression that finds the group in each path.
-    classes : {"top", "leaf"}, optional
-        Of folders and zips: the class is the first folder below the split, or the one that the photo lies
-        in. Without it, the first, and a tree that can be read either way is a DataError.
+    classes : {"top", "leaf", "path"}, optional
+        Of folders and zips: the class is the first folder below the split, the one that the photo lies in, or
+        all of them (`Fruit/Apple`). Without it, the first, and a tree that can be read otherwise is an
+        AmbiguousDataError.
 
     Raises
     ------
@@ -110,7 +111,7 @@ def _open_path(
         hint = f"did you mean {' or '.join(close)}?" if close else "check the path."
         raise DataError(f"{data} does not exist and is not the name of a dataset: {hint}")
     if root is None:
-        raise DataError(f"{entry.name} is a dataset to download: say where to keep it with root (--root).")
+        raise DataError(f"{entry.name} is a dataset to download: say where to keep it with `root`.")
     return open_named(entry, root)
 
 

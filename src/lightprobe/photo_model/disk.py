@@ -288,7 +288,7 @@ def _configuration(described: Mapping[str, object]) -> str:
         return to_json(described, indent=2, require_finite=True) + "\n"
     except ValueError as error:
         raise ModelFileError(
-            f"The model cannot be saved, as {error}: train again with another --alpha or --precision fp32."
+            f"The model cannot be saved, as {error}: train again with another `alpha` or `precision='fp32'`."
         ) from None
 
 

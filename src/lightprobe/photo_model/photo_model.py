@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lightprobe.backbones import Parts
-from lightprobe.errors import OptionError
+from lightprobe.errors import DataError, OptionError
 from lightprobe.features import (
     BackboneRunner,
     Chunk,
@@ -102,7 +102,7 @@ class PhotoModel(ABC):
             names = " and ".join(network.backbone.name for network in self.networks)
             raise OptionError(
                 f"This model sees through {names} at once, and this can be done with a single network only: "
-                "train a model with one --backbone."
+                "train a model with one `backbone`."
             )
         return self.networks[0]
 
@@ -156,8 +156,23 @@ def look(model: PhotoModel, images: ImageSet, runtime: Runtime) -> Features[TapS
 
 
 def features_of(model: PhotoModel, data: Any, runtime: Runtime) -> NDArray[np.float16]:
-    """Look at photos (n, d) all of which have to be decodable; `data` as for `ImageClassifier.predict`."""
-    seen = look(model, open_unlabelled(data), replace(runtime, strict=True))
+    """Look at photos (n, d) all of which have to be decodable; `data` as for `ImageClassifier.predict`.
+
+    Raises
+    ------
+    DataError
+        If one cannot be decoded.
+    """
+    images = open_unlabelled(data)
+    seen = look(model, images, replace(runtime, strict=False))
+    if seen.skipped:
+        first = seen.skipped[0]
+        if len(images) == 1:
+            raise DataError(f"{first.path} {first.reason}: {first.remedy}.")
+        raise DataError(
+            f"{len(seen.skipped)} of {len(images)} photos cannot be answered, the first being {first.path} "
+            f"({first.reason}): leave them out, or use iter_predictions, which answers the others."
+        )
     return seen.matrices[model.tap_set]
 
 

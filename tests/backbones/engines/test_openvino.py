@@ -63,7 +63,7 @@ def squeezenet() -> "TorchBackbone":
 @pytest.fixture
 def no_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(network: object, cuts: object, side: int, name: str, metadata: object) -> None:
-        raise BackboneError(f"{name} cannot be converted to a graph (a test): use --engine eager.")
+        raise BackboneError(f"{name} cannot be converted to a graph (a test): use `engine='eager'`.")
 
     monkeypatch.setattr("lightprobe.backbones.torch_networks.torch_backbone.to_onnx", refuse)
 
@@ -188,9 +188,11 @@ def test_a_network_that_is_refused_runs_in_torch_and_that_is_said_once(
         tap = Tap(backbone.cut)
         runner = create_runner(backbone, [tap], device="cpu", n_images=BREAK_EVEN)
         assert runner.engine == "eager"
-        with pytest.raises(BackboneError, match="use --engine eager"):
+        with pytest.raises(BackboneError, match="use `engine='eager'`"):
             create_runner(backbone, [tap], engine="openvino")
-    said = "squeezenet1_1 cannot be converted to a graph (a test): use --engine eager. Torch runs it instead"
+    said = (
+        "squeezenet1_1 cannot be converted to a graph (a test): use `engine='eager'`. Torch runs it instead"
+    )
     assert caplog.text.count(said) == 2, "once when it is run, and once when it is made"
 
 
@@ -206,7 +208,8 @@ def test_a_network_that_torch_cannot_export_is_refused_in_one_sentence(
 
     monkeypatch.setattr("torchvision.models.squeezenet.Fire.forward", forward)
     with pytest.raises(
-        BackboneError, match=r"^squeezenet1_1 cannot be converted to a graph \([^\n]+\): use --engine eager.$"
+        BackboneError,
+        match=r"^squeezenet1_1 cannot be converted to a graph \([^\n]+\): use `engine='eager'`.$",
     ):
         create_runner(early, [Tap("features.3")], engine="openvino")
 

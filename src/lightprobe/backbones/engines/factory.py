@@ -41,12 +41,12 @@ def needs_torch(engine: str, device: str, precision: str = "auto") -> bool:
     )
     if engine == "openvino" and where != CPU:
         raise OptionError(
-            f"The openvino engine runs on the CPU and not on {device}: use --engine eager there."
+            f"The openvino engine runs on the CPU and not on {device}: use `engine='eager'` there."
         )
     if precision == "int8" and (where != CPU or engine == "eager"):
         raise OptionError(
             f"There is no int8 path on {where} with torch, only on the CPU with OpenVINO: use "
-            "--device cpu --engine openvino, or another --precision."
+            "`device='cpu'` and `engine='openvino'`, or another `precision`."
         )
     return engine == "eager" or where != CPU
 
@@ -94,8 +94,8 @@ def create_runner(
         if not needs_torch(engine, CPU if device == "auto" else device, precision):
             return OpenVinoRunner(backbone, taps, precision=precision, calibration=calibration)
         raise OptionError(
-            f"{backbone.name} is a graph here, which only OpenVINO runs, on the CPU: leave --engine and "
-            f"--device out, or train a model with --engine eager or --device {device}."
+            f"{backbone.name} is a graph here, which only OpenVINO runs, on the CPU: leave `engine` and "
+            f"`device` out, or train a model with `engine='eager'` or `device='{device}'`."
         )
     # Whoever has a network of torch's has imported torch.
     from lightprobe.backbones.engines.eager import EagerRunner

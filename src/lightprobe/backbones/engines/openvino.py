@@ -68,7 +68,7 @@ class OpenVinoRunner:
         compiled = compile_on_cpu(model, options)
         if (got := compiled.get_property("INFERENCE_PRECISION_HINT").to_string()) != hint:
             raise BackboneError(
-                f"OpenVINO would run {backbone.name} in {got} and not in {hint}: use another --precision."
+                f"OpenVINO would run {backbone.name} in {got} and not in {hint}: use another `precision`."
             )
         self._request = compiled.create_infer_request()
         self._turn = threading.Lock()

@@ -80,7 +80,7 @@ def quantize(model: Any, pixels: NDArray[np.uint8], *, attention: bool) -> Any:
                 )
         except Exception as error:  # NNCF raises whatever it likes
             raise BackboneError(
-                f"The network cannot be quantised ({one_line(error)}): use another --precision."
+                f"The network cannot be quantised ({one_line(error)}): use another `precision`."
             ) from error
     quantized.set_rt_info(calibration_digest(pixels), _DIGEST)
     return quantized

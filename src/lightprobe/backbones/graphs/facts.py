@@ -81,13 +81,13 @@ def preprocessing_for(
         known["std"] = list(std)
     if "mean" not in known or "std" not in known:
         raise BackboneError(
-            f"{path} does not say which mean and deviation its images have: give --mean and --std (of pixels "
+            f"{path} does not say which mean and deviation its images have: give `mean` and `std` (of pixels "
             f"between 0 and 1), or put the network's {BESIDE} beside it."
         )
     wanted = image_size or known.get("crop") or side
     if wanted is None:
         raise BackboneError(
-            f"{path} takes images of any size and does not say which it was trained with: give --image-size, "
+            f"{path} takes images of any size and does not say which it was trained with: give `image_size`, "
             f"or put the network's {BESIDE} beside it."
         )
     if side is not None and wanted != side:
@@ -125,7 +125,7 @@ def _of_hugging_face(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise WeightsError(
             f"{path} is no image processor's configuration ({type(error).__name__}: {error}): give "
-            "--image-size, --mean and --std, and move it away."
+            "`image_size`, `mean` and `std`, and move it away."
         ) from error
     return known
 

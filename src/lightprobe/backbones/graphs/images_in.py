@@ -59,7 +59,7 @@ def take_images(name: str, model: Any, side: int) -> None:
     except RuntimeError as error:
         raise BackboneError(
             f"{name} cannot take any number of {side}-pixel images ({reason(error)}): export it with a "
-            "dynamic batch, or use --image-size with a size that it was made for."
+            "dynamic batch, or use `image_size` with a size that it was made for."
         ) from error
 
 

@@ -63,7 +63,7 @@ def open_network_file(
     named = declared_layers(path, metadata) or {place: place for place in layers.places()}
     if cut is None and not named:
         raise BackboneError(
-            f"{called} takes images and has no layer with positions to end at: name one, --cut."
+            f"{called} takes images and has no layer with positions to end at: name one, `cut`."
         )
     end = cut if cut is not None else list(named)[-1]
     tensor = layers.tensor(named.get(end, end))
@@ -85,7 +85,7 @@ def _read(path: Path) -> Parts:
     """Read a graph's bytes; WeightsError if the file or its weights are missing."""
     if not path.is_file():
         raise WeightsError(
-            f"There is no file {path}; --backbone takes a name, or an {' or '.join(SUFFIXES)} file."
+            f"There is no file {path}; `backbone` takes a name, or an {' or '.join(SUFFIXES)} file."
         )
     if path.suffix.lower() == ".onnx":
         return {"onnx": as_bytes(path.read_bytes())}

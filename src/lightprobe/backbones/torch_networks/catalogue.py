@@ -83,7 +83,7 @@ def network_of_file(
         Weights are named beside those of the file.
     """
     if weights not in (None, "random"):
-        raise OptionError(f"{name} holds its weights: leave --weights out.")
+        raise OptionError(f"{name} holds its weights: leave `weights` out.")
     graph = import_openvino().Core().read_model(path)
     facts = metadata_of(graph)
     if "builder" not in facts:
@@ -160,8 +160,8 @@ def _fetch(architecture: Architecture) -> tuple[Readers, str]:
     """Read the published weights of a network; their name."""
     if architecture.builder in PLAIN_CNNS:
         raise WeightsError(
-            f"There are no published weights of {architecture.builder}: train it with --method scratch, "
-            "and name what that writes with --weights."
+            f"There are no published weights of {architecture.builder}: train it with `method='scratch'`, "
+            "and name what that writes with `weights`."
         )
     if isinstance(architecture, TimmArchitecture):
         return fetch_weights(architecture)

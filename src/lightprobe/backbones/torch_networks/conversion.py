@@ -82,7 +82,7 @@ def to_onnx(
                 return content
             told = f"its outputs agree with torch's by a cosine of {cosine:.4f} only"
         logger.debug("%s is not converted by %s: %s.", name, convert.__name__, told)
-    raise BackboneError(f"{name} cannot be converted to a graph ({told}): use --engine eager.")
+    raise BackboneError(f"{name} cannot be converted to a graph ({told}): use `engine='eager'`.")
 
 
 def _agreement(content: Bytes, network: nn.Module, example: Tensor, cuts: Sequence[str]) -> float:

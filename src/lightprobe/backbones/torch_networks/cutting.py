@@ -160,7 +160,7 @@ def measure(architecture: Architecture, cuts: tuple[Cut, ...]) -> tuple[CutInfo,
     except (AssertionError, AttributeError, RuntimeError, ValueError) as error:
         raise BackboneError(
             f"{architecture.builder} cannot take {size}-pixel images ({one_line(error)}): "
-            "use --image-size with a size that it was made for."
+            "use `image_size` with a size that it was made for."
         ) from error
     return tuple(
         CutInfo(cut, shape, parameters, parameters / whole, multiplications)

@@ -130,7 +130,7 @@ class TimmArchitecture(Architecture):
         except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
             raise BackboneError(
                 f"{self.builder} cannot take {self.image_size}-pixel images ({one_line(error)}): "
-                "use --image-size with a size that it was made for, or another network."
+                "use `image_size` with a size that it was made for, or another network."
             ) from error
         return outputs, last
 
@@ -223,7 +223,7 @@ def fetch_weights(architecture: TimmArchitecture) -> tuple[Readers, str]:
     name = architecture.builder
     facts = published_facts(name)
     if not facts.has_weights:
-        raise WeightsError(f"timm publishes no weights for {name}: name a file with --weights.")
+        raise WeightsError(f"timm publishes no weights for {name}: name a file with `weights`.")
     try:
         with contextlib.redirect_stdout(sys.stderr):  # downloads are announced on stdout
             state = architecture.pretrained_state(_hub_file(facts))
@@ -234,7 +234,7 @@ def fetch_weights(architecture: TimmArchitecture) -> tuple[Readers, str]:
         raise WeightsError(
             f"The weights of {name} are not on this machine and cannot be downloaded "
             f"({one_line(error).partition('. ')[0]}): get {where} where there is a network, "
-            "and name the file with --weights."
+            "and name the file with `weights`."
         ) from error
     return {key: partial(state.__getitem__, key) for key in state}, weights_name(name)
 

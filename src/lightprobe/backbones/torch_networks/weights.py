@@ -31,7 +31,7 @@ def open_weights(path: Path) -> Readers:
         The file is missing, damaged, of another kind, or holds more than tensors.
     """
     if not path.is_file():
-        raise WeightsError(f"There is no file {path}; --weights takes a .safetensors, .pth or .pt file.")
+        raise WeightsError(f"There is no file {path}; `weights` takes a .safetensors, .pth or .pt file.")
     if path.suffix == ".safetensors":
         try:
             handle: Any = safe_open(path, framework="pt")
@@ -39,7 +39,7 @@ def open_weights(path: Path) -> Readers:
         except (SafetensorError, OSError) as error:
             raise WeightsError(f"{path} is no readable safetensors file: {one_line(error)}.") from error
     if path.suffix not in PICKLES:
-        raise WeightsError(f"{path} has an unknown ending; --weights takes a .safetensors, .pth or .pt file.")
+        raise WeightsError(f"{path} has an unknown ending; `weights` takes a .safetensors, .pth or .pt file.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling a damaged or hostile file raises whatever it likes
@@ -68,7 +68,7 @@ def download_weights(enum: WeightsEnum, network: str) -> Readers:
     except OSError as error:
         raise WeightsError(
             f"The weights of {network} are not on this machine and cannot be downloaded ({one_line(error)}): "
-            f"get {name} from {enum.url} and put it into {cached.parent}, or name it with --weights."
+            f"get {name} from {enum.url} and put it into {cached.parent}, or name it with `weights`."
         ) from error
     except Exception as error:  # a wrong checksum, or a damaged file in the cache
         raise WeightsError(
