@@ -228,7 +228,7 @@ def test_without_a_network_the_way_to_the_weights_is_told(
     said = str(caught.value)
     assert "get resnet18-f37072fd.pth from https://download.pytorch.org/models/resnet18-f37072fd.pth" in said
     assert str(tmp_path / "hub" / "checkpoints") in said
-    assert "--weights" in said
+    assert "`weights`" in said
     assert capsys.readouterr().out == ""
 
 

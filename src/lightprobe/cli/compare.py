@@ -37,7 +37,8 @@ def run(args: argparse.Namespace) -> int:
     refuse_foreign(args, args.methods)
     if not (args.recipe or args.config or any(line.startswith("lr=") for line in args.set or ())):
         args.lr = args.lr or "auto"  # each method at its best, unless it is told how to train
-    open_data(args)  # which ends here, where it cannot be read
+    if args.out is None:
+        open_data(args)  # which ends here where it cannot be read, before a folder is made
     folder = run_folder(args)
     comparison = compare({method: train_command(args, method) for method in args.methods}, folder.path)
     report = str(write_report(folder.path))
