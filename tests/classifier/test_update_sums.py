@@ -144,7 +144,7 @@ def test_what_sums_cannot_do_is_said_in_one_sentence(toy_folder: Path, tmp_path:
         next(model.iter_predictions(toy_folder / "test", why=1))
     for how, words in (
         ({"kernel": "optical"}, "`kernel='linear'`"),
-        ({"class_weight": "balanced"}, "leave class_weight"),
+        ({"class_weight": "balanced"}, "leave `class_weight`"),
     ):
         with pytest.raises(OptionError, match=words):
             summing(**how).fit(toy_folder)

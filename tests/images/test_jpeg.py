@@ -183,5 +183,5 @@ def test_the_walk_tells_what_a_file_is_made_of() -> None:
 def test_the_three_refusals_have_three_ways_out() -> None:
     remedies = {kind.remedy for kind in (DamagedImageError, UnsupportedImageError, ImageTooLargeError)}
     assert len(remedies) == 3
-    assert "--max-megapixels" in ImageTooLargeError.remedy
+    assert "`max_megapixels`" in ImageTooLargeError.remedy
     assert all(issubclass(kind, ImageError) for kind in (DamagedImageError, UnsupportedImageError))

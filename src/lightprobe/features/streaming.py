@@ -252,6 +252,6 @@ def as_float16(values: NDArray[np.float32]) -> NDArray[np.float16]:
     if np.isnan(values).any():
         raise BackboneError(
             "The network answers with what is no number (NaN): its weights are damaged, or its arithmetic "
-            "overflows. Get them again, or use --precision fp32."
+            "overflows. Get them again, or use `precision='fp32'`."
         )
     return np.clip(values, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16)
