@@ -97,3 +97,15 @@ def test_a_copy_in_another_format_is_told_at_full_scale(tmp_path: Path, spoiled:
     Image.fromarray(pixels).save(root / "cold" / "other.png")
     found = check(open_images(root), Runtime(precision="fp32", device="cpu"), image_size=64)
     assert [f.kind for f in found.findings if f.kind.endswith("duplicate")] == [kind]
+
+
+def test_several_networks_and_looks_check_as_one_that_sees_all_of_it(toy_folder: Path) -> None:
+    images = open_images(toy_folder)
+    runtime = Runtime(precision="fp32", device="cpu")
+    names = "efficientnet_lite0,efficientnet_lite2"
+    found = check(images, runtime, backbone=names, looks="crop,squash")
+    alone = check(images, runtime)
+    assert found.n == alone.n == len(images)
+    assert found.loo_accuracy is not None
+    assert found.loo_accuracy > 0.9
+    assert found.counts().get("duplicate", 0) == alone.counts().get("duplicate", 0)

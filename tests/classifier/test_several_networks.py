@@ -10,12 +10,12 @@ import pytest
 from tests.toys import draw_toys
 
 from lightprobe import ImageClassifier, load
-from lightprobe.backbones import create_backbone, describe_backbone
+from lightprobe.backbones import create_backbone, describe_backbone, of_each
 from lightprobe.classifier import fitting
-from lightprobe.classifier.settings import of_each
 from lightprobe.errors import BackboneError, OptionError
-from lightprobe.export import export
-from lightprobe.images import ImageSet, open_images
+from lightprobe.export import FORMATS, ExportedClassifier, export
+from lightprobe.features import prepared
+from lightprobe.images import ImageSet, open_images, open_unlabelled
 from lightprobe.look import draw_model
 from lightprobe.photo_model import look
 from lightprobe.selection import choices
@@ -150,11 +150,43 @@ def test_a_service_sees_through_all_networks(summed: ImageClassifier, toys: Path
     np.testing.assert_allclose([a.probabilities[0] for a in answers], expected, atol=1e-3)
 
 
-def test_what_works_with_one_network_only_says_so(summed: ImageClassifier, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=" and ".join(NAMES) + " at once"):
-        export(summed.fitted, "onnx", tmp_path / "model.onnx")
-    with pytest.raises(OptionError, match=" and ".join(NAMES) + " at once"):
-        draw_model(summed.fitted, tmp_path / "photo.png", tmp_path / "look.png", summed.runtime)
+def test_a_picture_of_a_sum_shows_where_all_of_it_finds_evidence(
+    summed: ImageClassifier, toys: Path, tmp_path: Path
+) -> None:
+    photo = next((toys / "test" / "disc").iterdir())
+    seen = draw_model(summed.fitted, photo, tmp_path / "look.png", summed.runtime)
+    assert (seen["label"], seen["evidence"]) == (summed.predict([photo])[0], "covering")
+    assert (tmp_path / "look.png").is_file()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("looks", [None, "crop,mirror"])
+def test_a_sum_is_exported_whole(
+    form: str, looks: str | None, toys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_the_sum(monkeypatch)
+    model = toy_classifier(**BOTH, looks=looks, kernel="optical").fit(toys)
+    out = tmp_path / f"sum{FORMATS[form].suffix}"
+    said = export(model.fitted, form, out, str(toys / "test"))
+    names = ["pixels", "pixels_2", "pixels_3", "pixels_4"][: len(model.networks_)]
+    assert [given["name"] for given in said["inputs"]] == names
+    assert said["parity"]["top1_agreement"] == 1.0
+    ours = ExportedClassifier.load(out)
+    expected = model.predict_proba(toys / "test")
+    np.testing.assert_allclose(ours.predict_proba(toys / "test"), expected, atol=1e-4)
+    if form == "onnx":
+        runtime = pytest.importorskip("onnxruntime")
+        images = open_unlabelled(toys / "test")
+        pixels = {
+            name: np.stack([one.pixels for one in prepared(images, way, ahead=8) if one.pixels is not None])
+            for name, way in zip(names, ours.ways, strict=True)
+        }
+        turned = {name: np.ascontiguousarray(rows.transpose(0, 3, 1, 2)) for name, rows in pixels.items()}
+        answers = runtime.InferenceSession(str(out)).run(["probabilities"], turned)[0]
+        np.testing.assert_allclose(answers, expected, atol=1e-4)
+
+
+def test_what_works_with_one_network_only_says_so() -> None:
     with pytest.raises(BackboneError, match="names several networks"):
         create_backbone(",".join(NAMES))
     with pytest.raises(BackboneError, match="names several networks"):

@@ -29,6 +29,7 @@ VALUES = {
     "max_megapixels": "2.5",
     "pool": "flatten",
     "encode": "sign",
+    "looks": "crop,squash",
     "kernel": "linear",
     "components": "77",
     "projection": "dense",

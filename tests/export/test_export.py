@@ -55,7 +55,7 @@ def network(tmp_path: Path) -> str:
 def by_onnxruntime(file: Path, photos: Path) -> NDArray[np.float32]:
     """Ask the program that most others run ONNX with."""
     runtime = pytest.importorskip("onnxruntime")
-    ready = prepared(open_unlabelled(photos), ExportedClassifier.load(file).preprocessing, ahead=8)
+    ready = prepared(open_unlabelled(photos), ExportedClassifier.load(file).ways[0], ahead=8)
     pixels = np.stack([photo.pixels for photo in ready if photo.pixels is not None]).transpose(0, 3, 1, 2)
     session = runtime.InferenceSession(str(file))
     answers: NDArray[np.float32] = session.run(["probabilities"], {"pixels": np.ascontiguousarray(pixels)})[0]

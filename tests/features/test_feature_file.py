@@ -22,7 +22,7 @@ def test_several_layers_from_one_pass_are_those_of_one_pass_each(toy_folder: Pat
     images = open_images(toy_folder)
     (toy_folder / images.paths[2]).write_bytes(b"")
     summary = extract_to_file(
-        images, tmp_path / "f.npz", RUNTIME, cuts=CUTS, pools=("avg", "flatten"), **NETWORK
+        images, tmp_path / "f.npz", RUNTIME, cut=CUTS, pools=("avg", "flatten"), **NETWORK
     )
     assert (summary["n"], summary["n_skipped"]) == (47, 1)
     table = np.load(tmp_path / "f.npz", allow_pickle=False)
@@ -48,7 +48,7 @@ def test_parquet_holds_the_same_numbers(toy_folder: Path, tmp_path: Path) -> Non
     import pyarrow.parquet
 
     for name in ("f.npz", "f.parquet"):
-        extract_to_file(open_images(toy_folder), tmp_path / name, RUNTIME, cuts=CUTS[:1], **NETWORK)
+        extract_to_file(open_images(toy_folder), tmp_path / name, RUNTIME, cut=CUTS[:1], **NETWORK)
     table, arrays = pyarrow.parquet.read_table(tmp_path / "f.parquet"), np.load(tmp_path / "f.npz")
     column = f"features {CUTS[0]} avg"
     np.testing.assert_array_equal(np.stack(table[column].to_numpy()), arrays[column])
@@ -61,7 +61,7 @@ def test_a_wrong_ending_or_layer_is_refused_before_any_photo_is_looked_at(tmp_pa
     with pytest.raises(OptionError, match=r"\.npz or \.parquet"):
         extract_to_file(nothing, tmp_path / "f.csv", RUNTIME)
     with pytest.raises(BackboneError, match=r"features\.99"):
-        extract_to_file(nothing, tmp_path / "f.npz", RUNTIME, cuts=("features.99",), **NETWORK)
+        extract_to_file(nothing, tmp_path / "f.npz", RUNTIME, cut=("features.99",), **NETWORK)
     assert not list(tmp_path.glob("*.npz"))
 
 
@@ -72,3 +72,24 @@ def test_a_missing_library_is_named_with_the_command_that_installs_it(
     nothing = open_images((np.zeros((2, 8, 8, 3), np.uint8), ["a", "b"]))
     with pytest.raises(MissingExtraError, match=r"pip install 'lightprobe\[parquet\]'"):
         extract_to_file(nothing, tmp_path / "f.parquet", RUNTIME)
+
+
+def test_features_of_several_networks_and_looks_stand_under_their_names(
+    toy_folder: Path, tmp_path: Path
+) -> None:
+    names = ["efficientnet_lite0", "efficientnet_lite2"]
+    summary = extract_to_file(
+        open_images(toy_folder), tmp_path / "f.npz", RUNTIME, backbone=names, looks="crop,mirror"
+    )
+    keys = [f"features {name} {look}:block3 avg" for name in names for look in ("crop", "mirror")]
+    assert list(summary["features"]) == keys
+    with np.load(tmp_path / "f.npz") as file:
+        origin = json.loads(str(file["provenance"]))
+        matrices = [file[key].astype(float) for key in keys]
+    assert [config["name"] for config in origin["backbone"]] == [name for name in names for _ in range(2)]
+    assert [tap["preprocessing"].get("mirror", False) for tap in origin["taps"]] == [False, True] * 2
+    alone = extract_to_file(open_images(toy_folder), tmp_path / "one.npz", RUNTIME, looks="mirror")
+    with np.load(tmp_path / "one.npz") as file:
+        (key,) = alone["features"]
+        np.testing.assert_array_equal(file[key], matrices[1])
+    assert np.abs(matrices[0] - matrices[1]).max() > 0

@@ -145,7 +145,7 @@ def test_evidence_is_drawn_over_the_part_of_the_photo_that_gave_it(
     monkeypatch.setattr(Axes, "imshow", lambda _axes, picture, **_how: shown.append(picture))
     evidence = np.zeros((7, 8))
     evidence[1, 6] = 1
-    _draw_answer(Figure(), np.zeros((side, side, 3), np.uint8), evidence, "disc")
+    _draw_answer(Figure(), np.zeros((side, side, 3), np.uint8), evidence, "disc", "the photo")
     _, _, smooth = shown
     assert smooth.shape == (side, side)
     row, column = np.unravel_index(smooth.argmax(), smooth.shape)

@@ -21,7 +21,8 @@ from .graphs import (
 )
 from .info import BackboneInfo
 from .names import DEFAULT, PACKAGED, PLAIN_CNNS
-from .preprocessing import Preprocessing
+from .preprocessing import LOOKS, Look, Preprocessing
+from .several import OneOrSeveral, backbones_for, list_looks, of_each
 from .taps import Cut, CutInfo, Pool, Tap
 from .torch_networks import TappedNetwork, TorchBackbone, pool_output
 from .zoo import backbone_for, create_backbone, describe_backbone, list_backbones, restore_backbone
@@ -29,6 +30,7 @@ from .zoo import backbone_for, create_backbone, describe_backbone, list_backbone
 __all__ = [
     "CALIBRATION_PHOTOS",
     "DEFAULT",
+    "LOOKS",
     "PACKAGED",
     "PLAIN_CNNS",
     "Backbone",
@@ -36,6 +38,8 @@ __all__ = [
     "Cut",
     "CutInfo",
     "GraphBackbone",
+    "Look",
+    "OneOrSeveral",
     "Parts",
     "Pool",
     "Preprocessing",
@@ -46,6 +50,7 @@ __all__ = [
     "agreement",
     "as_bytes",
     "backbone_for",
+    "backbones_for",
     "compile_on_cpu",
     "create_backbone",
     "create_runner",
@@ -57,7 +62,9 @@ __all__ = [
     "has_int8",
     "import_openvino",
     "list_backbones",
+    "list_looks",
     "metadata_of",
+    "of_each",
     "pack",
     "pool_output",
     "resolve_precision",

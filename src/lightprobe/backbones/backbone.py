@@ -3,14 +3,14 @@
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones.preprocessing import Preprocessing
+from lightprobe.backbones.preprocessing import Look, Preprocessing
 from lightprobe.backbones.taps import Cut, CutInfo, Tap
 from lightprobe.errors import BackboneError
 
@@ -87,6 +87,20 @@ class Backbone(ABC):
     @cached_property
     def _infos(self) -> dict[str, CutInfo]:
         return {info.name: info for info in self.measured(self.cuts)}
+
+    def looking(self, look: Look) -> Self:
+        """Return this backbone looking at photos in another way."""
+        return replace(self, preprocessing=self.preprocessing.with_look(look))
+
+    def is_same_network(self, other: "Backbone") -> bool:
+        """Tell whether another is the same network up to the same layer, however it looks at photos."""
+        return self.cut == other.cut and self.digest == other.digest and self._scaling == other._scaling
+
+    @property
+    def _scaling(self) -> tuple[object, ...]:
+        """What of the preprocessing is done inside of the compiled network."""
+        how = self.preprocessing
+        return how.crop, how.mean, how.std
 
     def describe(self) -> list[CutInfo]:
         """Measure every layer that can be tapped, without running the network."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from lightprobe.backbones.resizing import Interpolation, resize
 from lightprobe.errors import BackboneError
 
 Fit = Literal["crop", "squash"]
+# Ways to look at a photo: its centre; all of it, out of proportion; its centre, mirrored.
+Look = Literal["crop", "squash", "mirror"]
+LOOKS: Final[tuple[Look, ...]] = get_args(Look)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Preprocessing:
     interpolation : {"bilinear", "bicubic"}
     fit : {"crop", "squash"}
         `squash` keeps the whole photo and not its proportions; `resize` is not used.
+    mirror : bool
+        Left and right are exchanged.
 
     Raises
     ------
@@ -41,6 +46,7 @@ class Preprocessing:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     interpolation: Interpolation = "bilinear"
     fit: Fit = "crop"
+    mirror: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no photo could be prepared with."""
@@ -67,6 +73,15 @@ class Preprocessing:
         """Return the same preprocessing for squares of `size` pixels, `resize` in proportion."""
         return replace(self, crop=size, resize=max(size, round(self.resize * size / self.crop)))
 
+    @property
+    def look(self) -> Look:
+        """Which of the ways to look at a photo this is."""
+        return "mirror" if self.mirror else self.fit
+
+    def with_look(self, look: Look) -> Self:
+        """Return the same preprocessing for another way to look at a photo."""
+        return replace(self, fit="squash" if look == "squash" else "crop", mirror=look == "mirror")
+
     def prepare(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize and crop one photo; thread-safe, and the GIL is free meanwhile.
 
@@ -78,6 +93,10 @@ class Preprocessing:
         -------
         ndarray of uint8, shape (crop, crop, 3)
         """
+        square = self._square(image)
+        return np.ascontiguousarray(square[:, ::-1]) if self.mirror else square
+
+    def _square(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if self.fit == "squash":
             return resize(image, (self.crop, self.crop), self.interpolation)
         # The longer side is rounded down, as torchvision does.
@@ -88,7 +107,10 @@ class Preprocessing:
 
     def to_config(self) -> dict[str, Any]:
         """Return what `from_config` takes, fit for JSON."""
-        return asdict(self)
+        config = asdict(self)
+        if not self.mirror:  # as it was before there was a mirror, so that cached features keep their keys
+            del config["mirror"]
+        return config
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Self:

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones import DEFAULT, Tap, backbone_for
+from lightprobe.backbones import DEFAULT, OneOrSeveral, Tap, backbones_for
 from lightprobe.check.balance import Confusable, balance_findings, confusable_classes
 from lightprobe.check.duplicates import Pair, clusters, exact_pairs, near_pairs, pair_findings
 from lightprobe.check.findings import KINDS, Finding, worst_first
@@ -18,7 +17,7 @@ from lightprobe.check.labels import judge_labels, label_findings
 from lightprobe.check.scan import Seen, look, read_grey, same_in_full
 from lightprobe.devices import double_device
 from lightprobe.errors import DataError, as_flags
-from lightprobe.features import compile_for, extract
+from lightprobe.features import TapSet, compile_each, extract_tap_sets, names_of
 from lightprobe.images import ImageSet, Skipped
 from lightprobe.optics import ENCODERS
 from lightprobe.ridge import DegenerateKernelError, IllConditionedError
@@ -67,9 +66,10 @@ def check(
     images: ImageSet,
     runtime: Runtime,
     *,
-    backbone: str = DEFAULT,
-    weights: str | Path | None = None,
-    cut: str | None = None,
+    backbone: str | Sequence[str] = DEFAULT,
+    weights: OneOrSeveral = None,
+    cut: OneOrSeveral = None,
+    looks: str | Sequence[str] | None = None,
     image_size: int | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
@@ -80,32 +80,34 @@ def check(
     ----------
     images : ImageSet
     runtime : Runtime
-    backbone, weights, cut, image_size, mean, std
-        As for `ImageClassifier`.
+    backbone, weights, cut, looks, image_size, mean, std
+        As for `ImageClassifier`; several networks or looks stand side by side.
 
     Raises
     ------
     DataError
         If no photo can be decoded, or if `strict` and one cannot.
     """
-    network = backbone_for(
+    networks = backbones_for(
         runtime,
         backbone,
         weights=weights,
         cut=cut,
+        looks=looks,
         image_size=image_size,
         mean=mean,
         std=std,
     )
-    tap = Tap(network.cut, "avg")
-    compiled, _ = compile_for(images, network, [tap], runtime)
+    taps = tuple(Tap(network.cut, "avg") for network in networks)
+    beside = TapSet(taps, tuple(range(len(taps))), tuple(names_of(networks)))
+    compiled = compile_each(images, networks, [[tap] for tap in taps], runtime)
     seen: dict[int, Seen] = {}
 
     def inspect(index: int, content: bytes | NDArray[np.uint8], pixels: NDArray[np.uint8]) -> None:
         seen[index] = look(images.paths[index], content, pixels)
 
-    features = extract(images, compiled, runtime, inspect)
-    X, rows = features.matrices[tap], features.kept
+    features = extract_tap_sets(images, [runner for runner, _ in compiled], [beside], runtime, inspect)
+    X, rows = features.matrices[beside], features.kept
     findings = _file_findings(seen, images, features.skipped)
     pairs = _pairs(images, X, rows, seen, progress=runtime.progress)
     findings += pair_findings(pairs, images)

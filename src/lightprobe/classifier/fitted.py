@@ -2,14 +2,14 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones import Parts
+from lightprobe.backbones import Parts, Preprocessing
 from lightprobe.classifier.answers import EncodedAnswerer, Explainer
 from lightprobe.classifier.settings import Settings
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums
@@ -143,7 +143,11 @@ class Fitted(PhotoModel):
         beside = []
         for place, other in enumerate(others):
             its_tensors, its_config = other.to_tensors()
-            tensors |= {f"beside.{place}.{name}": tensor for name, tensor in its_tensors.items()}
+            same = (known.backbone.is_same_network(other.backbone) for known in self.networks)
+            if (earlier := list(same).index(True)) <= place:  # another look of a network that is there
+                its_config["network"] = earlier
+            else:
+                tensors |= {f"beside.{place}.{name}": tensor for name, tensor in its_tensors.items()}
             beside.append(its_config)
         tensors |= _tensors("head", arrays) | _tensors("novelty", vars(self.novelty))
         kept = None
@@ -185,11 +189,14 @@ class Fitted(PhotoModel):
             Something is missing, or parts do not fit each other.
         """
         classes = tuple(config["classes"])
-        others = enumerate(config.get("beside", ()))  # which models from before several networks do not have
-        networks = (
-            Network.from_tensors(tensors, config),
-            *(Network.from_tensors(named(tensors, f"beside.{place}."), other) for place, other in others),
-        )
+        networks = [Network.from_tensors(tensors, config)]
+        for place, other in enumerate(config.get("beside", ())):  # which old models do not have
+            if "network" in other:
+                how = Preprocessing.from_config(other["backbone"]["preprocessing"])
+                first = networks[other["network"]]
+                networks.append(first.looking_as(replace(first.backbone, preprocessing=how)))
+            else:
+                networks.append(Network.from_tensors(named(tensors, f"beside.{place}."), other))
         head = FittedHead.from_arrays(_arrays(tensors, "head"), config["head"])
         if head.n_classes != len(classes):
             raise ValueError("the head and the list of classes differ in length")
@@ -202,7 +209,7 @@ class Fitted(PhotoModel):
             record = TrainingSums.from_arrays(_arrays(tensors, "sums"), paths, head)
         return cls(
             classes=classes,
-            networks=networks,
+            networks=tuple(networks),
             n_train=config["n_train"],
             seconds=config["seconds"],
             skipped=(),

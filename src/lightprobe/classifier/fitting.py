@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.settings import Settings
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums, digest_keys
-from lightprobe.features import TapSet, extract_tap_sets, taps_of
+from lightprobe.features import BackboneRunner, TapSet, extract_tap_sets, taps_of
 from lightprobe.head import Exact, Novelty
 from lightprobe.images import ImageSet, require_every_class
 from lightprobe.optics import ENCODERS
@@ -39,10 +39,15 @@ def fit(settings: Settings, images: ImageSet, runtime: Runtime) -> Fitted:
     available = list_tap_sets(
         backbones, len(images), settings.used_pool, settings.max_memory, every_stage=every_stage
     )
-    settled = [
-        Network.for_photos(images, backbone, taps_of(available.tap_sets, place), runtime)
-        for place, backbone in enumerate(backbones)
-    ]
+    settled: list[tuple[Network, BackboneRunner]] = []
+    for place, backbone in enumerate(backbones):
+        taps = taps_of(available.tap_sets, place)
+        same = next((known for known, _ in settled if known.backbone.is_same_network(backbone)), None)
+        if same is None:
+            settled.append(Network.for_photos(images, backbone, taps, runtime))
+        else:
+            network = same.looking_as(backbone)
+            settled.append((network, network.compiled(taps, runtime.device)))
     seen = extract_tap_sets(images, [runner for _, runner in settled], available.tap_sets, runtime)
     images = images.select(seen.kept)
     require_every_class(images, "training photos that can be decoded")
@@ -116,8 +121,9 @@ def assemble(
     choice, head = selection.choice, selection.head
     taps = choice.taps
     needed = tuple(networks[place].at(tap.cut) for place, tap in zip(taps.places, taps.taps, strict=True))
-    if len(needed) == 1:  # alone, its layer needs no network's name before it
-        choice = replace(choice, taps=TapSet.of(taps.taps[0]))
+    # Alone, its layer needs no network's name before it.
+    renumbered = TapSet(taps.taps, tuple(range(len(needed))), taps.names if len(needed) > 1 else ("",))
+    choice = replace(choice, taps=renumbered)
     record: TrainingRows | TrainingSums | None = None
     if settings.keep == "features":
         # The head's copy of the rows, where it has one, so that memory holds them once.

@@ -9,11 +9,11 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones import DEFAULT, Parts, Pool
+from lightprobe.backbones import DEFAULT, OneOrSeveral, Parts, Pool
 from lightprobe.classifier.changes import Changes
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.fitting import fit
-from lightprobe.classifier.settings import OneOrSeveral, Settings, plain
+from lightprobe.classifier.settings import Settings, plain
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums
 from lightprobe.classifier.updating import update
 from lightprobe.head import Novelty, OpticalRidge
@@ -48,6 +48,10 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     cut : str, optional
         The layer to stop at; the last convolutional one without it; "auto" compares the last layers of all
         stages. Of several networks "LAYER,LAYER".
+    looks : str or list of str, optional
+        How photos are looked at: "crop" (the centre), "squash" (the whole photo, out of proportion) or
+        "mirror" (the centre, mirrored); the network's own way without it, which is "crop" as a rule. Of
+        several, "crop,squash", the first alone is compared with all side by side.
     image_size : int, optional
         Side of the network's input in pixels; the network's own without it.
     mean, std : sequence of 3 floats, optional
@@ -158,6 +162,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     _: KW_ONLY
     weights: OneOrSeveral = None
     cut: str | None = None
+    looks: str | Sequence[str] | None = None
     image_size: int | None = None
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
@@ -330,7 +335,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     def saved_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""
         own: dict[str, Any] = self.get_params(deep=False)
-        return own | {name: plain(own[name]) for name in ("backbone", "weights", "cut")}
+        return own | {name: plain(own[name]) for name in ("backbone", "weights", "cut", "looks")}
 
 
 def load(folder: str | os.PathLike[str]) -> ImageClassifier:

@@ -5,14 +5,12 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
-from lightprobe.backbones import DEFAULT, Backbone, Pool, backbone_for
+from lightprobe.backbones import DEFAULT, Backbone, OneOrSeveral, Pool, backbones_for, list_looks
 from lightprobe.errors import OptionError
 from lightprobe.head import HeadOptions
 from lightprobe.optics import ENCODERS
 from lightprobe.runtime import Runtime
 from lightprobe.selection import AUTO_KERNELS, AUTO_POOL
-
-OneOrSeveral = str | Path | Sequence[str | Path | None] | None
 
 KEEP: Final = ("features", "sums", "nothing")
 ALLOWED: Final = {
@@ -30,6 +28,7 @@ class Settings:
     backbone: str | Sequence[str] = DEFAULT
     weights: OneOrSeveral = None
     cut: OneOrSeveral = None
+    looks: str | Sequence[str] | None = None
     image_size: int | None = None
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
@@ -58,6 +57,7 @@ class Settings:
             value = getattr(self, name)
             if value not in allowed:
                 raise OptionError(f"{name} is {value!r}; allowed are {', '.join(allowed)}.")
+        list_looks(self.looks)
         kernel = self.asked_kernel
         if self.keep != "features" and kernel != "linear" and isinstance(self.components, str):
             raise OptionError(
@@ -97,55 +97,23 @@ class Settings:
         )
 
     def create_backbones(self, runtime: Runtime) -> list[Backbone]:
-        """Make the networks that the settings name, each ending where they say.
+        """Make the networks that the settings name, each ending where they say, once for each look.
 
         Raises
         ------
-        OptionError
-            If weights or layers are not as many as networks.
-        BackboneError, WeightsError
-            As for `backbone_for`.
+        OptionError, BackboneError, WeightsError
+            As for `backbones_for`.
         """
-        names = of_each("backbone", self.backbone, None)
-        weights = of_each("weights", self.weights, len(names))
-        cuts = of_each("cut", None if self.cut == "auto" else self.cut, len(names))
-        return [
-            backbone_for(
-                runtime,
-                str(name or ""),
-                weights=weight,
-                cut=None if cut is None else str(cut),
-                image_size=self.image_size,
-                mean=self.mean,
-                std=self.std,
-            )
-            for name, weight, cut in zip(names, weights, cuts, strict=True)
-        ]
-
-
-def of_each(what: str, value: OneOrSeveral, n: int | None) -> list[str | Path | None]:
-    """List the parameter `what` for each of n networks; an empty place is None.
-
-    Without n, as many as there are. What is meant for a single network is taken as it is, commas and all.
-
-    Raises
-    ------
-    OptionError
-        If there are not n.
-    """
-    if value is None:
-        return [None] * (n or 1)
-    if isinstance(value, Path) or (n == 1 and isinstance(value, str)):
-        parts: list[str | Path | None] = [value]
-    else:
-        listed = value.split(",") if isinstance(value, str) else value
-        parts = [(part.strip() if isinstance(part, str) else part) or None for part in listed]
-    if n is not None and len(parts) != n:
-        raise OptionError(
-            f"{what} names {len(parts)} for {n} networks: give one for each, with commas between "
-            "(an empty place means the network's own)."
+        return backbones_for(
+            runtime,
+            self.backbone,
+            weights=self.weights,
+            cut=None if self.cut == "auto" else self.cut,
+            looks=self.looks,
+            image_size=self.image_size,
+            mean=self.mean,
+            std=self.std,
         )
-    return parts
 
 
 def plain(value: OneOrSeveral) -> str | list[str | None] | None:

@@ -24,7 +24,9 @@ def run(args: argparse.Namespace) -> int:
     images = open_data(args)
     folder = run_folder(args, "check")
     found = check(
-        images, runtime(args), **given(args, "backbone", "weights", "cut", "image_size", "mean", "std")
+        images,
+        runtime(args),
+        **given(args, "backbone", "weights", "cut", "looks", "image_size", "mean", "std"),
     )
     files = write_report(found, images, folder.path)
     folder.finish()

@@ -31,9 +31,8 @@ def run(args: argparse.Namespace) -> int:
         open_data(args),
         args.out,
         runtime(args),
-        cuts=args.cut.split(",") if args.cut else None,
         pools=("avg", "flatten") if args.pool == "both" else (args.pool,),
-        **given(args, "backbone", "weights", "image_size", "mean", "std"),
+        **given(args, "backbone", "weights", "cut", "looks", "image_size", "mean", "std"),
     )
     if args.json:
         output.as_json(summary)

@@ -143,6 +143,8 @@ _BACKBONE = (
            "its weights, .safetensors or .pth, instead of the published ones (of several FILE,FILE)"),
     Option("--cut", "LAYER",
            "where it stops: a layer that lightprobe backbones NAME lists; auto compares all stages"),
+    Option("--looks", "L",
+           "how it looks at photos: crop (the centre), squash (all of it), mirror; of train several"),
     Option("--image-size", "N", "side of its input in pixels (the network's own)", positive_int),
     Option("--mean", "M", "of a file: mean of pixels, 0 to 1, as 0.4,0.5,0.6; deviation: --std S", channels),
     Option("--std", "S", "of a file: deviation of pixels, as --mean", channels),

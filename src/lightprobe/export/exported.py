@@ -1,7 +1,7 @@
 """A graph in a file as a classifier: photos in, answers out, without the network it was made from."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -28,7 +28,7 @@ class ExportedClassifier:
     Parameters
     ----------
     run : callable
-        From pixels, uint8 (n, 3, s, s), to probabilities (n, c).
+        From pixels, uint8 (n, 3, s, s), one array an input, to probabilities (n, c).
     info : dict
         What travels inside the file: classes, preprocessing, parity and the model's facts.
 
@@ -42,7 +42,9 @@ class ExportedClassifier:
         self._run = run
         self.info_ = info
         self.classes_ = np.array(info["classes"])
-        self.preprocessing = Preprocessing.from_config(info["preprocessing"])
+        # Files of one network and look, written before there could be several, do not list it.
+        inputs = info.get("inputs") or [{"preprocessing": info["preprocessing"]}]
+        self.ways = [Preprocessing.from_config(one["preprocessing"]) for one in inputs]
         self.workers: int | None = None
         self.max_megapixels: float | None = None
         self.verbose = False
@@ -117,13 +119,16 @@ class ExportedClassifier:
 
     def iter_probabilities(self, images: ImageSet) -> Iterator[NDArray[np.float64] | str]:
         """Yield the probabilities (n_classes,) of each photo, or why there are none, in their order."""
-        photos = prepared(images, self.preprocessing, ahead=2 * BATCH, workers=self.workers)
+        seen = [prepared(images, way, ahead=2 * BATCH, workers=self.workers) for way in self.ways]
+        photos = zip(*seen, strict=True)
         while batch := list(islice(photos, BATCH)):
-            good = [photo.pixels for photo in batch if photo.pixels is not None]
-            rows = iter(self._answers(np.stack(good)) if good else ())
-            for photo in batch:
-                yield photo.reason if photo.pixels is None else next(rows)
+            pixels = [[one.pixels for one in photo if one.pixels is not None] for photo in batch]
+            rows = iter(self._answers([ways for ways in pixels if ways]) if any(pixels) else ())
+            for first, *_ in batch:
+                yield first.reason if first.pixels is None else next(rows)
 
-    def _answers(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Probabilities (n, n_classes) of pixels (n, s, s, 3)."""
-        return np.asarray(self._run(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))), np.float64)
+    def _answers(self, photos: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.float64]:
+        """Probabilities (n, n_classes) of photos, each as pixels (s, s, 3) for every input."""
+        inputs = zip(*photos, strict=True)
+        batches = [np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2)) for pixels in inputs]
+        return np.asarray(self._run(batches), np.float64)

@@ -44,8 +44,8 @@ def export(model: Model, form: str, out: Path, photos: str | None = None) -> dic
         raise OptionError(
             f"{out} does not end in {target.suffix}, by which an {form} file is told: name it so."
         )
-    info, preprocessing = described(model), model.network.backbone.preprocessing
-    images = synthetic_photos(2 * preprocessing.resize) if photos is None else open_unlabelled(photos)
+    info, side = described(model), max(network.backbone.preprocessing.resize for network in model.networks)
+    images = synthetic_photos(2 * side) if photos is None else open_unlabelled(photos)
     said = f"{len(images)} made-up pictures" if photos is None else photos
     out.parent.mkdir(parents=True, exist_ok=True)
     if is_stream(out):

@@ -1,4 +1,4 @@
-"""A fitted model as one ONNX graph, put together of its network's and the head's."""
+"""A fitted model as one ONNX graph, put together of its networks' and the head's."""
 
 import json
 from collections.abc import Sequence
@@ -11,9 +11,11 @@ from onnx import TensorProto, compose, helper, version_converter
 
 from lightprobe.backbones import Backbone, Cut, GraphBackbone, Pool, Preprocessing, Tap, cut_onnx
 from lightprobe.errors import OptionError, one_line
+from lightprobe.export.encode import encoded
 from lightprobe.export.heads import Model, head_of
-from lightprobe.export.names import INPUT, KEY, OUTPUT, Info
+from lightprobe.export.names import KEY, OUTPUT, Info, input_names
 from lightprobe.export.operations import OLDEST, Operations
+from lightprobe.features import places_by_network
 
 OPSET: Final = 17
 # ONNX's own format from which on constants need not be inputs, too.
@@ -22,65 +24,88 @@ _PREFIX: Final = "network/"
 
 
 def to_onnx(model: Model) -> onnx.ModelProto:
-    """Put scaling before a model's network, and pooling and head behind it.
+    """Put scaling before a model's networks, and pooling and head behind them.
 
     Returns
     -------
     ModelProto
-        From pixels (n, 3, s, s), uint8, any n, to probabilities (n, c), float32.
+        From pixels (n, 3, s, s), uint8, any n, one input a network and look (see `input_names`), to
+        probabilities (n, c), float32.
 
     Raises
     ------
     OptionError
-        If the network is no ONNX graph, or the model has a part that graphs cannot express.
+        If a network is no ONNX graph, or the model has a part that graphs cannot express.
     """
-    if model.network.precision == "int8":
+    if any(network.precision == "int8" for network in model.networks):
         raise OptionError(
             "This model sees through an int8 network of OpenVINO's, which other formats cannot hold: "
             "use `format='openvino'`, or export a model that was trained with `precision='fp32'`."
         )
-    (tap,) = model.tap_set.taps
-    backbone = model.network.backbone
-    preprocessing, cut = backbone.preprocessing, backbone.find_cut(tap.cut)
-    network = _network(backbone, tap)
-    (images,) = _inputs(network.graph)
-    (layer,) = network.graph.output
-    ops = Operations(_opset(network))
-    pixels = helper.make_tensor_value_info(
-        INPUT, TensorProto.UINT8, ["n", 3, preprocessing.crop, preprocessing.crop]
-    )
-    _scaled(ops, images, preprocessing)
-    before = len(ops.nodes)
-    features = pooled(ops, _as_float(ops, layer.name, layer), cut, tap.pool)
-    ops("Identity", head_of(ops, features, model), output=OUTPUT)
-    graph = helper.make_graph(
-        [*ops.nodes[:before], *network.graph.node, *ops.nodes[before:]],
-        "lightprobe",
-        [pixels],
-        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(model.classes)])],
-        [*network.graph.initializer, *ops.constants],
-        sparse_initializer=network.graph.sparse_initializer,
-    )
-    return helper.make_model(
-        graph,
-        opset_imports=network.opset_import,
-        functions=network.functions,
-        ir_version=max(network.ir_version, _IR_VERSION),
-    )
-
-
-def head_to_onnx(model: Model, n_features: int) -> onnx.ModelProto:
-    """Write the head alone: from features (n, m), float32, to probabilities (n, c), float32."""
-    ops = Operations(OPSET)
-    ops("Identity", head_of(ops, "features", model), output=OUTPUT)
+    backbones, taps = [network.backbone for network in model.networks], model.tap_set.taps
+    looks = places_by_network(backbones)
+    networks = _of_one_opset([_network(backbones[first], taps[first]) for first, *_ in looks])
+    networks = [
+        compose.add_prefix(network, _PREFIX if number == 0 else f"{number + 1}.{_PREFIX}")
+        for number, network in enumerate(networks)
+    ]
+    ops, names = Operations(_opset(networks[0])), input_names(len(backbones))
+    seen: dict[int, str] = {}
+    for places, network in zip(looks, networks, strict=True):
+        backbone, tap = backbones[places[0]], taps[places[0]]
+        shown = [names[place] for place in places]
+        (images,) = _inputs(network.graph)
+        (layer,) = network.graph.output
+        batch = shown[0] if len(shown) == 1 else ops("Concat", *shown, axis=0)
+        _scaled(ops, batch, images, backbone.preprocessing)
+        ops.nodes.extend(network.graph.node)
+        features = pooled(ops, _as_float(ops, layer.name, layer), backbone.find_cut(tap.cut), tap.pool)
+        apart = [features] if len(places) == 1 else ops.split(features, len(places))
+        seen |= dict(zip(places, apart, strict=True))
+    ops("Identity", head_of(ops, joined(ops, [seen[place] for place in sorted(seen)]), model), output=OUTPUT)
+    sides = [backbone.preprocessing.crop for backbone in backbones]
     graph = helper.make_graph(
         ops.nodes,
         "lightprobe",
-        [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", n_features])],
+        [
+            helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", 3, side, side])
+            for name, side in zip(names, sides, strict=True)
+        ],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(model.classes)])],
+        [*(tensor for network in networks for tensor in network.graph.initializer), *ops.constants],
+        sparse_initializer=[one for network in networks for one in network.graph.sparse_initializer],
+    )
+    imports = {entry.domain: entry for network in networks for entry in network.opset_import}
+    return helper.make_model(
+        graph,
+        opset_imports=list(imports.values()),
+        functions=[function for network in networks for function in network.functions],
+        ir_version=max(_IR_VERSION, *(network.ir_version for network in networks)),
+    )
+
+
+def head_to_onnx(model: Model, sizes: Sequence[int]) -> onnx.ModelProto:
+    """Write the head alone: from features (n, m_i) of networks and looks to probabilities, all float32."""
+    ops, names = Operations(OPSET), [f"features {place}" for place in range(len(sizes))]
+    ops("Identity", head_of(ops, joined(ops, names), model), output=OUTPUT)
+    graph = helper.make_graph(
+        ops.nodes,
+        "lightprobe",
+        [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", size])
+            for name, size in zip(names, sizes, strict=True)
+        ],
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(model.classes)])],
         ops.constants,
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
+
+
+def joined(ops: Operations, features: Sequence[str]) -> str:
+    """Put features (n, m_i) of several networks and looks side by side, as `side_by_side` does."""
+    if len(features) == 1:
+        return features[0]
+    return ops("Concat", *(encoded(ops, x, "l2") for x in features), axis=1)
 
 
 def save_onnx(model: onnx.ModelProto, info: Info, path: Path) -> None:
@@ -105,7 +130,7 @@ def pooled(ops: Operations, layer: str, cut: Cut, pool: Pool) -> str:
 
 
 def _network(backbone: Backbone, tap: Tap) -> onnx.ModelProto:
-    """Return a network's own ONNX graph, ending where it is tapped, its names told from any others."""
+    """Return a network's own ONNX graph, ending where it is tapped."""
     if not isinstance(backbone, GraphBackbone):
         from lightprobe.backbones import TorchBackbone
 
@@ -119,15 +144,25 @@ def _network(backbone: Backbone, tap: Tap) -> onnx.ModelProto:
     content = cut_onnx(backbone.parts["onnx"], [backbone.tensors[tap.cut]])
     network = onnx.load_model_from_string(content.tobytes())
     if _opset(network) < OLDEST:
-        try:
-            network = version_converter.convert_version(network, OPSET)
-        except Exception as error:  # onnx raises whatever it likes at a graph
-            raise OptionError(
-                f"The network {backbone.name} is of ONNX's operator set {_opset(network)}, which cannot be "
-                f"brought to {OPSET} ({one_line(error)}): use `format='openvino'`."
-            ) from error
+        network = _brought_to(network, OPSET)
     del network.graph.value_info[:]  # which may say how many images it was made with
-    return compose.add_prefix(network, _PREFIX)
+    return network
+
+
+def _of_one_opset(networks: Sequence[onnx.ModelProto]) -> list[onnx.ModelProto]:
+    """Bring graphs to the latest operator set among them, as one file has only one."""
+    latest = max(map(_opset, networks))
+    return [one if _opset(one) == latest else _brought_to(one, latest) for one in networks]
+
+
+def _brought_to(network: onnx.ModelProto, opset: int) -> onnx.ModelProto:
+    try:
+        return version_converter.convert_version(network, opset)
+    except Exception as error:  # onnx raises whatever it likes at a graph
+        raise OptionError(
+            f"A network of this model is of ONNX's operator set {_opset(network)}, which cannot be "
+            f"brought to {opset} ({one_line(error)}): use `format='openvino'`."
+        ) from error
 
 
 def _opset(network: onnx.ModelProto) -> int:
@@ -139,12 +174,12 @@ def _inputs(graph: onnx.GraphProto) -> Sequence[onnx.ValueInfoProto]:
     return [value for value in graph.input if value.name not in weights]
 
 
-def _scaled(ops: Operations, images: onnx.ValueInfoProto, preprocessing: Preprocessing) -> None:
+def _scaled(ops: Operations, pixels: str, images: onnx.ValueInfoProto, preprocessing: Preprocessing) -> None:
     """Write x = (pixels / 255 − mean) / std, in the type and the layout of the network's input."""
     mean, std = (
         np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std)
     )
-    scaled = ops("Mul", ops.cast(INPUT, np.float32), ops.constant(1 / (255 * std)))
+    scaled = ops("Mul", ops.cast(pixels, np.float32), ops.constant(1 / (255 * std)))
     x = ops("Add", scaled, ops.constant(-mean / std))
     kind = images.type.tensor_type
     if kind.shape.dim[1].dim_value != 3:

@@ -1,6 +1,6 @@
 """Exported files opened, of either format: OpenVINO reads both."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,11 @@ from lightprobe.backbones import compile_on_cpu, import_openvino, metadata_of
 from lightprobe.errors import ModelFileError
 from lightprobe.export.names import FORMAT, OUTPUT, Info
 
-Run = Callable[[NDArray[Any]], NDArray[np.float32]]
+Run = Callable[[Sequence[NDArray[Any]]], NDArray[np.float32]]
 
 
 def open_exported(path: Path) -> tuple[Run, Info]:
-    """Open an exported file: what runs it, from pixels (n, 3, s, s), and what is known of it.
+    """Open an exported file: what runs it, from pixels (n, 3, s, s) of each input, and what is known of it.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def open_exported(path: Path) -> tuple[Run, Info]:
         raise _foreign(path)
     # Its default would be bf16 where the processor has it, which is not what parity was measured with.
     compiled = compile_on_cpu(model, {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1})
-    return lambda pixels: compiled([pixels])[OUTPUT], info
+    return lambda pixels: compiled(list(pixels))[OUTPUT], info
 
 
 def _foreign(path: Path) -> ModelFileError:

@@ -9,6 +9,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 # The first operator set whose operations are all that is written here; the head's are the same in later ones.
 OLDEST: Final = 13
+_COUNTS_OUTPUTS: Final = 18  # from here on Split is told how many it has
 _AXES_ARE_INPUTS: Final = 18  # for reductions other than sums, which have them from 13 on
 
 
@@ -50,6 +51,16 @@ class Operations:
     def reshape(self, x: str, shape: Sequence[int]) -> str:
         """Change the shape; 0 keeps an axis, −1 is what is left."""
         return self("Reshape", x, self.constant(shape, np.int64))
+
+    def split(self, x: str, n: int) -> list[str]:
+        """Part (n · k, ...) along the first axis into n tensors (k, ...)."""
+        name = f"Split {len(self.nodes)}"
+        outputs = [f"{name}:{place}" for place in range(n)]
+        how: dict[str, Any] = {"axis": 0}
+        if self.opset >= _COUNTS_OUTPUTS:
+            how["num_outputs"] = n
+        self.nodes.append(helper.make_node("Split", [x], outputs, name=name, **how))
+        return outputs
 
     def reduce(self, kind: str, x: str, axes: Sequence[int], *, keep: bool) -> str:
         """Reduce over axes, which are kept with one entry each, or not."""

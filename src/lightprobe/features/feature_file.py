@@ -9,10 +9,11 @@ import numpy as np
 
 from lightprobe._version import __version__
 from lightprobe.atomic import whole_path
-from lightprobe.backbones import DEFAULT, Pool, Tap, backbone_for
+from lightprobe.backbones import DEFAULT, OneOrSeveral, Pool, Tap, backbones_for, of_each
 from lightprobe.errors import MissingExtraError, OptionError
-from lightprobe.features.extraction import Features, extract, provenance
-from lightprobe.features.runner import BackboneRunner, compile_for
+from lightprobe.features.extraction import Features, provenance
+from lightprobe.features.multi_backbone import TapSet, extract_tap_sets, names_of
+from lightprobe.features.runner import BackboneRunner, compile_each
 from lightprobe.images import ImageSet, count_skipped
 from lightprobe.runtime import Runtime
 
@@ -35,25 +36,27 @@ def extract_to_file(
     path: Path,
     runtime: Runtime,
     *,
-    backbone: str = DEFAULT,
-    weights: str | Path | None = None,
-    cuts: Sequence[str] | None = None,
+    backbone: str | Sequence[str] = DEFAULT,
+    weights: OneOrSeveral = None,
+    cut: OneOrSeveral = None,
+    looks: str | Sequence[str] | None = None,
     pools: Sequence[Pool] = ("avg",),
     image_size: int | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> dict[str, Any]:
-    """Look at every photo once and write what several layers, each pooled in several ways, return.
+    """Look at every photo once a network and look, and write what layers, pooled in several ways, return.
 
     Parameters
     ----------
     images, path
         As for `write_features`.
     runtime : Runtime
-    cuts : sequence of str, optional
-        Layers; the network's last convolutional one without it. All come from one pass.
+    cut : str or list of str, optional
+        Of one network any number of layers, which come from one pass; of several one each. The last
+        convolutional one without it.
     pools : sequence of {"avg", "flatten"}
-    backbone, weights, image_size, mean, std
+    backbone, weights, looks, image_size, mean, std
         As for `ImageClassifier`.
 
     Returns
@@ -62,40 +65,51 @@ def extract_to_file(
         As of `write_features`.
     """
     check_table_name(path)
-    network = backbone_for(
+    single = len(of_each("backbone", backbone, None)) == 1
+    networks = backbones_for(
         runtime,
         backbone,
         weights=weights,
+        cut=None if single else cut,
+        looks=looks,
         image_size=image_size,
         mean=mean,
         std=std,
     )
-    names = list(cuts or [network.cut])
-    depth = [cut.name for cut in network.cuts]
-    for name in names:
-        network.find_cut(name)
-    network = network.at(max(names, key=depth.index))
-    taps = [Tap(name, pool) for name in names for pool in pools]
-    compiled, _ = compile_for(images, network, taps, runtime)
-    return write_features(path, images, extract(images, compiled, runtime), compiled)
+    layers = [[network.cut] for network in networks]
+    if single and cut is not None:
+        asked = [str(name) for name in of_each("cut", cut, None)]
+        depth = [end.name for end in networks[0].cuts]
+        for name in asked:
+            networks[0].find_cut(name)
+        networks = [network.at(max(asked, key=depth.index)) for network in networks]
+        layers = [asked for _ in networks]
+    taps = [[Tap(name, pool) for name in some for pool in pools] for some in layers]
+    compiled = [runner for runner, _ in compile_each(images, networks, taps, runtime)]
+    names = names_of(networks)
+    tap_sets = [TapSet((tap,), (i,), (names[i],)) for i, some in enumerate(taps) for tap in some]
+    return write_features(path, images, extract_tap_sets(images, compiled, tap_sets, runtime), compiled)
 
 
 def write_features(
-    path: Path, images: ImageSet, features: Features[Tap], compiled: BackboneRunner
+    path: Path, images: ImageSet, features: Features[TapSet], compiled: Sequence[BackboneRunner]
 ) -> dict[str, Any]:
     """Write features with what they belong to.
 
     Parameters
     ----------
     path : Path
-        `.npz`: arrays `paths`, `labels` (class names), `splits`, `classes`, one `features CUT POOL` a tap,
-        float16 (n, n_features), and `provenance`, JSON text; nothing is pickled. `.parquet`: a row a photo,
-        columns `path`, `label`, `split` and a list column `features CUT POOL` a tap, provenance and
-        classes in the metadata under `lightprobe`.
+        `.npz`: arrays `paths`, `labels` (class names), `splits`, `classes`, one `features CUT POOL` a tap
+        (of several networks or looks `features NETWORK LOOK:CUT POOL`), float16 (n, n_features), and
+        `provenance`, JSON text; nothing is pickled. `.parquet`: a row a photo, columns `path`, `label`,
+        `split` and a list column a tap, named alike, provenance and classes in the metadata under
+        `lightprobe`.
     images : ImageSet
         The photos that were looked at.
     features : Features
-        What was seen.
+        What was seen, each tap by itself.
+    compiled : sequence of BackboneRunner
+        What saw it.
 
     Returns
     -------
@@ -104,11 +118,12 @@ def write_features(
     """
     check_table_name(path)
     kept = images.select(features.kept)
-    matrices = {f"features {tap.cut} {tap.pool}": matrix for tap, matrix in features.matrices.items()}
+    matrices = {f"features {seen.cut} {seen.pool}": matrix for seen, matrix in features.matrices.items()}
+    configs = [runner.backbone.to_config() for runner in compiled]
     origin = {
         "lightprobe": __version__,
-        "backbone": compiled.backbone.to_config(),
-        "taps": [provenance(compiled, tap) for tap in features.matrices],
+        "backbone": configs[0] if len(configs) == 1 else configs,
+        "taps": [provenance(compiled[seen.places[0]], seen.taps[0]) for seen in features.matrices],
         "classes": list(kept.classes),
     }
     columns = {

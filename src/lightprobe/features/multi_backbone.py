@@ -8,10 +8,10 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones import Pool, Tap
+from lightprobe.backbones import Backbone, Pool, Tap
 from lightprobe.features.extraction import Features, extract
 from lightprobe.features.runner import BackboneRunner
-from lightprobe.features.streaming import Chunk, stream
+from lightprobe.features.streaming import Chunk, Inspector, stream
 from lightprobe.images import ImageSet
 from lightprobe.optics import side_by_side
 from lightprobe.runtime import Runtime
@@ -68,6 +68,33 @@ class TapSet:
         return joined
 
 
+def places_by_network(backbones: Sequence[Backbone]) -> list[list[int]]:
+    """Put the places of the same network's looks together, in their order."""
+    networks: list[list[int]] = []
+    for place, backbone in enumerate(backbones):
+        for network in networks:
+            if backbones[network[0]].is_same_network(backbone):
+                network.append(place)
+                break
+        else:
+            networks.append([place])
+    return networks
+
+
+def names_of(backbones: Sequence[Backbone]) -> list[str]:
+    """Name what looks: the network, where there are several, and the look, where it has several."""
+    networks = places_by_network(backbones)
+    names = [""] * len(backbones)
+    given = [backbones[first].name for first, *_ in networks]
+    for number, looks in enumerate(networks):
+        seen = given[: number + 1].count(given[number])
+        name = "" if len(networks) == 1 else given[number] if seen == 1 else f"{given[number]}#{seen}"
+        for place in looks:
+            look = backbones[place].preprocessing.look if len(looks) > 1 else ""
+            names[place] = f"{name} {look}".strip()
+    return names
+
+
 def taps_of(tap_sets: Iterable[TapSet], place: int) -> list[Tap]:
     """List where the network of that place has to be tapped."""
     pairs = (pair for tap_set in tap_sets for pair in zip(tap_set.places, tap_set.taps, strict=True))
@@ -75,7 +102,11 @@ def taps_of(tap_sets: Iterable[TapSet], place: int) -> list[Tap]:
 
 
 def extract_tap_sets(
-    images: ImageSet, runners: Sequence[BackboneRunner], tap_sets: Sequence[TapSet], runtime: Runtime
+    images: ImageSet,
+    runners: Sequence[BackboneRunner],
+    tap_sets: Sequence[TapSet],
+    runtime: Runtime,
+    inspect: Inspector | None = None,
 ) -> Features[TapSet]:
     """Look at every photo once with each network.
 
@@ -87,6 +118,8 @@ def extract_tap_sets(
     tap_sets : sequence of TapSet
         What is wanted.
     runtime : Runtime
+    inspect : callable, optional
+        Is told of every photo while the first network looks; see `stream`.
 
     Returns
     -------
@@ -99,7 +132,8 @@ def extract_tap_sets(
     DataError
         As for `extract`.
     """
-    looks = [extract(images, runner, runtime) for runner in runners]
+    first, *others = runners
+    looks = [extract(images, first, runtime, inspect), *(extract(images, r, runtime) for r in others)]
     kept = reduce(np.intersect1d, [look.kept for look in looks])
     rows = [np.searchsorted(look.kept, kept) for look in looks]
     matrices = [

@@ -33,6 +33,24 @@ class BackboneRunner:
     runner: Runner
 
 
+def compile_each(
+    images: ImageSet, backbones: Sequence[Backbone], taps: Sequence[Sequence[Tap]], runtime: Runtime
+) -> list[tuple[BackboneRunner, float]]:
+    """Compile several backbones as `compile_for` does, each for its own taps.
+
+    Those that are one network looking at photos in different ways share what is compiled for the same taps.
+    """
+    compiled: list[tuple[BackboneRunner, float]] = []
+    for backbone, wanted in zip(backbones, taps, strict=True):
+        for known, agreed in compiled:
+            if known.runner.taps == tuple(wanted) and known.backbone.is_same_network(backbone):
+                compiled.append((BackboneRunner(backbone, known.runner), agreed))
+                break
+        else:
+            compiled.append(compile_for(images, backbone, wanted, runtime))
+    return compiled
+
+
 def compile_for(
     images: ImageSet, backbone: Backbone, taps: Sequence[Tap], runtime: Runtime
 ) -> tuple[BackboneRunner, float]:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import zoom
 
 from lightprobe.backbones import Backbone, compile_on_cpu
@@ -17,10 +18,11 @@ from lightprobe.photo_model import PhotoModel, features_of
 from lightprobe.runtime import Runtime
 
 STEPS, CHANNELS, KERNELS = 6, 6, 64
+WHOLE = 512  # pixels of the longer side of a photo that is shown whole
 
 
 def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtime) -> dict[str, Any]:
-    """Draw what a model makes of a photo.
+    """Draw what a model makes of a photo; of several networks, kernels and maps are the first one's.
 
     Parameters
     ----------
@@ -41,16 +43,18 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
     ImageError
         The photo cannot be decoded.
     """
-    backbone = model.network.backbone
+    backbone, several = model.networks[0].backbone, len(model.networks) > 1
     photo = open_unlabelled(image).limited(runtime.max_megapixels)
     decoded = decode(photo.read(0), max_pixels=photo.max_pixels, at_least=backbone.preprocessing.resize)
-    shown = backbone.preprocessing.prepare(decoded)
+    prepared = backbone.preprocessing.prepare(decoded)
+    # Several networks and looks see different parts of a photo: the evidence is sought in the whole one.
+    shown = _within(decoded, WHOLE) if several else prepared
     probabilities = model.probabilities(features_of(model, [str(image)], runtime))[0]
     which = int(probabilities.argmax())
     infos = backbone.describe()
-    outputs = _outputs(backbone, shown)
+    outputs = _outputs(backbone, prepared)
     last = outputs[backbone.cut]
-    evidence = exact_saliency(model, last, which) if last.ndim == 3 else None
+    evidence = exact_saliency(model, last, which) if last.ndim == 3 and not several else None
     how = "covering" if evidence is None else "exact"
     if evidence is None:
         evidence = occlusion_saliency(model, shown, which, runtime)
@@ -59,12 +63,20 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
     parts: Any = figure.subfigures(2, 1, height_ratios=(1, 1.7))
     top, bottom = parts
     label, probability = model.classes[which], float(probabilities[which])
-    _draw_answer(top, shown, evidence, f"{label}, {probability:.0%}")
+    title = "the photo" if several else "what the network is shown"
+    _draw_answer(top, shown, evidence, f"{label}, {probability:.0%}", title)
     _draw_kernels(top.axes[2], backbone)
     _draw_maps(bottom, {name: maps for name, maps in outputs.items() if maps.ndim == 3}, infos)
     save_figure(figure, path, dpi=110)
     layers = [{"name": i.name, "shape": list(i.shape), "parameters": i.parameters} for i in infos]
     return {"label": label, "probability": probability, "evidence": how, "layers": layers}
+
+
+def _within(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Reduce a photo so that neither side is longer."""
+    photo = Image.fromarray(pixels)
+    photo.thumbnail((side, side))
+    return np.asarray(photo)
 
 
 def _outputs(backbone: Backbone, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
@@ -82,10 +94,12 @@ def _outputs(backbone: Backbone, pixels: NDArray[np.uint8]) -> dict[str, NDArray
     return found
 
 
-def _draw_answer(figure: Any, shown: NDArray[np.uint8], evidence: NDArray[np.float64], answer: str) -> None:
+def _draw_answer(
+    figure: Any, shown: NDArray[np.uint8], evidence: NDArray[np.float64], answer: str, title: str
+) -> None:
     photo, where, _ = figure.subplots(1, 3)
     photo.imshow(shown)
-    photo.set_title("what the network is shown", loc="left")
+    photo.set_title(title, loc="left")
     side = shown.shape[:2]
     factors = [pixels / cells for pixels, cells in zip(side, evidence.shape, strict=True)]
     smooth = zoom(evidence, factors, order=3, mode="nearest", grid_mode=True)

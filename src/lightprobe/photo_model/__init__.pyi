@@ -10,7 +10,7 @@ from .disk import (
     write_model,
 )
 from .estimator import PhotoClassifier
-from .network import Network, named, network_facts
+from .network import Network, named, network_facts, seen_once
 from .photo_model import (
     Answerer,
     LeftOut,
@@ -49,6 +49,7 @@ __all__ = [
     "optical_card",
     "read_config",
     "read_model",
+    "seen_once",
     "whole_parts",
     "write_model",
 ]

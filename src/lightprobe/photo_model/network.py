@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from lightprobe.backbones import Backbone, Parts, Tap, create_runner, pack, restore_backbone
+from lightprobe.backbones import Backbone, Parts, Runner, Tap, create_runner, pack, restore_backbone
 from lightprobe.features import BackboneRunner, compile_for
 from lightprobe.images import ImageSet
 from lightprobe.runtime import Runtime
@@ -33,9 +33,7 @@ class Network:
     agreement: float
     weight_bytes: int
     engine_state: Parts = field(default_factory=dict, repr=False)
-    _compiled: dict[tuple[tuple[Tap, ...], str], BackboneRunner] = field(
-        default_factory=dict, init=False, repr=False
-    )
+    _runners: dict[tuple[tuple[Tap, ...], str], Runner] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def for_photos(
@@ -54,8 +52,14 @@ class Network:
         network = cls(
             backbone, runner.engine, runner.precision, agreement, runner.weight_bytes, dict(runner.state)
         )
-        network._compiled[runner.taps, runtime.device] = compiled
+        network._runners[runner.taps, runtime.device] = runner
         return network, compiled
+
+    def looking_as(self, backbone: Backbone) -> Self:
+        """Return it with the same network looking at photos in another way; what is compiled is shared."""
+        other = replace(self, backbone=backbone)
+        object.__setattr__(other, "_runners", self._runners)
+        return other
 
     def at(self, cut: str) -> Self:
         """Return this network ending at an earlier layer."""
@@ -64,8 +68,8 @@ class Network:
     def compiled(self, taps: Sequence[Tap], device: str) -> BackboneRunner:
         """Return it compiled for taps; compiled once, and kept as long as this network is."""
         key = tuple(taps), device
-        if key not in self._compiled:
-            runner = create_runner(
+        if key not in self._runners:
+            self._runners[key] = create_runner(
                 self.backbone,
                 taps,
                 engine=self.engine,
@@ -73,12 +77,11 @@ class Network:
                 device=device,
                 calibration=self.engine_state or None,
             )
-            self._compiled[key] = BackboneRunner(self.backbone, runner)
-        return self._compiled[key]
+        return BackboneRunner(self.backbone, self._runners[key])
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what is compiled, which is this process's own."""
-        return vars(self) | {"_compiled": {}}
+        return vars(self) | {"_runners": {}}
 
     def to_tensors(self) -> tuple[Parts, dict[str, Any]]:
         """Take it apart: tensors, and plain values for a JSON file."""
@@ -106,20 +109,31 @@ class Network:
         )
 
 
+def seen_once(networks: Sequence[Network]) -> list[Network]:
+    """List networks without those that differ from an earlier one only in how they look at photos."""
+    first: list[Network] = []
+    for network in networks:
+        if not any(network.backbone.is_same_network(known.backbone) for known in first):
+            first.append(network)
+    return first
+
+
 def network_facts(networks: Sequence[Network]) -> dict[str, Any]:
     """Describe networks in JSON values: `--backbone`'s names, and whatever else differs, joined by commas."""
+    once = seen_once(networks)
 
     def each(values: Iterable[Any]) -> Any:
         listed = list(values)
         return listed[0] if len(set(listed)) == 1 else ",".join(map(str, listed))
 
     return {
-        "backbone": ",".join(network.backbone.name for network in networks),
-        "image_size": each(network.backbone.preprocessing.crop for network in networks),
-        "precision": each(network.precision for network in networks),
-        "engine": each(network.engine for network in networks),
-        "weight_bytes": sum(network.weight_bytes for network in networks),
-        "agreement": min(network.agreement for network in networks),
+        "backbone": ",".join(network.backbone.name for network in once),
+        "looks": ",".join(dict.fromkeys(network.backbone.preprocessing.look for network in networks)),
+        "image_size": each(network.backbone.preprocessing.crop for network in once),
+        "precision": each(network.precision for network in once),
+        "engine": each(network.engine for network in once),
+        "weight_bytes": sum(network.weight_bytes for network in once),
+        "agreement": min(network.agreement for network in once),
     }
 
 

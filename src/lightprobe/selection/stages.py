@@ -7,7 +7,7 @@ from typing import Final
 
 from lightprobe.backbones import Backbone, Pool, Tap
 from lightprobe.errors import ResourceError
-from lightprobe.features import TapSet
+from lightprobe.features import TapSet, names_of, places_by_network
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,8 @@ class Available:
     Attributes
     ----------
     tap_sets : tuple of TapSet
-        Each network's, and all networks' last layers side by side.
+        Those of each network at its first look; each network's looks side by side, at its last layer; all
+        networks side by side at their first looks, and at all.
     dropped : dict of TapSet to str
         Those that memory has no room for, and why.
     multiplications : dict of TapSet to int
@@ -120,12 +121,13 @@ def list_tap_sets(
     *,
     every_stage: bool = False,
 ) -> Available:
-    """List each network's affordable taps and, of several networks, their last layers side by side.
+    """List each network's affordable taps, and last layers side by side: of its looks, and of all networks.
 
     Parameters
     ----------
     backbones : sequence of Backbone
-        Tapped at their ends.
+        Tapped at their ends. Those that are the same network, looking at photos in different ways, are
+        looks of it.
     n_images, pool, max_memory
         As for `affordable_taps`.
     every_stage : bool
@@ -136,32 +138,27 @@ def list_tap_sets(
     ResourceError
         If nothing is left of a network.
     """
-    names = _unique_names(backbones) if len(backbones) > 1 else [""]
+    networks, names = places_by_network(backbones), names_of(backbones)
+    limit = memory_limit(max_memory)
     tap_sets: list[TapSet] = []
     dropped: dict[TapSet, str] = {}
-    for place, (name, backbone) in enumerate(zip(names, backbones, strict=True)):
-        earlier = stage_cuts(backbone)[:-1] if every_stage else []
-        taps, left_out = affordable_taps(backbone, n_images, pool, max_memory, earlier)
-        tap_sets += [TapSet((tap,), (place,), (name,)) for tap in taps]
-        dropped |= {TapSet((tap,), (place,), (name,)): reason for tap, reason in left_out.items()}
+    for first, *_ in networks:
+        earlier = stage_cuts(backbones[first])[:-1] if every_stage else []
+        taps, left_out = affordable_taps(backbones[first], n_images, pool, max_memory, earlier)
+        tap_sets += [TapSet((tap,), (first,), (names[first],)) for tap in taps]
+        dropped |= {TapSet((tap,), (first,), (names[first],)): reason for tap, reason in left_out.items()}
     last = [s for s in tap_sets if s.taps[0].cut == backbones[s.places[0]].cut]
-    if len(backbones) > 1:
-        ends = tuple(Tap(backbone.cut, pool) for backbone in backbones)
-        together = TapSet(ends, tuple(range(len(ends))), tuple(names))
-        size = sum(b.feature_sizes([tap])[tap] for b, tap in zip(backbones, ends, strict=True))
-        if reason := too_large(n_images, size, memory_limit(max_memory)):
+    beside = [*networks, [first for first, *_ in networks], list(range(len(backbones)))]
+    for places in dict.fromkeys(tuple(some) for some in beside if len(some) > 1):
+        ends = tuple(Tap(backbones[place].cut, pool) for place in places)
+        together = TapSet(ends, places, tuple(names[place] for place in places))
+        sizes = [backbones[p].feature_sizes([tap])[tap] for p, tap in zip(places, ends, strict=True)]
+        if reason := too_large(n_images, sum(sizes), limit):
             dropped[together] = reason
         else:
             tap_sets.append(together)
             last.append(together)
     return Available(tuple(tap_sets), dropped, _multiplications(tap_sets, backbones), tuple(last))
-
-
-def _unique_names(backbones: Sequence[Backbone]) -> list[str]:
-    """Name the networks, with a number behind a name that has been before."""
-    names = [backbone.name for backbone in backbones]
-    seen = [names[: i + 1].count(name) for i, name in enumerate(names)]
-    return [name if n == 1 else f"{name}#{n}" for name, n in zip(names, seen, strict=True)]
 
 
 def _multiplications(tap_sets: Sequence[TapSet], backbones: Sequence[Backbone]) -> dict[TapSet, int]:
