@@ -61,7 +61,7 @@ def list_looks(looks: str | Sequence[str] | None) -> list[Look]:
     names = looks.split(",") if isinstance(looks, str) else list(looks)
     found = [look for name in names for look in LOOKS if look == name.strip()]
     if not found or len(found) != len(names) or len(set(found)) != len(found):
-        raise OptionError(f"`looks` is {looks!r}; it must be one or several of {', '.join(LOOKS)}, each once.")
+        raise OptionError(f"`looks` is {looks!r}; give one or several of {', '.join(LOOKS)}, each once.")
     return found
 
 
