@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.errors import DamagedImageError, UnsupportedImageError
+from lightprobe.images.bounds import is_decoded_in_python
 from lightprobe.images.imageset import DEFAULT_MAX_PIXELS
 from lightprobe.images.isolated import ISOLATED_KINDS, decode_isolated
 from lightprobe.images.jpeg import decode_jpeg
@@ -82,7 +83,8 @@ def decode(
     kind = sniff(data)
     if kind == "JPEG":
         return decode_jpeg(data, max_pixels, at_least)
-    read = decode_isolated if kind in ISOLATED_KINDS else decode_with_pillow
+    isolated = kind in ISOLATED_KINDS or is_decoded_in_python(kind, data)
+    read = decode_isolated if isolated else decode_with_pillow
     pixels, white = read(data, kind, max_pixels)
     if white is not None:
         _say_once(kind, white)

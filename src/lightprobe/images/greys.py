@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ _FLOAT_WHITES = (1.0, *_INTEGER_WHITES[:5])
 # TIFF 6.0, and some of its values.
 _BITS, _PHOTOMETRIC, _MAX_SAMPLE_VALUE, _SAMPLE_FORMAT, _S_MAX_SAMPLE_VALUE = 258, 262, 281, 339, 341
 _WHITE_IS_ZERO, _UNSIGNED, _SIGNED = 0, 1, 2
-_PGM_WHITE = re.compile(rb"P[25](?:\s+|#[^\n]*\n)+\d+(?:\s+|#[^\n]*\n)+\d+(?:\s+|#[^\n]*\n)+(\d+)")
+_PGM_WHITE = re.compile(rb"P[25](?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+(\d+)")
 
 
 def eight_bits(
@@ -34,17 +34,54 @@ def eight_bits(
     white : float or None
         What is shown as white, unless it is the usual: 1, 255 or 65535.
     """
-    numbers = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(numbers.min()), float(numbers.max())
-    whites = _FLOAT_WHITES if values.dtype.kind == "f" else _INTEGER_WHITES
-    if stated is not None:
-        whites = (stated, *whites)
-    white = next((limit for limit in whites if low >= 0 and high <= limit), None)
-    if white is None:
-        scaled = (numbers - low) * (255.0 / (high - low or 1.0))
-        return np.rint(scaled).astype(np.uint8), high
-    usual = (white in (1.0, 255.0) if values.dtype.kind == "f" else white == 65535) or high == 0
-    return np.rint(numbers * (255.0 / white)).astype(np.uint8), None if usual else white
+    scale = GreyScale.of(*extremes(values), values.dtype.kind == "f", stated)
+    return scale(values), scale.white
+
+
+def extremes(values: NDArray[np.generic]) -> tuple[float, float]:
+    """Return the least and the largest value, NaN and infinities being 0."""
+    numbers = _numbers(values)
+    return float(numbers.min()), float(numbers.max())
+
+
+@dataclass(frozen=True)
+class GreyScale:
+    """How grey values become 0..255; see `eight_bits`.
+
+    Attributes
+    ----------
+    black, factor : float
+        What becomes 0, and by what differences from it are multiplied.
+    white : float or None
+        What is shown as white, unless it is the usual.
+    """
+
+    black: float
+    factor: float
+    white: float | None
+
+    @classmethod
+    def of(cls, low: float, high: float, is_float: bool, stated: float | None = None) -> Self:
+        """Find the scale for values from `low` to `high`."""
+        whites = _FLOAT_WHITES if is_float else _INTEGER_WHITES
+        if stated is not None:
+            whites = (stated, *whites)
+        white = next((limit for limit in whites if low >= 0 and high <= limit), None)
+        if white is None:
+            return cls(low, 255.0 / (high - low or 1.0), high)
+        usual = (white in (1.0, 255.0) if is_float else white == 65535) or high == 0
+        return cls(0.0, 255.0 / white, None if usual else white)
+
+    def __call__(self, values: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """Scale values of any number type."""
+        return np.rint((_numbers(values) - self.black) * self.factor).astype(np.uint8)
+
+
+def _numbers(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    numbers: NDArray[np.float64] = values.astype(np.float64)
+    if values.dtype.kind == "f":
+        np.nan_to_num(numbers, copy=False, posinf=0.0, neginf=0.0)
+    return numbers
 
 
 @dataclass(frozen=True)

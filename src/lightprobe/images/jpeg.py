@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lightprobe.errors import DamagedImageError, UnsupportedImageError
+from lightprobe.images.exif import orientation_of
 from lightprobe.images.isolated import decode_isolated
 from lightprobe.images.jpeg_structure import JpegStructure, read_jpeg_structure
-from lightprobe.images.pillow import require_size, silence_damaged_metadata
+from lightprobe.images.pillow import require_size, turn_upright
 
 _TURBO: Final = frozenset((0xC0, 0xC1, 0xC2))
 # Whole only: lossless at a reduced scale overruns the heap in Pillow, and arithmetic coding is rare.
@@ -21,7 +22,7 @@ _UNREAD: Final = {
     0xCB: "lossless arithmetic",
     0xF7: "JPEG-LS",
 }
-_ORIENTATION: Final = 0x0112
+_CONVERTED_AT_ONCE: Final = 1 << 20  # pixels
 # Encoders fill their last bytes up; nothing of the picture is missing then.
 _PADDED: Final = re.compile(r"extraneous bytes before marker 0x(?:c4|d9|da|db)")
 
@@ -43,7 +44,7 @@ def decode_jpeg(data: bytes, max_pixels: int, at_least: int | None) -> NDArray[n
     if pixels is None:
         require_size(jpeg.width, jpeg.height, max_pixels)
         pixels, _ = decode_isolated(jpeg.stream, "JPEG", max_pixels)
-    return _turn_upright(pixels, _orientation(jpeg))
+    return turn_upright(pixels, orientation_of(jpeg.exif))
 
 
 def _require_readable(jpeg: JpegStructure) -> None:
@@ -87,33 +88,18 @@ def _turbo(jpeg: JpegStructure, reduction: int) -> NDArray[np.uint8] | None:
         pixels = simplejpeg.decode_jpeg(jpeg.stream, strict=False, **options)
     if inks:
         # Adobe's files, and those are all there are, store ink inverted.
-        height, width, _ = pixels.shape
-        image = Image.frombuffer("CMYK", (width, height), 255 - pixels, "raw", "CMYK", 0, 1)
-        return np.array(image.convert("RGB"))
+        np.subtract(255, pixels, out=pixels)
+        return _cmyk_to_rgb(pixels)
     return pixels
 
 
-def _orientation(jpeg: JpegStructure) -> int:
-    """Return how the photo is turned, 1 to 8, by EXIF."""
-    value: object = 1
-    if jpeg.exif:
-        silence_damaged_metadata()
-        exif = Image.Exif()
-        try:
-            exif.load(b"Exif\0\0" + jpeg.exif)
-            value = exif.get(_ORIENTATION)
-        except Exception:
-            # Damaged EXIF raises nearly anything; the pixels are whole, so the photo stays as it is stored.
-            return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Undo an orientation: 5 to 8 swap the axes, then rows or columns are mirrored."""
-    if orientation >= 5:
-        pixels = pixels.transpose(1, 0, 2)
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(pixels)
+def _cmyk_to_rgb(inks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Convert (h, w, 4) to (h, w, 3), some rows at a time."""
+    height, width, _ = inks.shape
+    pixels = np.empty((height, width, 3), np.uint8)
+    rows = max(1, _CONVERTED_AT_ONCE // width)
+    for top in range(0, height, rows):
+        strip = np.ascontiguousarray(inks[top : top + rows])
+        image = Image.frombuffer("CMYK", (width, len(strip)), strip, "raw", "CMYK", 0, 1)
+        pixels[top : top + rows] = np.asarray(image.convert("RGB"))
+    return pixels

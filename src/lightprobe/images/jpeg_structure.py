@@ -4,7 +4,7 @@ import re
 import struct
 from dataclasses import dataclass, field
 
-from lightprobe.errors import DamagedImageError
+from lightprobe.errors import DamagedImageError, UnsupportedImageError
 
 _SOI, _EOI, _SOS, _DNL, _APP1 = 0xD8, 0xD9, 0xDA, 0xDC, 0xE1
 # Frames: all of C0 to CF that are not tables (C4, CC) or reserved (C8); F7 is that of JPEG-LS.
@@ -12,6 +12,13 @@ _FRAMES = frozenset((*range(0xC0, 0xD0), 0xF7)) - {0xC4, 0xC8, 0xCC}
 _TABLES = frozenset((0xC4, 0xCC, 0xDB, 0xDD))
 _METADATA = frozenset((*range(0xE0, 0xF0), 0xFE))
 
+# Encoders make 10 scans of a progressive file, the most thorough some 20; each costs time for every block.
+MOST_SCANS = 100
+# 200 megapixels with depth maps and a film in their metadata have some 1,000.
+MOST_SEGMENTS = 20_000
+
+# Between segments FF may be repeated, and FF 00 is no marker.
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
 # Within a scan FF is followed by 00 (it means FF), by a restart marker, or by more FF.
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -79,6 +86,8 @@ def read_jpeg_structure(data: bytes) -> JpegStructure:
     ------
     DamagedImageError
         No frame or no scan; a component or, without an end marker, a refinement that never comes.
+    UnsupportedImageError
+        More scans or segments than any encoder makes.
     """
     walk = _Walk(data)
     try:
@@ -102,6 +111,7 @@ class _Walk:
     adobe: int | None = None
     ended: bool = False
     stray: int = 0
+    n_segments: int = 0
 
     def run(self) -> None:
         place = 2
@@ -137,16 +147,18 @@ class _Walk:
 
     def _marker(self, place: int) -> int:
         """Return where the next marker starts, -1 if none does."""
-        start = place
-        while 0 <= (place := self.data.find(b"\xff", place)) < len(self.data) - 1:
-            following = self.data[place + 1]
-            if following not in (0x00, 0xFF):
-                self.stray += place - start
-                return place
-            if following == 0xFF:
-                start += 1  # fill bytes are allowed
-            place += 1 if following == 0xFF else 2
-        return -1
+        self.n_segments += 1
+        if self.n_segments > MOST_SEGMENTS:
+            raise UnsupportedImageError(
+                f"a kind of JPEG that is not read: more than {MOST_SEGMENTS:,} segments"
+            )
+        found = _MARKER.search(self.data, place)
+        if found is None:
+            return -1
+        passed_over = self.data[place : found.start()]
+        # Fill bytes are allowed: every FF but those of FF 00.
+        self.stray += len(passed_over) - passed_over.count(b"\xff") + passed_over.count(b"\xff\x00")
+        return found.start()
 
     def _scan(self, header: bytes, start: int) -> int:
         found = _END_OF_SCAN.search(self.data, start)
@@ -159,6 +171,8 @@ class _Walk:
                 whole = whole + b"\0" if len(whole) < len(coded) else whole[:-1]
             coded = whole
         self.scans.append(header)
+        if len(self.scans) > MOST_SCANS:
+            raise UnsupportedImageError(f"a kind of JPEG that is not read: more than {MOST_SCANS} scans")
         self.parts.append(coded)
         self.n_scan_bytes += len(coded)
         return end

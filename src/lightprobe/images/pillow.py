@@ -3,8 +3,9 @@
 import re
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,6 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     PpmImagePlugin,
@@ -23,7 +23,9 @@ from PIL import (
 
 from lightprobe.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedImageError
 from lightprobe.images.bmp_runs import as_rle8
-from lightprobe.images.greys import GreyFormat, eight_bits, read_grey_format
+from lightprobe.images.bounds import first_frame, require_few_chunks
+from lightprobe.images.exif import orientation_of
+from lightprobe.images.greys import GreyFormat, GreyScale, extremes, read_grey_format
 
 # Pillow warns of damaged metadata and goes on; it must not print, and warnings.catch_warnings is not safe
 # beside other threads. The pattern is narrow: warnings of Pillow's other modules stay as they are.
@@ -36,6 +38,12 @@ _LACKING = re.compile(
     re.IGNORECASE,
 )
 _RLE4 = b"\2\0\0\0"  # a BMP's compression
+ORIENTATION_TAG: Final = 0x0112
+# What a decoder and this file hold of a picture at most, at a time; photos that are turned take 3 more.
+BYTES_A_PIXEL: Final = 12
+_ALWAYS_ALLOWED_BYTES: Final = 1 << 28
+_WEBP_BYTES_A_PIXEL: Final = 17  # two canvases, their bytes, and the image made of them
+_STRIP_PIXELS: Final = 1 << 20  # that are converted at a time
 # Of TIFF (tag 259): JPEG 2000, ZSTD, WebP, JPEG XL, which libtiff is often built without.
 _RARE_COMPRESSIONS = frozenset((34712, 50000, 50001, 50002))
 
@@ -63,12 +71,25 @@ _OPENERS: dict[str, Callable[[BytesIO], Image.Image]] = {
 }
 
 
-def require_size(width: int, height: int, max_pixels: int, reduction: int = 1) -> None:
-    """Raise for a picture without pixels, or of more than `max_pixels` where one in `reduction` is held."""
+def require_size(
+    width: int, height: int, max_pixels: int, reduction: int = 1, bytes_a_pixel: int = BYTES_A_PIXEL
+) -> None:
+    """Raise for a picture without pixels, or of more than `max_pixels` where one in `reduction` is held.
+
+    `bytes_a_pixel`: what decoding takes at most; of kinds that take more than `BYTES_A_PIXEL`, fewer pixels
+    are allowed.
+    """
     if width < 1 or height < 1 or max(width, height) >= 2**31:
         raise DamagedImageError(f"no pixels ({width} × {height})")
     if width * height > max_pixels * reduction:
         raise ImageTooLargeError(f"{width} × {height} is over the limit of {max_pixels / 1e6:.0f} megapixels")
+    allowed = max(max_pixels * BYTES_A_PIXEL, _ALWAYS_ALLOWED_BYTES)
+    if width * height * bytes_a_pixel > allowed * reduction:
+        most = allowed / bytes_a_pixel
+        raise ImageTooLargeError(
+            f"{width} × {height} of this kind is over the limit of {most / 1e6:.0f} megapixels, "
+            f"as it takes {bytes_a_pixel} bytes a pixel"
+        )
 
 
 def decode_with_pillow(data: bytes, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8], float | None]:
@@ -87,7 +108,11 @@ def decode_with_pillow(data: bytes, kind: str, max_pixels: int) -> tuple[NDArray
     silence_damaged_metadata()
     if kind == "WebP":
         # The decoder takes the whole canvas as it opens, so its size is read first.
-        require_size(*_webp_canvas(data), max_pixels)
+        require_size(*_webp_canvas(data), max_pixels, bytes_a_pixel=_WEBP_BYTES_A_PIXEL)
+    if kind == "PNG":
+        require_few_chunks(data)
+    if kind == "GIF":
+        data = first_frame(data)
     if kind == "BMP" and int.from_bytes(data[14:18], "little") >= 40 and data[30:34] == _RLE4:
         data = as_rle8(data)  # of 4-bit run lengths Pillow 12.3 makes other pixels, and no error
     try:
@@ -124,6 +149,8 @@ def _opened(data: bytes, kind: str, max_pixels: int) -> tuple[NDArray[np.uint8],
             return _to_rgb(image, greys)
     except ImageError:
         raise
+    except MemoryError:
+        raise ImageTooLargeError("needs more memory to decode than is allowed") from None
     except Exception as error:
         # On damaged bytes Pillow's readers raise nearly anything: OSError, SyntaxError, struct.error, ...
         if _LACKING.search(str(error)) or (kind == "TIFF" and _compression(data) in _RARE_COMPRESSIONS):
@@ -149,28 +176,61 @@ def to_rgb(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _to_rgb(image: Image.Image, greys: GreyFormat) -> tuple[NDArray[np.uint8], float | None]:
+    """Convert strip by strip: beside the image as its decoder left it there are 3 bytes a pixel, no more."""
     image.load()
-    image = _upright(image)
+    orientation = _orientation(image)
+    width, height = image.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    white = None
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image)
-        if greys.unsigned and values.dtype == np.int32:
-            values = values.view(np.uint32)
-        grey, white = eight_bits(values, greys.white)
-        if greys.white_is_zero:
-            grey = 255 - grey
+        scale = _grey_scale(image, greys)
         key = image.info.get("transparency")
-        if isinstance(key, int):
-            grey[values == key] = 255
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2), white
-    if image.mode in ("PA", "LA", "La", "RGBA", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white_paper = Image.new("RGB", image.size, (255, 255, 255))
-        white_paper.paste(image, mask=image.getchannel("A"))
-        image = white_paper
-    pixels = np.array(image.convert("RGB"), dtype=np.uint8)
-    if greys.signed_bytes:
-        pixels ^= 128
-    return pixels, None
+        for top, strip in _strips(image):
+            values = _grey_values(strip, greys)
+            grey = scale(values)
+            if greys.white_is_zero:
+                grey = 255 - grey
+            if isinstance(key, int):
+                grey[values == key] = 255
+            pixels[top : top + len(grey)] = grey[:, :, np.newaxis]
+        white = scale.white
+    else:
+        for top, strip in _strips(image):
+            pixels[top : top + strip.height] = _strip_to_rgb(strip)
+        if greys.signed_bytes:
+            pixels ^= 128
+    return turn_upright(pixels, orientation), white
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Yield an image in parts of whole rows, each with its first row's number."""
+    rows = max(1, _STRIP_PIXELS // image.width)
+    if rows >= image.height:
+        yield 0, image
+        return
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _strip_to_rgb(strip: Image.Image) -> NDArray[np.uint8]:
+    if strip.mode in ("PA", "LA", "La", "RGBA", "RGBa") or "transparency" in strip.info:
+        strip = strip.convert("RGBA")
+        white_paper = Image.new("RGB", strip.size, (255, 255, 255))
+        white_paper.paste(strip, mask=strip.getchannel("A"))
+        strip = white_paper
+    return np.asarray(strip.convert("RGB"), dtype=np.uint8)
+
+
+def _grey_values(strip: Image.Image, greys: GreyFormat) -> NDArray[Any]:
+    values = np.asarray(strip)
+    return values.view(np.uint32) if greys.unsigned and values.dtype == np.int32 else values
+
+
+def _grey_scale(image: Image.Image, greys: GreyFormat) -> GreyScale:
+    """Find what is black and white in a whole image of wide greys."""
+    ends = [extremes(_grey_values(strip, greys)) for _, strip in _strips(image)]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    return GreyScale.of(low, high, image.mode == "F", greys.white)
 
 
 def _scale_key(image: Image.Image, data: bytes) -> None:
@@ -201,15 +261,33 @@ def _clean(image: Image.Image, data: bytes) -> Image.Image:
     return image.crop(box)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    for xmp in ("xmp", "XML:com.adobe.xmp"):
-        # Pillow would turn by these where EXIF is silent; nothing else that shows photos does.
-        image.info.pop(xmp, None)
+def _orientation(image: Image.Image) -> int:
+    """Return how the image is turned, 1 to 8, by EXIF; XMP is passed over, as by all that shows photos."""
+    exif = image.info.get("exif")
+    if isinstance(exif, bytes):
+        return orientation_of(exif)
+    profile = image.info.get("Raw profile type exif")
     try:
-        return ImageOps.exif_transpose(image)
+        if isinstance(profile, str):  # as ImageMagick writes it: name, length, digits
+            return orientation_of(bytes.fromhex("".join(profile.split("\n")[3:])))
+        for xmp in ("xmp", "XML:com.adobe.xmp"):
+            image.info.pop(xmp, None)  # Pillow would turn by these where EXIF is silent
+        value = image.getexif().get(ORIENTATION_TAG, 1)
     except Exception:
         # Damaged EXIF raises nearly anything; the pixels are whole, so the photo stays as it is stored.
-        return image
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def turn_upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Undo an orientation: 5 to 8 swap the axes, then rows or columns are mirrored."""
+    if orientation >= 5:
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def _webp_canvas(data: bytes) -> tuple[int, int]:
