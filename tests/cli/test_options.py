@@ -14,6 +14,8 @@ VALUES = {
     "root": "R",
     "class_map": "a=b",
     "classes": "leaf",
+    "path_column": "P",
+    "label_column": "L",
     "group": "-g",
     "test_fraction": "0.3",
     "backbone": "resnet18",
@@ -98,7 +100,7 @@ def test_train_builds_with_what_a_flag_says_or_names_flag_and_method(
     elif option.sets:
         assert told[option.sets] == value
     else:
-        assert name in ("root", "test_fraction"), "open_data reads these"
+        assert name in ("root", "test_fraction", "path_column", "label_column"), "open_data reads these"
 
 
 @pytest.mark.parametrize("name", [name for name in OPTIONS if name != "resume"])

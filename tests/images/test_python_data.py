@@ -1,13 +1,14 @@
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from tests.images.toy_photos import pixels, smooth, write_photo
+from tests.images.toy_photos import pixels, write_photo
 
 from lightprobe.errors import DataError, ImageError
-from lightprobe.images import ImageSet, open_images, open_unlabelled
+from lightprobe.images import ImageSet, as_labels, decode, open_images, open_unlabelled
 
 RNG = np.random.default_rng(0)
 STACK = RNG.integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
@@ -75,8 +76,10 @@ def test_tensors_have_their_channels_first() -> None:
     images = open_images((items, ["a", "b"]))
     assert np.array_equal(images.read(0), STACK[0])
     assert np.array_equal(images.read(1), np.stack([grey] * 3, axis=2))
-    with pytest.raises(DataError, match="of float32 is not an image"):
-        open_images((torch.zeros(2, 3, 4, 4), [0, 1]))
+    floats = open_images((torch.rand(2, 3, 4, 4), [0, 1]))
+    assert np.shape(floats.read(0)) == (4, 4, 3)
+    with pytest.raises(DataError, match="floats that are not all between 0 and 1"):
+        open_images((torch.rand(2, 3, 4, 4) - 0.5, [0, 1]))
 
 
 def test_an_image_set_is_taken_as_it_is_and_mapped() -> None:
@@ -188,7 +191,7 @@ def test_an_image_a_dataset_cannot_make_is_an_image_error() -> None:
     [
         ((STACK, [0, 1]), "4 images came with 2 labels"),
         ((STACK[0], [0] * 5), r"shape \(5, 6, 3\) is not a stack of images: give \(n, h, w, 3\)"),
-        ((STACK.astype(np.float32), [0, 1, 0, 1]), r"\(5, 6, 3\) of float32 is not an image of 8-bit"),
+        ((STACK.astype(np.float32), [0, 1, 0, 1]), "floats that are not all between 0 and 1 are no pixels"),
         ((STACK, [0.5, 1, 0, 1]), "0.5 is not a label"),
         ((STACK, [None, 1, 0, 1]), "None is not a label"),
         ((STACK, ["", "a", "a", "a"]), "'' is not a label"),
@@ -213,8 +216,120 @@ def test_what_cannot_be_data_is_one_clear_sentence(data: Any, message: str) -> N
     assert "\n" not in str(error.value)
 
 
-def test_a_single_image_to_predict_on_must_stand_in_a_list() -> None:
+def test_a_single_photo_is_a_list_of_one(tmp_path: Path) -> None:
+    file = write_photo(tmp_path / "1.png", (1, 2, 3))
+    content = file.read_bytes()
+    once = (file, str(file), content, io.BytesIO(content), Image.open(file), pixels(), {"bytes": content})
+    for photo in once:
+        images = open_unlabelled(photo)
+        assert len(images) == 1
+        seen = images.read(0)
+        assert np.shape(decode(seen) if isinstance(seen, bytes) else seen)[2] == 3
+        assert len(open_unlabelled([photo, photo])) == 2
+    assert len(open_unlabelled(STACK)) == 4
     with pytest.raises(DataError, match="not a stack of images"):
-        open_unlabelled(pixels())  # type: ignore[arg-type]  # wrong on purpose
-    assert len(open_unlabelled([pixels(), smooth()])) == 2
-    assert len(open_unlabelled(STACK)) == 4  # type: ignore[arg-type]  # an array is a sequence, too
+        open_unlabelled(STACK[None])
+
+
+def test_floats_of_torchvisions_transforms_are_the_pixels_that_they_were_made_of() -> None:
+    floats = (STACK / 255).astype(np.float32)
+    images = open_images((list(floats), [0, 1, 0, 1]))
+    assert all(np.array_equal(images.read(place), STACK[place]) for place in range(4))
+    assert np.array_equal(open_unlabelled(floats[0]).read(0), STACK[0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        ([10, 2, 10, -1], np.array([-1, 2, 10])),
+        (np.array([3, 4, 3, 4], np.int32), np.array([3, 4])),
+        ([True, False, True, True], np.array([False, True])),
+        (["10", "2", "2", "2"], np.array(["2", "10"])),
+        ([1, "b", 1, 1], np.array(["1", "b"])),
+    ],
+)
+def test_labels_keep_their_type(labels: Any, classes: Any) -> None:
+    images = open_images((STACK, labels))
+    told = as_labels(images.classes, images.label_kind)
+    assert told.dtype.kind == classes.dtype.kind
+    assert told.tolist() == classes.tolist()
+
+
+def test_a_data_frame_is_read_as_a_table_and_may_hold_the_photos(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    write_photo(tmp_path / "1.png")
+    write_photo(tmp_path / "2.png")
+    frame = pandas.DataFrame(
+        {
+            "filename": [str(tmp_path / "1.png"), tmp_path / "2.png"],
+            "target": [7, 3],
+            "split": ["train", "dev"],
+        },
+        index=[5, 9],
+    )
+    images = open_images(frame)
+    assert (images.classes, images.label_kind, images.splits.tolist()) == (
+        ("3", "7"),
+        "int",
+        ["train", "val"],
+    )
+    assert open_unlabelled(frame).paths == images.paths
+    assert open_images((frame["filename"], frame["target"])).classes == ("3", "7")
+    memory = pandas.DataFrame({"image": [Image.fromarray(one) for one in STACK[:2]], "what": ["a", "b"]})
+    assert np.array_equal(open_images(memory, label_column="what").read(1), STACK[1])
+    with pytest.raises(DataError, match=r"the DataFrame has no column 'label'.*`label_column`"):
+        open_images(memory)
+    frame.loc[5, "target"] = None
+    with pytest.raises(DataError, match="the DataFrame, line 0, column target: empty"):
+        open_images(frame)
+
+
+class Photos:
+    """Stands for `datasets.Image`, whose class is called Image."""
+
+    def __init__(self, decode: bool = True) -> None:
+        self.decode = decode
+
+
+Photos.__name__ = "Image"
+
+
+class ClassLabel:
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+
+class HuggingFace:
+    """Stands for a Dataset: rows are dicts, columns have features, a cast returns another."""
+
+    def __init__(self, columns: dict[str, list[Any]], features: dict[str, Any]) -> None:
+        self.columns, self.features, self.column_names = columns, features, list(columns)
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.columns[key] if isinstance(key, str) else {k: v[key] for k, v in self.columns.items()}
+
+    def cast_column(self, name: str, feature: Any) -> "HuggingFace":
+        assert not feature.decode, "the photo's own bytes are asked for"
+        return HuggingFace(self.columns, {**self.features, name: feature})
+
+
+def test_hugging_faces_data_sets_are_read_by_their_features(tmp_path: Path) -> None:
+    content = write_photo(tmp_path / "1.png").read_bytes()
+    photos = [{"bytes": content, "path": None}, {"bytes": None, "path": str(tmp_path / "1.png")}]
+    features = {"img": Photos(), "fine": ClassLabel(["cat", "dog"])}
+    part = HuggingFace({"img": photos, "fine": [1, 0]}, features)
+    images = open_images({"train": part, "validation": part})
+    assert images.classes == ("cat", "dog")
+    assert images.splits.tolist() == ["train", "train", "val", "val"]
+    assert images.paths[2] == "validation/0"
+    assert [images.read(place) for place in range(4)] == [content] * 4
+    assert len(open_unlabelled(part)) == 2
+    plain = HuggingFace({"img": photos, "label": [5, 4]}, {"img": Photos(), "label": object()})
+    assert (open_images(plain).classes, open_images(plain).label_kind) == (("4", "5"), "int")
+    with pytest.raises(DataError, match="splits more, which are neither"):
+        open_images({"train": part, "more": part})
+    with pytest.raises(DataError, match="without a class in its column fine"):
+        open_images(HuggingFace({"img": photos, "fine": [1, -1]}, features))

@@ -1,11 +1,12 @@
 import os
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from tests.images.toy_photos import write_photo
 
-from lightprobe.errors import DataError, ImageError
+from lightprobe.errors import DataError, ImageError, OptionError
 from lightprobe.images import open_images, open_unlabelled, read_table
 from lightprobe.runs.update import read_relabelling
 
@@ -74,9 +75,11 @@ def test_a_missing_file_and_a_repeated_line_are_skipped_with_their_reasons(folde
     ("text", "message"),
     [
         ("", "no column 'path'"),
-        ("file,label\n1.png,a\n", "no column 'path'; its first line is 'file,label'"),
+        ("place,label\n1.png,a\n", "no column 'path'; its first line is 'place,label'.*`path_column`"),
         ("path|label\n1.png|a\n", "no column 'path'; its first line is 'path.label'.*commas, semicolons"),
-        ("path,class\n1.png,a\n", "no column 'label'"),
+        ("path,kind\n1.png,a\n", "no column 'label'.*`label_column`"),
+        ("path,label\n1.png,a|b\n", "line 2, column label: 'a.b' names several classes"),
+        ("path,label\n1.png,\"['a', 'b']\"\n", "line 2, column label: .* names several classes"),
         ("path,label\n1.png,a\n2.png\n", "line 3: 1 columns where the header has 2"),
         ("path,label\n1.png,a\n2.png,b,c\n", "line 3: 3 columns where the header has 2"),
         ("path,label\n1.png,\n", "line 2, column label: empty"),
@@ -88,7 +91,7 @@ def test_a_missing_file_and_a_repeated_line_are_skipped_with_their_reasons(folde
         ("path,label\n1.png,a\n1.png,b\n", "line 3, column path: 1.png is also on line 2"),
         ('path,label\n"1.png,a\n', "line 2: not valid CSV"),
         ("path,label\n", "has no rows"),
-        ("path,label\nx.png,a\ny.png,b\n", "none of the 2 files in .* exists: their paths start at"),
+        ("path,label\nx.png,a\ny.png,b\n", "none of the 2 files in .* exists .x.png, y.png.: their"),
     ],
 )
 def test_a_malformed_table_is_an_error_that_names_the_place(folder: Path, text: str, message: str) -> None:
@@ -213,3 +216,73 @@ def test_a_named_pipe_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
         assert read_table(Path(f"/dev/fd/{reading}")).rows == [(2, ["a.jpg", "cat"])]
     finally:
         os.close(reading)
+
+
+def workbook(path: Path, *rows: Sequence[object], formats: dict[str, str] | None = None) -> Path:
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    for cell, shown in (formats or {}).items():
+        book.active[cell].number_format = shown
+    book.save(path)
+    return path
+
+
+def test_an_excel_workbook_is_read_as_it_shows(folder: Path) -> None:
+    rows = (
+        ["File Name", "class", "note"],
+        ["1.png", 7, None],
+        [None, None, None],
+        ["2.png", 7.5],
+        ["3.png", 7],
+    )
+    path = workbook(folder / "t.xlsx", *rows, formats={"B5": "000"})
+    images = open_images(path)
+    assert [images.classes[label] for label in images.labels] == ["7", "7.5", "007"]
+    assert open_unlabelled(path).paths == tuple((folder / f"{n}.png").as_posix() for n in (1, 2, 3))
+    with pytest.raises(DataError, match="line 3, column class: empty"):
+        open_images(workbook(path, ["path", "class"], ["1.png", True], ["2.png", None]))
+    path.write_bytes(b"path,label\n1.png,a\n")
+    with pytest.raises(DataError, match="cannot be read as an Excel workbook"):
+        open_images(path)
+
+
+def test_parquet_is_read_as_pandas_writes_it(folder: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    frame = pandas.DataFrame(
+        {"image_path": ["1.png", "2.png", "3.png"], "target": [1.0, 2.0, 1.0], "group": ["a", None, "b"]},
+        index=["x", "y", "z"],
+    )
+    frame.to_parquet(folder / "t.parquet")
+    images = open_images(folder / "t.parquet")
+    assert [images.classes[label] for label in images.labels] == ["1", "2", "1"]
+    assert images.groups is not None
+    assert images.groups.tolist() == ["a", "2.png", "b"]
+    frame["target"] = [["a", "b"], ["a"], ["b"]]
+    frame.to_parquet(folder / "t.parquet")
+    with pytest.raises(
+        DataError, match=r"line 2, column target: .* names several classes, and a photo has one"
+    ):
+        open_images(folder / "t.parquet")
+
+
+def test_labels_are_text_and_a_photo_s_column_may_be_named(folder: Path) -> None:
+    text = "who;what;score\r\n1.png;007;0,5\r\n2.png;NA;1,0\r\n3.png;None;0,1\r\n"
+    path = table(folder, text)
+    images = open_images(path, path_column="who", label_column="What")
+    assert images.classes == ("007", "NA", "None")
+    with pytest.raises(DataError, match="no column 'which'"):
+        open_images(path, path_column="who", label_column="which")
+    with pytest.raises(OptionError, match="are for tables"):
+        open_images(folder, path_column="who")
+
+
+def test_a_table_s_paths_may_start_at_the_working_folder(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lists").mkdir()
+    path = table(tmp_path / "lists", f"file,target\n{folder.name}/1.png,True\n{folder.name}\\2.png,False\n")
+    monkeypatch.chdir(tmp_path)
+    assert open_images(path).classes == ("False", "True")

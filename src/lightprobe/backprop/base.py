@@ -3,7 +3,7 @@
 import importlib.util
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -125,7 +125,7 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
     def _learn(self, split: Split, recipe: Recipe) -> TrainingResult:
         """Train."""
 
-    def fit(self, data: Any, y: Sequence[str] | None = None) -> Self:
+    def fit(self, data: Any, y: Any = None) -> Self:
         """Train, keeping the weights of the epoch that was best on validation photos.
 
         Parameters
@@ -146,9 +146,8 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
         for package in ("torch", "torchvision", "lightning"):  # before photos are looked at
             if importlib.util.find_spec(package) is None:
                 raise MissingExtraError(package, "backprop", "Training by gradients")
-        split = self._split(
-            open_labelled(data, y, class_map=self.class_map, classes=self.classes, group=self.group)
-        )
+        images = open_labelled(data, y, class_map=self.class_map, classes=self.classes, group=self.group)
+        split = self._split(images)
         learned = self._learn(split, recipe)
         self._fitted = TrainedModel(
             **vars(learned.trained),
@@ -158,6 +157,7 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
             recipe=recipe,
             weight=learned.weight,
             bias=learned.bias,
+            label_kind=images.label_kind,
         )
         return self
 

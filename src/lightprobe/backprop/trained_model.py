@@ -93,6 +93,7 @@ class TrainedModel(PhotoModel, Trained):
             "method": self.method,
             "versions": {"python": platform.python_version(), **versions_of(*VERSIONS)},
             "classes": list(self.classes),
+            "label_kind": self.label_kind,
             "parameters": parameters,
             "recipe": self.recipe.to_config(),
             **network,
@@ -121,5 +122,6 @@ class TrainedModel(PhotoModel, Trained):
             recipe=Recipe().with_settings(config["recipe"]),
             weight=weight,
             bias=bias,
+            label_kind=config.get("label_kind", "str"),
             **{name: config[name] for name in _NOTED},
         )

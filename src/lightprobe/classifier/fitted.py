@@ -160,6 +160,7 @@ class Fitted(PhotoModel):
             "method": "optical",
             "versions": {"python": platform.python_version(), **versions_of(*VERSIONS)},
             "classes": list(self.classes),
+            "label_kind": self.label_kind,
             "parameters": parameters,
             **network,
             "beside": beside,
@@ -209,6 +210,7 @@ class Fitted(PhotoModel):
             record = TrainingSums.from_arrays(_arrays(tensors, "sums"), paths, head)
         return cls(
             classes=classes,
+            label_kind=config.get("label_kind", "str"),  # which older models do not have
             networks=tuple(networks),
             n_train=config["n_train"],
             seconds=config["seconds"],

@@ -203,17 +203,17 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     _names = Learned[tuple[str, ...]]("paths")
     _record = Learned[TrainingRows | TrainingSums | None]("record")
 
-    def fit(self, data: Any, y: Sequence[str] | None = None) -> Self:
+    def fit(self, data: Any, y: Any = None) -> Self:
         """Look at the training photos once, compare the candidates, and solve.
 
         Parameters
         ----------
         data : path, name, arrays or data set
-            A folder of class folders, a folder or zip with `train/` and `test/`, a table, a named data set,
-            a torch data set of (image, label); or, with `y`, paths or an array of shape (n, h, w, 3) of
-            uint8. Photos of a test split are left alone.
-        y : sequence of str, optional
-            A label for each photo.
+            A folder of class folders, a folder or zip with `train/` and `test/`, a table, a DataFrame, a
+            named data set, a torch data set of (image, label), a data set of Hugging Face's; or, with `y`,
+            photos as `predict` takes them. Photos of a test split are left alone.
+        y : sequence of str or int, optional
+            A label for each photo; `classes_` and `predict` return labels of the same type.
 
         Raises
         ------
@@ -223,7 +223,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         settings, runtime = self.settings, self.runtime
         settings.check(runtime)
         images = open_labelled(data, y, class_map=self.class_map, classes=self.classes, group=self.group)
-        self._fitted = fit(settings, images, runtime)
+        self._fitted = replace(fit(settings, images, runtime), label_kind=images.label_kind)
         return self
 
     def update(

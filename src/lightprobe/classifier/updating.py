@@ -113,6 +113,7 @@ def _update_rows(
         taps, encode = selection.choice.taps, replace(fitted, choice=selection.choice).encode
         changed = replace(changed, rows=encode(matrices[taps]))
     updated = assemble(settings, selection, fitted.networks, changed, classes, runtime)
+    updated = replace(updated, label_kind=fitted.label_kind)
     stages = {"features": seconds, **selection.seconds}
     return replace(updated, seconds=stages, skipped=fitted.skipped, cut_gain=fitted.cut_gain), done
 

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     add_model(parser)
     parser.add_argument("data", metavar="DATA", help=f"{DATA_HELP}; its test split, or all of it without one")
-    add(parser, "classes", "root", "workers", "max_megapixels")
+    add(parser, "classes", "path_column", "label_column", "root", "workers", "max_megapixels")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -25,7 +25,9 @@ def run(args: argparse.Namespace) -> int:
     from lightprobe.saved import read
 
     saved = read(args.model)
-    told = {name: saved.parameters.get(name) for name in ("class_map", "classes")} | given(args, "classes")
+    told = {name: saved.parameters.get(name) for name in ("class_map", "classes")} | given(
+        args, "classes", "path_column", "label_column"
+    )
     images = open_labelled(args.data, root=root(args), unmatched=True, **told)
     announce(images, args.data)
     tested = evaluate(saved.model, images, runtime(args, saved.runtime))

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="MODEL|DATA", help=f"folder that train wrote, or {DATA_HELP}")
     parser.add_argument("image", metavar="IMAGE", nargs="?", help="the photo to show to the model")
     parser.add_argument("--out", required=True, metavar="PNG", type=Path, help="the picture")
-    add(parser, "classes", "max_megapixels", "root")
+    add(parser, "classes", "path_column", "label_column", "max_megapixels", "root")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -30,12 +30,18 @@ def run(args: argparse.Namespace) -> int:
     if is_model(model_folder(Path(args.what))):
         if args.image is None:
             raise OptionError("A model needs a photo to look at: lightprobe look MODEL IMAGE --out PNG.")
-        refuse(args, ["classes", "root"], "is for photos of a data set, and this is a model: leave it out.")
+        refuse(
+            args,
+            ["classes", "path_column", "label_column", "root"],
+            "is for photos of a data set, and this is a model: leave it out.",
+        )
         seen = draw_model(read(args.what).model, args.image, args.out, runtime(args))
     else:
         if args.image is not None:
             raise OptionError(f"{args.what} is no model: name the folder that train wrote, RUN/model.")
-        images = open_images(args.what, root=root(args), **given(args, "classes"))
+        images = open_images(
+            args.what, root=root(args), **given(args, "classes", "path_column", "label_column")
+        )
         images = images.limited(args.max_megapixels)
         announce(images, args.what)
         draw_data(images, args.out, random_state=args.seed)

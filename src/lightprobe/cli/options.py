@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 METHODS = ("optical", "linear-probe", "fine-tune", "scratch")
 METHODS_HELP = f"{', '.join(METHODS)} (their options: --help-gradients)"
-DATA_HELP = "folder with a folder a class (or train/ and test/ of such), zip, .csv, data set name"
+DATA_HELP = "folder with a folder a class (or train/ and test/ of such), zip, table, data set name"
 
 Parse = Callable[[str], Any]
 
@@ -130,6 +130,9 @@ _DATA = (
     Option("--classes", "C",
            "the class: top (first folder below a split), leaf (the photo's) or path (all of them)",
            choices=("top", "leaf", "path")),
+    Option("--path-column", "C", "a table's column of photos, if not path, file, image, ...", parameter=""),
+    Option("--label-column", "C", "a table's column of classes, if not label, class, category, target",
+           parameter=""),
     Option("--group", "G",
            "photos of one thing stay together: a regular expression on paths, or a table's column"),
     Option("--strict", None, "stop at the first file that cannot be decoded", action="store_true"),
@@ -333,12 +336,15 @@ def root(args: argparse.Namespace) -> Path:
     return Path(args.root) if args.root else cache_folder() / "datasets"
 
 
+_OPENED = ("class_map", "group", "classes", "path_column", "label_column")
+
+
 def open_data(args: argparse.Namespace) -> "ImageSet":
     """Open what the data options name."""
     from lightprobe.images import announce, open_images
     from lightprobe.runs import with_test_split
 
-    images = open_images(args.data, root=root(args), **given(args, "class_map", "group", "classes"))
+    images = open_images(args.data, root=root(args), **given(args, *_OPENED))
     images = images.limited(args.max_megapixels)
     images = with_test_split(images, getattr(args, "test_fraction", None), args.seed)
     announce(images, args.data)

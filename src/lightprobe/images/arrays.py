@@ -1,5 +1,6 @@
 """Images that are in memory already, or that a torch dataset makes."""
 
+import io
 import sys
 import threading
 from collections.abc import Sequence
@@ -12,21 +13,21 @@ from numpy.typing import NDArray
 
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images.files import FileSource, read_file
-from lightprobe.images.imageset import ImageSet, listed
+from lightprobe.images.imageset import ImageSet, label_kind, listed
+from lightprobe.images.urls import fetch, is_url
 
-_KINDS = "a path, a uint8 array (h, w, 3), a uint8 tensor (3, h, w) or a PIL image"
+_KINDS = "a path, an array (h, w, 3) or tensor (3, h, w), of uint8 or floats from 0 to 1, or a PIL image"
 
 
 class ItemSource:
-    """A sequence of paths, arrays, tensors and PIL images, mixed at will."""
+    """A sequence of what `to_image` takes, mixed at will."""
 
     def __init__(self, items: Sequence[Any]) -> None:
         self._items = items
 
     def read(self, index: int) -> bytes | NDArray[np.uint8]:
         """Return item `index`: a file's bytes, or pixels."""
-        item = self._items[index]
-        return read_file(str(item)) if isinstance(item, (str, Path)) else to_pixels(item)
+        return to_image(self._items[index])
 
 
 class DatasetSource:
@@ -47,11 +48,33 @@ class DatasetSource:
         except Exception as error:
             # A dataset runs its author's code, which may raise anything for a photo it cannot read.
             raise ImageError(f"the dataset cannot give it: {type(error).__name__}") from None
-        return image if isinstance(image, bytes) else to_pixels(image)
+        return to_image(image)
+
+
+def to_image(item: Any) -> bytes | NDArray[np.uint8]:
+    """Return what stands for an image as its encoded bytes, or as pixels.
+
+    A path, an address and a stream are read; of a dict, as Hugging Face has them, `bytes` or else `path`.
+    Raises ImageError if it is none of these, or cannot be read.
+    """
+    if isinstance(item, dict):
+        item = item.get("bytes") or item.get("path")
+    if is_url(item):
+        return fetch(item)
+    if isinstance(item, (str, Path)):
+        return read_file(str(item))
+    if isinstance(item, io.BytesIO):
+        return item.getvalue()
+    if isinstance(item, (bytes, bytearray, memoryview)):
+        return bytes(item)
+    return to_pixels(item)
 
 
 def to_pixels(image: Any) -> NDArray[np.uint8]:
-    """Return an array, tensor or PIL image as (h, w, 3) uint8; ImageError if it is none of them."""
+    """Return an array, tensor or PIL image as (h, w, 3) uint8; ImageError if it is none of them.
+
+    Floats are those between 0 and 1 that torchvision's transforms make of pixels.
+    """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(image, torch.Tensor):
         if image.ndim == 3:
@@ -60,6 +83,10 @@ def to_pixels(image: Any) -> NDArray[np.uint8]:
     if isinstance(image, np.ndarray):
         if image.ndim == 2:
             image = image[:, :, np.newaxis]
+        if image.dtype.kind == "f" and image.size and image.min() >= 0 and image.max() <= 1:
+            image = np.rint(255.0 * image).astype(np.uint8)
+        elif image.dtype.kind == "f":
+            raise ImageError("floats that are not all between 0 and 1 are no pixels: leave normalisation out")
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] not in (1, 3):
             raise ImageError(f"an array {image.shape} of {image.dtype} is not an image of 8-bit RGB or grey")
         return np.broadcast_to(image, (*image.shape[:2], 3))
@@ -71,8 +98,21 @@ def to_pixels(image: Any) -> NDArray[np.uint8]:
     raise ImageError(f"{type(image).__name__} is not an image")
 
 
+def is_single(images: Any) -> bool:
+    """Tell one image from a sequence of them; an array or tensor of three dimensions is one of pixels."""
+    if isinstance(images, (str, Path, bytes, bytearray, memoryview, io.BytesIO, dict)):
+        return True
+    pil = sys.modules.get("PIL.Image")
+    if pil is not None and isinstance(images, pil.Image):
+        return True
+    shape = tuple(getattr(images, "shape", ()))
+    if len(shape) == 2:
+        return getattr(getattr(images, "dtype", None), "kind", "u") not in "OU"
+    return len(shape) == 3 and (shape[0] if hasattr(images, "detach") else shape[2]) in (1, 3)
+
+
 def require_stack(images: Any) -> None:
-    """Raise DataError for an array or tensor that is not a stack of images, such as a single one."""
+    """Raise DataError for an array or tensor that is not a stack of images."""
     if hasattr(images, "ndim") and images.ndim != 4 and not (images.ndim == 1 and images.dtype.kind in "OU"):
         raise DataError(
             f"an array of shape {tuple(images.shape)} is not a stack of images: give (n, h, w, 3) uint8."
@@ -85,20 +125,24 @@ def open_pair(images: Any, labels: Any) -> ImageSet:
         raise DataError(
             f"one path ({images!r}) came with labels: give a sequence with one path for each label."
         )
+    kind = label_kind(labels.tolist() if hasattr(labels, "tolist") else labels)
     require_stack(images)
     names = label_names(labels)
+    images = images.tolist() if hasattr(images, "iloc") else images  # a Series, whose places are no indices
     if len(images) != len(names):
         raise DataError(f"{len(images)} images came with {len(names)} labels: give one label for each image.")
     if not len(images):
         raise DataError("an empty sequence of images was given: give at least one photo of each class.")
     _try_first(images)
-    if all(isinstance(image, (str, Path)) for image in images):
+    if all(isinstance(image, (str, Path)) and not is_url(image) for image in images):
         paths = [Path(image).as_posix() for image in images]
         if len(set(paths)) < len(paths):
             twice = sorted({path for path in paths if paths.count(path) > 1})
             raise DataError(f"{listed(twice)} came more than once: give each image once, with one label.")
-        return ImageSet.from_names(paths, names, FileSource([str(image) for image in images]))
-    return ImageSet.from_names([str(i) for i in range(len(names))], names, ItemSource(images))
+        files = FileSource([str(image) for image in images])
+        return ImageSet.from_names(paths, names, files, label_kind=kind)
+    items = images if hasattr(images, "ndim") else list(images)
+    return ImageSet.from_names([str(i) for i in range(len(names))], names, ItemSource(items), label_kind=kind)
 
 
 def open_dataset(dataset: Any) -> ImageSet:
@@ -197,6 +241,6 @@ def _try_first(images: Sequence[Any]) -> None:
     if isinstance(first, (str, Path)):
         return
     try:
-        to_pixels(first)
+        to_image(first)
     except ImageError as error:
         raise DataError(f"the first image cannot be used ({error.reason}): give {_KINDS}.") from None

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +126,8 @@ class ImageSet:
         What the listing itself found unusable.
     max_pixels : int
         What a picture may take once it is decoded; see `decode`.
+    label_kind : {"str", "int", "bool"}
+        What the labels were that the caller gave, and get back from `as_labels`.
     """
 
     paths: tuple[str, ...]
@@ -137,6 +139,7 @@ class ImageSet:
     positions: NDArray[np.int64]
     skipped: tuple[Skipped, ...] = ()
     max_pixels: int = DEFAULT_MAX_PIXELS
+    label_kind: str = "str"
 
     @classmethod
     def from_names(
@@ -149,6 +152,7 @@ class ImageSet:
         groups: Sequence[str] | None = None,
         positions: Sequence[int] | None = None,
         skipped: Sequence[Skipped] = (),
+        label_kind: str = "str",
     ) -> Self:
         """Build a set from one class name an image; the names that occur become the classes.
 
@@ -157,7 +161,7 @@ class ImageSet:
         """
         names = [class_name(name) for name in names]
         paths = [photo_name(path) for path in paths]
-        classes = sorted(set(names), key=natural_key)
+        classes = sorted(set(names), key=int if label_kind == "int" else natural_key)
         code = {name: label for label, name in enumerate(classes)}
         everything = cls(
             paths=tuple(paths),
@@ -168,6 +172,7 @@ class ImageSet:
             source=source,
             positions=np.array(range(len(names)) if positions is None else positions, dtype=np.int64),
             skipped=tuple(skipped),
+            label_kind=label_kind,
         )
         first = {path: place for place, path in reversed(list(enumerate(paths)))}
         if len(first) == len(paths):
@@ -268,6 +273,23 @@ class ImageSet:
 
     def _test_role(self) -> str | None:
         return next((role for role in ("test", "val") if (self.splits == role).any()), None)
+
+
+def label_kind(labels: Any) -> str:
+    """Return what labels are, as they were given: "int" or "bool" where all of them are, else "str"."""
+    plain = [label.item() if hasattr(label, "item") else label for label in labels]
+    if plain and all(isinstance(label, bool) for label in plain):
+        return "bool"
+    return "int" if plain and all(type(label) is int for label in plain) else "str"
+
+
+def as_labels(classes: Sequence[str], kind: str) -> NDArray[Any]:
+    """Return names of classes as labels of a kind, (n_classes,); as they are, where one is no such label."""
+    if kind == "int" and all(re.fullmatch("-?[0-9]+", name) for name in classes):
+        return np.array([int(name) for name in classes])
+    if kind == "bool" and set(classes) <= {"False", "True"}:
+        return np.array([name == "True" for name in classes])
+    return np.array(classes)
 
 
 def require_every_class(images: ImageSet, what: str) -> None:

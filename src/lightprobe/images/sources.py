@@ -8,15 +8,25 @@ from typing import Any
 
 import numpy as np
 
-from lightprobe.errors import DataError
+from lightprobe.errors import DataError, OptionError
 from lightprobe.images.arrays import open_dataset, open_pair
+from lightprobe.images.cells import is_frame
 from lightprobe.images.classmap import ClassMap, as_class_map
 from lightprobe.images.files import FileSource, ZipSource, is_file, is_folder
+from lightprobe.images.hugging_face import is_hugging_face, open_hugging_face
 from lightprobe.images.imageset import ImageSet, Source
 from lightprobe.images.layout import Layout, arrange, check_classes
 from lightprobe.images.listing import is_run, list_folder
 from lightprobe.images.named import NAMED_DATASETS, find_named, open_named
-from lightprobe.images.tables import TABLE_SUFFIXES, has_column, open_table
+from lightprobe.images.tables import (
+    TABLE_SUFFIXES,
+    column_key,
+    frame_column,
+    has_column,
+    open_frame,
+    open_table,
+)
+from lightprobe.images.urls import is_url
 
 
 def open_images(
@@ -26,6 +36,8 @@ def open_images(
     class_map: str | Mapping[str, str | Sequence[str]] | Sequence[Sequence[str]] | ClassMap | None = None,
     group: str | None = None,
     classes: str | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
 ) -> ImageSet:
     """List labelled images; no pixel is read and nothing is written.
 
@@ -33,9 +45,10 @@ def open_images(
     ----------
     data : path, dataset name or Python object
         A folder of class folders; a folder with `train/`, `val/`, `test/` of such, or names like these
-        (`Training`, `dev`, `seg_test`); a zip of either; a .csv or .tsv table (`path,label[,split][,group]`);
-        the name of a torchvision dataset (a path that exists wins); `(images, labels)` with paths, arrays
-        (n, h, w, 3) uint8 or PIL images; a torch map-style dataset of (image, label); an ImageSet.
+        (`Training`, `dev`, `seg_test`); a zip of either; a table (`path,label[,split][,group]`: .csv, .tsv,
+        .xlsx, .parquet, or a DataFrame); the name of a torchvision dataset (a path that exists wins);
+        `(images, labels)` with paths, arrays (n, h, w, 3), tensors, PIL images or encoded bytes; a torch
+        map-style dataset of (image, label); a Dataset or DatasetDict of Hugging Face's; an ImageSet.
     root : path, optional
         Where named datasets are kept.
     class_map : optional
@@ -47,6 +60,10 @@ def open_images(
         all of them (`Fruit/Apple`). Without it, the first, and a tree that can be read otherwise is an
         AmbiguousDataError.
 
+    path_column, label_column : str, optional
+        What a table's columns of photos and of classes are called, if not as usual (`path`, `file`, `image`;
+        `label`, `class`, `category`, `target`).
+
     Raises
     ------
     DataError, OptionError
@@ -54,13 +71,24 @@ def open_images(
     """
     check_classes(classes)
     column = group if group is not None and _is_column(data, group) else None
-    images = _open(data, None if root is None else Path(root), column, classes)
+    if is_frame(data):
+        images = _open_frame(data, column, path_column, label_column)
+    elif is_hugging_face(data):
+        images = open_hugging_face(data, path_column, label_column)
+    elif isinstance(data, (str, Path)) and _is_table(Path(data)):
+        images = open_table(Path(data), column, path_column, label_column)
+    elif path_column is not None or label_column is not None:
+        raise OptionError("`path_column` and `label_column` are for tables: leave them out.")
+    else:
+        images = _open(data, None if root is None else Path(root), classes)
     if group is not None and column is None:
         images = images.grouped_by(group)
     return images if class_map is None else as_class_map(class_map).apply(images)
 
 
 def _is_column(data: Any, name: str) -> bool:
+    if is_frame(data):
+        return column_key(name) in [column_key(str(column)) for column in data.columns]
     return isinstance(data, (str, Path)) and _is_table(Path(data)) and has_column(Path(data), name)
 
 
@@ -68,11 +96,19 @@ def _is_table(path: Path) -> bool:
     return path.suffix.lower() in TABLE_SUFFIXES and is_file(path)
 
 
-def _open(data: Any, root: Path | None, group_column: str | None, classes: str | None) -> ImageSet:
+def _open_frame(frame: Any, group: str | None, path_column: str | None, label_column: str | None) -> ImageSet:
+    """Open a DataFrame of paths, or of images in memory."""
+    photos = frame_column(frame, "path", path_column)
+    if all(isinstance(photo, (str, Path)) and not is_url(photo) for photo in photos):
+        return open_frame(frame, group, path_column, label_column)
+    return open_pair(photos, frame_column(frame, "label", label_column))
+
+
+def _open(data: Any, root: Path | None, classes: str | None) -> ImageSet:
     if isinstance(data, ImageSet):
         return data
     if isinstance(data, (str, Path)):
-        return _open_path(data, root, group_column, classes)
+        return _open_path(data, root, classes)
     if isinstance(data, tuple) and len(data) == 2:
         return open_pair(*data)
     if hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(data, _CONTAINERS):
@@ -87,17 +123,13 @@ def _open(data: Any, root: Path | None, group_column: str | None, classes: str |
 _CONTAINERS = (list, tuple, dict, bytes, bytearray, np.ndarray)
 
 
-def _open_path(
-    data: str | Path, root: Path | None, group_column: str | None, classes: str | None
-) -> ImageSet:
+def _open_path(data: str | Path, root: Path | None, classes: str | None) -> ImageSet:
     path = Path(data)
     if is_folder(path):
         if is_run(path):
             raise DataError(f"{path} is what lightprobe wrote of a run: give the folder of the photos.")
         layout = arrange(list_folder(path), str(path), classes)
         return _from_layout(layout, FileSource([str(path / file) for file in layout.paths]))
-    if _is_table(path):
-        return open_table(path, group_column)
     if is_file(path):
         if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
             archive = ZipSource(path)

@@ -2,26 +2,32 @@
 
 import glob
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lightprobe.errors import DataError, ImageError
-from lightprobe.images.arrays import ItemSource, require_stack
+from lightprobe.images.arrays import ItemSource, is_single, require_stack
+from lightprobe.images.cells import is_frame
 from lightprobe.images.files import FileSource, ZipSource, exists, is_file, is_folder
+from lightprobe.images.hugging_face import HuggingFaceSource, image_column, is_hugging_face
 from lightprobe.images.imageset import ImageSet, Source, SourceChain, natural_key
 from lightprobe.images.kinds import is_foreign_file, is_image_content, is_image_name, why_no_photo
 from lightprobe.images.listing import list_folder, read_head
-from lightprobe.images.tables import LIST_SUFFIXES, read_list
+from lightprobe.images.tables import LIST_SUFFIXES, frame_column, read_list
+from lightprobe.images.urls import is_url
 
 # Names of images, and where their pixels come from.
 Part = tuple[list[str], Source]
 
 
-def open_unlabelled(inputs: str | Path | Sequence[Any] | ImageSet) -> ImageSet:
-    """List images to predict on: files, folders (recursively), patterns, zips, arrays, tensors, PIL images.
+def open_unlabelled(inputs: Any) -> ImageSet:
+    """List images to predict on, or the only one.
+
+    Files, folders (recursively), patterns, zips; addresses on the web; arrays, tensors, PIL images, encoded
+    bytes and streams of them (BytesIO); a DataFrame with a column of photos, a data set of Hugging Face's.
 
     All labels are -1 and there are no classes. A file that is named is tried whatever its extension, but for
     .csv, .tsv and .txt: they list photos (see `read_list`). What is no image in folders, zips and patterns
@@ -30,11 +36,18 @@ def open_unlabelled(inputs: str | Path | Sequence[Any] | ImageSet) -> ImageSet:
     """
     if isinstance(inputs, ImageSet):
         return inputs
-    if isinstance(inputs, (str, Path)):
+    if is_hugging_face(inputs):
+        return _joined(_of_hugging_face(inputs))
+    if is_frame(inputs):
+        inputs = frame_column(inputs, "path")
+    if is_single(inputs):
         inputs = [inputs]
     require_stack(inputs)
     parts: list[Part] = []
     for place, item in enumerate(inputs):
+        if is_url(item):
+            parts.append(([item], ItemSource([item])))
+            continue
         if not isinstance(item, (str, Path)):
             parts.append(([str(place)], ItemSource([item])))
             continue
@@ -48,6 +61,12 @@ def open_unlabelled(inputs: str | Path | Sequence[Any] | ImageSet) -> ImageSet:
         else:
             raise DataError(f"{item} does not exist: give images, folders or zips of images.")
     return _joined(parts)
+
+
+def _of_hugging_face(data: Any) -> Iterator[Part]:
+    for split, part in data.items() if isinstance(data, dict) else [("", data)]:
+        names = [f"{split}/{i}" if split else str(i) for i in range(len(part))]
+        yield names, HuggingFaceSource(part, image_column(part))
 
 
 def open_listed(paths: Sequence[str]) -> ImageSet:
@@ -116,7 +135,8 @@ def _files(names: list[str]) -> Part:
     return names, FileSource(names)
 
 
-def _joined(parts: Sequence[Part]) -> ImageSet:
+def _joined(parts: Iterable[Part]) -> ImageSet:
+    parts = list(parts)
     paths = tuple(name for names, _ in parts for name in names)
     if not paths:
         raise DataError("there are no images in what was given: give images, folders or zips of images.")

@@ -2,7 +2,7 @@
 
 import os
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from lightprobe.atomic import through_links
 from lightprobe.backbones import Parts
 from lightprobe.errors import ModelFileError
-from lightprobe.images import Skipped, open_unlabelled
+from lightprobe.images import Skipped, as_labels, open_unlabelled
 from lightprobe.learned import Learned
 from lightprobe.photo_model.disk import (
     is_model,
@@ -71,20 +71,22 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         return Runtime.of(self.get_params(deep=False))
 
     @property
-    def classes_(self) -> NDArray[np.str_]:
-        """Names of the classes, shape (n_classes,)."""
-        return np.array(self._class_names)
+    def classes_(self) -> NDArray[Any]:
+        """The classes, shape (n_classes,): names, or integers where `fit` was given integers."""
+        return as_labels(self._class_names, self.fitted.label_kind)
 
-    def predict(self, data: Any) -> NDArray[np.str_]:
+    def predict(self, data: Any) -> NDArray[Any]:
         """Most probable class of each photo, shape (n,); `data` and errors as for `predict_proba`."""
         best = self.predict_proba(data).argmax(axis=1)
-        labels: NDArray[np.str_] = self.classes_[best]
+        labels: NDArray[Any] = self.classes_[best]
         return labels
 
     def predict_proba(self, data: Any) -> NDArray[np.float64]:
         """Probabilities, shape (n, n_classes).
 
-        `data` is a photo's path, a list of paths, a folder or zip of photos, or an array (n, h, w, 3).
+        `data` is a photo or a sequence of photos: paths, addresses on the web, arrays (h, w, 3), tensors
+        (3, h, w), PIL images, encoded bytes or streams; a folder, zip, pattern or table of photos; an array
+        (n, h, w, 3); a DataFrame, or a data set of Hugging Face's. Of one photo n is 1.
 
         Raises
         ------
@@ -94,12 +96,12 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         model = self.fitted
         return model.probabilities(features_of(model, data, self.runtime))
 
-    def score(self, data: Any, y: Sequence[str] | None = None) -> float:
+    def score(self, data: Any, y: Any = None) -> float:
         """Accuracy on the test split of `data`, or on all of it if it has none; classes go by name."""
         tested = self.evaluate(data, y)
         return float(np.mean(tested.probabilities.argmax(axis=1) == tested.labels))
 
-    def evaluate(self, data: Any, y: Sequence[str] | None = None) -> Tested:
+    def evaluate(self, data: Any, y: Any = None) -> Tested:
         """Ask the model about photos whose class is known.
 
         Parameters

@@ -8,7 +8,7 @@ A method's model is a frozen value of this shape; what is done with photos are f
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,8 @@ class PhotoModel(ABC):
         Seconds a stage of training.
     skipped : tuple of Skipped
         Training photos that could not be decoded.
+    label_kind : {"str", "int", "bool"}
+        What the labels were that it was trained on; see `as_labels`.
     """
 
     classes: tuple[str, ...]
@@ -60,6 +62,7 @@ class PhotoModel(ABC):
     n_train: int
     seconds: dict[str, float]
     skipped: tuple[Skipped, ...]
+    label_kind: str = field(default="str", kw_only=True)
 
     @property
     @abstractmethod
@@ -123,6 +126,8 @@ def open_labelled(
     group: str | None = None,
     unmatched: bool = False,
     root: Path | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
 ) -> ImageSet:
     """Open labelled data and apply the class map; an ImageSet is taken as it is.
 
@@ -130,7 +135,7 @@ def open_labelled(
     ----------
     data, y
         As for `ImageClassifier.fit`.
-    class_map, classes, group
+    class_map, classes, group, path_column, label_column
         As for `open_images`.
     unmatched : bool
         Whether some of the map's classes may be missing here.
@@ -144,6 +149,8 @@ def open_labelled(
         root=root or cache_folder() / "datasets",
         group=group,
         classes=classes,
+        path_column=path_column,
+        label_column=label_column,
     )
     if class_map is None:
         return images

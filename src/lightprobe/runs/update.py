@@ -142,9 +142,6 @@ def read_relabelling(path: Path) -> dict[str, str]:
         If it is no table, a column or a cell is missing, or a photo gets two labels.
     """
     table = read_table(path)
-    missing = [name for name in ("label", "path") if table.place(name) is None]
-    if missing:
-        raise DataError(f"{path} has no column {' and '.join(missing)}: it needs path and label.")
     labels: dict[str, str] = {}
     seen: dict[str, tuple[int, str]] = {}
     for line, _, photo, label in table.labels():
