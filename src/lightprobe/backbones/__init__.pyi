@@ -22,6 +22,7 @@ from .graphs import (
 from .info import BackboneInfo
 from .names import DEFAULT, PACKAGED, PLAIN_CNNS
 from .preprocessing import LOOKS, Look, Preprocessing
+from .published import Published, find_published, published_networks
 from .several import OneOrSeveral, backbones_for, list_looks, of_each
 from .taps import Cut, CutInfo, Pool, Tap
 from .torch_networks import TappedNetwork, TorchBackbone, pool_output
@@ -43,6 +44,7 @@ __all__ = [
     "Parts",
     "Pool",
     "Preprocessing",
+    "Published",
     "Runner",
     "Tap",
     "TappedNetwork",
@@ -56,6 +58,7 @@ __all__ = [
     "create_runner",
     "cut_onnx",
     "describe_backbone",
+    "find_published",
     "from_bytes",
     "from_pixels",
     "from_tensors",
@@ -67,6 +70,7 @@ __all__ = [
     "of_each",
     "pack",
     "pool_output",
+    "published_networks",
     "resolve_precision",
     "restore_backbone",
 ]

@@ -1,10 +1,10 @@
-"""`lightprobe backbones`: the networks that can be named, and where each can be cut."""
+"""`lightprobe backbones`: the networks that can be named, which are at hand, and where each can be cut."""
 
 import argparse
 
 from lightprobe.cli.options import add, refuse
 
-HELP = "list networks, or the layers at which one can be cut"
+HELP = "list networks and which are at hand, or the layers at which one can be cut"
 USAGE = "[NAME]"
 EXAMPLE = "lightprobe backbones densenet169"
 
@@ -25,17 +25,22 @@ def run(args: argparse.Namespace) -> int:
     """List."""
     from dataclasses import asdict
 
-    from lightprobe.backbones import describe_backbone, list_backbones
+    from lightprobe.backbones import describe_backbone, list_backbones, published_networks
     from lightprobe.cli import output
 
     if args.name is None:
         refuse(
             args, ["image_size", "mean", "std"], "is for the layers of one network: name it, or leave it out."
         )
+        networks = published_networks()
         if args.json:
-            output.as_json({"backbones": list_backbones()})
+            rows = [
+                {**asdict(one), "state": one.state, "extra": one.missing_extra, "command": one.command}
+                for one in networks
+            ]
+            output.as_json({"backbones": list_backbones(), "networks": rows})
         else:
-            output.names(list_backbones())
+            output.networks(networks)
         return 0
     info = describe_backbone(args.name, args.image_size, args.mean, args.std)
     if args.json:

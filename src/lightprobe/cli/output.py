@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lightprobe.backbones import BackboneInfo
+    from lightprobe.backbones import BackboneInfo, Published
     from lightprobe.report import Section
 
 # What moves the cursor, colours the screen or ends a line, though it stands in a name.
@@ -199,6 +199,25 @@ def export(info: Mapping[str, Any]) -> None:
 def serving(address: str) -> None:
     """Say where a server is."""
     note(f"Serving at {address}, documented at {address}/docs; Ctrl-C stops it.")
+
+
+def networks(listed: "Sequence[Published]") -> None:
+    """Print which networks are at hand, and what those that are not would take."""
+    table(
+        [
+            {
+                "name": one.name,
+                "weights": one.state,
+                "MB": f"{one.megabytes:.0f}",
+                "licence": one.licence or "none stated",
+                "missing extra": one.missing_extra or "",
+            }
+            for one in listed
+        ]
+    )
+    _line()
+    _line("inside: in the installation; cached: on this machine; download: fetched when first named.")
+    _line("Others are timm:NAME, any of timm's, and files, FILE.onnx or FILE.xml.")
 
 
 def backbone(info: "BackboneInfo") -> None:
