@@ -1,6 +1,7 @@
 """Devices by name, and arrays carried to them and back."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,12 +105,14 @@ def test_threads_are_as_many_as_asked_for_or_as_the_process_may_use(
     asked: str, expected: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    monkeypatch.setattr("lightprobe.cpus.MINE", Path("nowhere"))  # no quota
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {4, 7, 8}, raising=False)
     assert cpu_threads() == (expected or 3)
 
 
 def test_without_a_mask_threads_are_as_many_as_cpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("lightprobe.cpus.MINE", Path("nowhere"))
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 5)
     assert cpu_threads() == 5

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lightprobe.head import OpticalRidge
     from lightprobe.models import load
     from lightprobe.optics import Float32Encoder, OpticalFeatures, SignEncoder
+    from lightprobe.threads import passive_threads
 
 # Imported at first use, so that `import lightprobe` does not wait for torch.
 _HOMES = {
@@ -24,6 +25,7 @@ _HOMES = {
     "Scratch": "lightprobe.backprop",
     "SignEncoder": "lightprobe.optics",
     "load": "lightprobe.models",
+    "passive_threads": "lightprobe.threads",
 }
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "SignEncoder",
     "__version__",
     "load",
+    "passive_threads",
 ]
 
 

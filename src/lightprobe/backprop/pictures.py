@@ -1,7 +1,6 @@
 """Photos decoded once and kept in memory, as squares of bytes, for all epochs."""
 
 import logging
-import os
 import tempfile
 import time
 from dataclasses import replace
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from lightprobe.backbones import Preprocessing
 from lightprobe.backprop.batches import Loaded, Samples
+from lightprobe.cpus import available_cpus
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet, Skipped, decode, decode_ahead
 from lightprobe.runtime import Runtime
@@ -60,7 +60,7 @@ def load_pictures(
         image = decode(content, max_pixels=images.max_pixels, at_least=side)
         return how.prepare(image), image.shape[1] / image.shape[0]
 
-    workers = runtime.workers or os.cpu_count() or 2
+    workers = runtime.workers or available_cpus()
     photos = decode_ahead(images, prepare, ahead=4 * workers, workers=workers)
     with tqdm(total=len(images), unit="image", desc="Decoding photos", disable=not runtime.progress) as bar:
         for index, photo in photos:

@@ -18,6 +18,7 @@ from lightprobe._version import __version__
 from lightprobe.cli.output import legible, note
 from lightprobe.errors import AmbiguousDataError, LightprobeError, as_flags
 from lightprobe.paths import cache_folder
+from lightprobe.threads import passive_threads
 
 VERBS = (
     "demo", "train", "compare", "study", "check", "evaluate", "predict", "look", "update", "export", "serve",
@@ -64,7 +65,12 @@ class _Help(argparse.RawDescriptionHelpFormatter):
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit status."""
+    """Run a command line and return its exit status; without one the process's own.
+
+    The process's own command line decides how its threads wait, before any library reads it.
+    """
+    if argv is None:
+        passive_threads()
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser()
     if words[:1] in ([], ["help"]):

@@ -1,6 +1,5 @@
 """Photos read and decoded in threads, a bounded number of them ahead of whoever uses them."""
 
-import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.cpus import available_cpus
 from lightprobe.errors import ImageError
 from lightprobe.images.imageset import ImageSet
 
@@ -63,8 +63,8 @@ def decode_ahead(
 
 
 def default_workers() -> int:
-    """Count the decoding threads where no number is given: half the cores."""
-    return max(1, (os.cpu_count() or 2) // 2)
+    """Count the decoding threads where no number is given: half the CPUs that this process may use."""
+    return max(1, available_cpus() // 2)
 
 
 def _one_core_each() -> None:

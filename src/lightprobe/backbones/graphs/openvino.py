@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.threads import fewer_threads
+
 
 def import_openvino() -> ModuleType:
     """Import OpenVINO, without its telemetry."""
@@ -59,9 +61,14 @@ def _swap(new: _Stack | None) -> _Stack:
 
 
 def compile_on_cpu(model: Any, options: Mapping[str, Any]) -> Any:
-    """Compile a model of OpenVINO's for the CPU, leaving this thread's signal stack alone."""
+    """Compile a model of OpenVINO's for the CPU, leaving this thread's signal stack alone.
+
+    It starts as many threads as it likes to, or fewer if this process may use fewer.
+    """
+    threads = fewer_threads()
+    told = dict(options) if threads is None else {**options, "INFERENCE_NUM_THREADS": threads}
     with same_signal_stack():
-        return import_openvino().Core().compile_model(model, "CPU", dict(options))
+        return import_openvino().Core().compile_model(model, "CPU", told)
 
 
 def import_without_telemetry(name: str) -> ModuleType:
