@@ -63,7 +63,7 @@ def training(row: Mapping[str, Any]) -> None:
     _line(f"{row['n_classes']} classes, {row['n_train']} training and {row['n_test']} test images{skipped}")
     precision = row["precision"]
     if precision != "fp32":
-        precision += f" (cosine with fp32 {row['agreement']:.4f})"
+        precision += f" (R² with fp32 {row['agreement']:.3f})"
     _line(f"{row['backbone']} up to {row['cut']}, {row['image_size']} px, {row['engine']} {precision}")
     _line()
     if row["method"] != "optical":

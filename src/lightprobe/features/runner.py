@@ -21,8 +21,8 @@ from lightprobe.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 AGREEMENT_PHOTOS = 32
-# Mean cosine with fp32 below which `auto` leaves a faster precision.
-AGREES = 0.999
+# R² with fp32 below which `auto` leaves a faster precision.
+AGREES = 0.95
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def compile_for(
     -------
     compiled : BackboneRunner
     agreement : float
-        Mean cosine between its features and those of the same network in fp32.
+        R² of its features, those of the same network in fp32 being the truth; NaN without two photos.
     """
     precision, seed = runtime.precision, runtime.seed
     images = images.limited(runtime.max_megapixels)
@@ -83,18 +83,15 @@ def compile_for(
     if runner.precision == "fp32" and (runner.engine == "eager" or isinstance(backbone, GraphBackbone)):
         return BackboneRunner(backbone, runner), 1.0
     sample = sample_pixels(images, backbone.preprocessing, AGREEMENT_PHOTOS, seed)
-    if not len(sample):
-        return BackboneRunner(backbone, runner), float("nan")
-    cosine = agreement(runner, backbone, sample)
-    if precision == "auto" and cosine < AGREES and runner.precision != "fp32":
+    agrees = agreement(runner, backbone, sample)
+    if precision == "auto" and agrees < AGREES and runner.precision != "fp32":
         logger.warning(
-            "%s in %s agrees with fp32 by a cosine of %.4f only: fp32 is used instead "
-            "(`precision='%s'` insists).",
+            "%s in %s agrees with fp32 by an R² of %.3f only: fp32 is used instead (`precision='%s'` insists).",
             backbone.name,
             runner.precision,
-            cosine,
+            agrees,
             runner.precision,
         )
         runner = make(precision="fp32")
-        cosine = agreement(runner, backbone, sample)
-    return BackboneRunner(backbone, runner), cosine
+        agrees = agreement(runner, backbone, sample)
+    return BackboneRunner(backbone, runner), agrees

@@ -20,7 +20,7 @@ class Network:
     engine, precision : str
         Never "auto".
     agreement : float
-        Mean cosine between its features and those of the same network in fp32, on some training photos.
+        R² of its features, those of the same network in fp32 being the truth, on some training photos.
     weight_bytes : int
         What its weights take in memory.
     engine_state : mapping of str to ndarray

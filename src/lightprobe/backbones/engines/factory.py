@@ -133,9 +133,10 @@ def _converted_or_not(backbone: "TorchBackbone") -> GraphBackbone | None:
 
 
 def agreement(runner: Runner, backbone: Backbone, pixels: Pixels, *, batch_size: int = 32) -> float:
-    """Measure the mean cosine between features and those of the same network in fp32.
+    """Measure how much of what tells photos apart a runner keeps of the same network in fp32.
 
-    The mean over photos of x·y / (|x||y|); of several taps the lowest mean counts.
+    The coefficient of determination R² = 1 − Σ|x̂ − x|² / Σ|x − x̄|² over photos, x in fp32 and x̄ its mean;
+    of several taps the lowest counts. A cosine would count what all photos have in common, too.
 
     Parameters
     ----------
@@ -143,25 +144,31 @@ def agreement(runner: Runner, backbone: Backbone, pixels: Pixels, *, batch_size:
     backbone : Backbone
         The one that the runner runs.
     pixels : ndarray of uint8, shape (n, s, s, 3)
-        A sample of prepared photos; some sixteen tell the precisions apart.
+        A sample of prepared photos; some thirty tell the precisions apart.
     batch_size : int
         Photos a batch.
+
+    Returns
+    -------
+    float
+        At most 1; NaN for fewer than two photos.
     """
     engine = "openvino" if isinstance(backbone, GraphBackbone) else "eager"
     if (runner.engine, runner.precision) == (engine, "fp32"):
         return 1.0
+    if len(pixels) < 2:
+        return float("nan")
     truth = create_runner(backbone, runner.taps, engine=engine, precision="fp32", device=runner.device)
-    cosines: dict[Tap, list[NDArray[np.float64]]] = {}
-    for start in range(0, len(pixels), batch_size):
-        batch = pixels[start : start + batch_size]
-        ours, theirs = runner(batch), truth(batch)
-        for tap in runner.taps:
-            cosines.setdefault(tap, []).append(_cosines(ours[tap], theirs[tap]))
-    return min(float(np.concatenate(parts).mean()) for parts in cosines.values())
+    ours, theirs = _features(runner, pixels, batch_size), _features(truth, pixels, batch_size)
+    return min(_determination(ours[tap], theirs[tap]) for tap in runner.taps)
 
 
-def _cosines(X: NDArray[np.float32], Y: NDArray[np.float32]) -> NDArray[np.float64]:
-    x, y = X.astype(np.float64), Y.astype(np.float64)
-    lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
-    cosines: NDArray[np.float64] = np.einsum("ij,ij->i", x, y) / np.maximum(lengths, 1e-300)
-    return cosines
+def _features(runner: Runner, pixels: Pixels, batch_size: int) -> dict[Tap, NDArray[np.float32]]:
+    parts = [runner(pixels[start : start + batch_size]) for start in range(0, len(pixels), batch_size)]
+    return {tap: np.concatenate([part[tap] for part in parts]) for tap in runner.taps}
+
+
+def _determination(X: NDArray[np.float32], truth: NDArray[np.float32]) -> float:
+    spread = np.square(truth - truth.mean(axis=0, dtype=np.float64)).sum()
+    error = np.square(X.astype(np.float64) - truth).sum()
+    return float(1 - error / max(spread, np.finfo(np.float64).tiny))

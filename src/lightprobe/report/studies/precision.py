@@ -45,7 +45,7 @@ def _drawing(rows: Sequence[Row]) -> Drawing:
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    columns = ["precision", "left out", "test", "looking", "in all", "weights", "cosine with fp32"]
+    columns = ["precision", "left out", "test", "looking", "in all", "weights", "R² with fp32"]
     cells = []
     for row in rows:
         if row.get("dropped"):
