@@ -1,6 +1,8 @@
 """Folders of toys that several rooms' tests share, and a cache of their own."""
 
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Read once, when torch is loaded. Toys are too small for threads that wait for each other in a busy loop:
@@ -33,6 +35,17 @@ def own_cache(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 def without_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is written is as readable before it is on the disk."""
     monkeypatch.setattr("lightprobe.atomic._to_disk", lambda path: None)
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """Take back what the command line sets for its process: where messages go, and which."""
+    loggers = [logging.getLogger(name) for name in ("lightprobe", "lightprobe.data")]
+    were = [(logger.handlers, logger.level, logger.propagate) for logger in loggers]
+    yield
+    for logger, (handlers, level, propagate) in zip(loggers, were, strict=True):
+        logger.handlers, logger.propagate = handlers, propagate
+        logger.setLevel(level)
 
 
 @pytest.fixture(scope="session")

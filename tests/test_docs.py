@@ -45,8 +45,8 @@ def desk(toy_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_code_block_runs(page: Path, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = page.read_text(encoding="utf-8")
-    if "import torch" in text:
-        pytest.importorskip("torch", reason="the page compares with torch, an extra")
+    for extra in re.findall(r"^(?:import|from) (torch|onnxruntime)\b", text, re.MULTILINE):
+        pytest.importorskip(extra, reason=f"the page compares with {extra}, of an extra")
     for language, code in BLOCK.findall(text):
         if language == "python":
             exec(compile(code, str(page), "exec"), {"__name__": "__main__"})

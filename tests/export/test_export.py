@@ -11,6 +11,7 @@ import openvino
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from PIL import Image, ImageOps
 from tests.toy_network import toy_network
 from tests.toys import draw_toys
 
@@ -20,7 +21,6 @@ from lightprobe.cli import main
 from lightprobe.csv_text import read_csv
 from lightprobe.errors import ModelFileError, OptionError
 from lightprobe.export import FORMATS, ExportedClassifier, export
-from lightprobe.features import prepared
 from lightprobe.images import open_unlabelled
 
 HEADS: list[dict[str, Any]] = [
@@ -55,11 +55,12 @@ def network(tmp_path: Path) -> str:
 def by_onnxruntime(file: Path, photos: Path) -> NDArray[np.float32]:
     """Ask the program that most others run ONNX with."""
     runtime = pytest.importorskip("onnxruntime")
-    ready = prepared(open_unlabelled(photos), ExportedClassifier.load(file).ways[0], ahead=8)
-    pixels = np.stack([photo.pixels for photo in ready if photo.pixels is not None]).transpose(0, 3, 1, 2)
     session = runtime.InferenceSession(str(file))
-    answers: NDArray[np.float32] = session.run(["probabilities"], {"pixels": np.ascontiguousarray(pixels)})[0]
-    return answers
+    answers = []
+    for path in open_unlabelled(photos).paths:
+        photo = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+        answers.append(session.run(["probabilities"], {"pixels": np.asarray(photo)[None]})[0][0])
+    return np.stack(answers)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,4 @@
 import importlib
-import logging
 import pkgutil
 from functools import cache
 from pathlib import Path
@@ -72,7 +71,6 @@ def test_a_figure_that_fails_is_left_out_and_the_page_and_the_log_say_so(
         raise ValueError("'yerr' must not\ncontain negative values")
 
     monkeypatch.setitem(FIGURES, name, fails)
-    monkeypatch.setattr(logging.getLogger("lightprobe"), "propagate", True)
     for other in FIGURES.keys() - {name}:  # not what this is about, and they take their time
         monkeypatch.setitem(FIGURES, other, lambda *_: Drawing(Markup()))
     pages = draw_all(EDGES["all wrong"], tmp_path)

@@ -187,13 +187,15 @@ def update(row: Mapping[str, Any]) -> None:
 
 def export(info: Mapping[str, Any]) -> None:
     """Print what was written and how faithful it is."""
-    parity, size = info["parity"], info["preprocessing"]["crop"]
+    parity = info["parity"]
     _line(f"{info['file']} ({info['file_bytes'] / 1e6:.1f} MB)")
-    _line(f"from {size} × {size} pixels to the probabilities of {len(info['classes'])} classes")
+    _line(f"from photos of any size to the probabilities of {len(info['classes'])} classes")
     _line(
         f"beside the model, on {parity['n']} pictures ({parity['photos']}): {parity['top1_agreement']:.2%} "
         f"same answers, probabilities within {parity['max_probability_difference']:.1e}"
     )
+    if parity["max_difference_in_fp32"] is not None:
+        _line(f"given the same pixels in fp32, within {parity['max_difference_in_fp32']:.1e}")
 
 
 def serving(address: str) -> None:

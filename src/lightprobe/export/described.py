@@ -5,20 +5,18 @@ from typing import Any
 from lightprobe._version import __version__
 from lightprobe.classifier import Fitted
 from lightprobe.export.heads import Model
-from lightprobe.export.names import FORMAT, Info, input_names
+from lightprobe.export.names import FORMAT, Info
 from lightprobe.photo_model import network_facts
 
 
 def described(model: Model) -> Info:
     """Return what a graph's user has to know: JSON values that travel inside the file."""
-    ways = [network.backbone.preprocessing.to_config() for network in model.networks]
-    names, network = input_names(len(ways)), network_facts(model.networks)
+    network = network_facts(model.networks)
     return {
         "format": FORMAT,
         "version": __version__,
         "classes": list(model.classes),
-        "preprocessing": ways[0],  # of the first input, which most files have alone
-        "inputs": [{"name": name, "preprocessing": way} for name, way in zip(names, ways, strict=True)],
+        "preprocessing": [network.backbone.preprocessing.to_config() for network in model.networks],
         "backbone": network["backbone"],
         "looks": network["looks"],
         **_facts(model),

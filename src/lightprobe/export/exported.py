@@ -1,9 +1,8 @@
 """A graph in a file as a classifier: photos in, answers out, without the network it was made from."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,14 +11,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lightprobe.backbones import Preprocessing
-from lightprobe.errors import DataError, ModelFileError, OptionError
+from lightprobe.errors import DataError, ImageError, ModelFileError, OptionError
 from lightprobe.export.names import SUFFIXES, Info, format_of
 from lightprobe.export.opening import Run, open_exported
-from lightprobe.features import prepared
-from lightprobe.images import ImageSet, open_unlabelled
+from lightprobe.images import ImageSet, decode, decode_ahead, open_unlabelled
 from lightprobe.photo_model import Prediction, most_probable
 
-BATCH = 32
+AHEAD = 16  # photos that may be decoded before they are asked for
 
 
 class ExportedClassifier:
@@ -28,7 +26,7 @@ class ExportedClassifier:
     Parameters
     ----------
     run : callable
-        From pixels, uint8 (n, 3, s, s), one array an input, to probabilities (n, c).
+        From photos of one size, uint8 (n, h, w, 3), to probabilities (n, c).
     info : dict
         What travels inside the file: classes, preprocessing, parity and the model's facts.
 
@@ -42,9 +40,8 @@ class ExportedClassifier:
         self._run = run
         self.info_ = info
         self.classes_ = np.array(info["classes"])
-        # Files of one network and look, written before there could be several, do not list it.
-        inputs = info.get("inputs") or [{"preprocessing": info["preprocessing"]}]
-        self.ways = [Preprocessing.from_config(one["preprocessing"]) for one in inputs]
+        ways = [Preprocessing.from_config(way) for way in info["preprocessing"]]
+        self._side = max(way.resize for way in ways)
         self.workers: int | None = None
         self.max_megapixels: float | None = None
         self.verbose = False
@@ -117,18 +114,17 @@ class ExportedClassifier:
             rows.append(row)
         return np.stack(rows)
 
-    def iter_probabilities(self, images: ImageSet) -> Iterator[NDArray[np.float64] | str]:
-        """Yield the probabilities (n_classes,) of each photo, or why there are none, in their order."""
-        seen = [prepared(images, way, ahead=2 * BATCH, workers=self.workers) for way in self.ways]
-        photos = zip(*seen, strict=True)
-        while batch := list(islice(photos, BATCH)):
-            pixels = [[one.pixels for one in photo if one.pixels is not None] for photo in batch]
-            rows = iter(self._answers([ways for ways in pixels if ways]) if any(pixels) else ())
-            for first, *_ in batch:
-                yield first.reason if first.pixels is None else next(rows)
+    def iter_probabilities(
+        self, images: ImageSet, *, in_full: bool = False
+    ) -> Iterator[NDArray[np.float64] | str]:
+        """Yield the probabilities (n_classes,) of each photo, or why there are none, in their order.
 
-    def _answers(self, photos: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.float64]:
-        """Probabilities (n, n_classes) of photos, each as pixels (s, s, 3) for every input."""
-        inputs = zip(*photos, strict=True)
-        batches = [np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2)) for pixels in inputs]
-        return np.asarray(self._run(batches), np.float64)
+        Large JPEGs are decoded at a reduced scale, as for the model, unless they are to be decoded in full.
+        """
+        at_least = None if in_full else self._side
+
+        def work(_: int, content: bytes | NDArray[np.uint8]) -> NDArray[np.uint8]:
+            return decode(content, max_pixels=images.max_pixels, at_least=at_least)
+
+        for _, photo in decode_ahead(images, work, ahead=AHEAD, workers=self.workers):
+            yield photo.reason if isinstance(photo, ImageError) else self._run(photo[None])[0]

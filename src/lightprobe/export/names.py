@@ -16,8 +16,3 @@ Info = dict[str, Any]
 def format_of(path: Path) -> str | None:
     """Name the format of an exported file by its suffix; None if it is none of them."""
     return next((name for name, suffix in SUFFIXES.items() if suffix == path.suffix.lower()), None)
-
-
-def input_names(n: int) -> list[str]:
-    """Name the inputs of a file that sees through n networks and looks: pixels, pixels_2, pixels_3."""
-    return [INPUT if place == 0 else f"{INPUT}_{place + 1}" for place in range(n)]

@@ -13,8 +13,9 @@ from lightprobe.backbones import Backbone, Cut, GraphBackbone, Pool, Preprocessi
 from lightprobe.errors import OptionError, one_line
 from lightprobe.export.encode import encoded
 from lightprobe.export.heads import Model, head_of
-from lightprobe.export.names import KEY, OUTPUT, Info, input_names
+from lightprobe.export.names import INPUT, KEY, OUTPUT, Info
 from lightprobe.export.operations import OLDEST, Operations
+from lightprobe.export.preparing import prepared
 from lightprobe.features import places_by_network
 
 OPSET: Final = 17
@@ -24,13 +25,12 @@ _PREFIX: Final = "network/"
 
 
 def to_onnx(model: Model) -> onnx.ModelProto:
-    """Put scaling before a model's networks, and pooling and head behind them.
+    """Put resizing and scaling before a model's networks, and pooling and head behind them.
 
     Returns
     -------
     ModelProto
-        From pixels (n, 3, s, s), uint8, any n, one input a network and look (see `input_names`), to
-        probabilities (n, c), float32.
+        From photos (n, h, w, 3), uint8, any n, h and w, to probabilities (n, c), float32.
 
     Raises
     ------
@@ -49,11 +49,11 @@ def to_onnx(model: Model) -> onnx.ModelProto:
         compose.add_prefix(network, _PREFIX if number == 0 else f"{number + 1}.{_PREFIX}")
         for number, network in enumerate(networks)
     ]
-    ops, names = Operations(_opset(networks[0])), input_names(len(backbones))
+    ops = Operations(_opset(networks[0]))
     seen: dict[int, str] = {}
     for places, network in zip(looks, networks, strict=True):
         backbone, tap = backbones[places[0]], taps[places[0]]
-        shown = [names[place] for place in places]
+        shown = [prepared(ops, INPUT, backbones[place].preprocessing) for place in places]
         (images,) = _inputs(network.graph)
         (layer,) = network.graph.output
         batch = shown[0] if len(shown) == 1 else ops("Concat", *shown, axis=0)
@@ -63,14 +63,10 @@ def to_onnx(model: Model) -> onnx.ModelProto:
         apart = [features] if len(places) == 1 else ops.split(features, len(places))
         seen |= dict(zip(places, apart, strict=True))
     ops("Identity", head_of(ops, joined(ops, [seen[place] for place in sorted(seen)]), model), output=OUTPUT)
-    sides = [backbone.preprocessing.crop for backbone in backbones]
     graph = helper.make_graph(
         ops.nodes,
         "lightprobe",
-        [
-            helper.make_tensor_value_info(name, TensorProto.UINT8, ["n", 3, side, side])
-            for name, side in zip(names, sides, strict=True)
-        ],
+        [_photos()],
         [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", len(model.classes)])],
         [*(tensor for network in networks for tensor in network.graph.initializer), *ops.constants],
         sparse_initializer=[one for network in networks for one in network.graph.sparse_initializer],
@@ -101,6 +97,26 @@ def head_to_onnx(model: Model, sizes: Sequence[int]) -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
 
 
+def preparation_to_onnx(networks: Sequence[Sequence[Preprocessing]]) -> onnx.ModelProto:
+    """Write the way to the pixels of networks, each of which looks in some ways at every photo.
+
+    Returns
+    -------
+    ModelProto
+        From photos (n, h, w, 3), uint8, to squares (looks · n, s, s, 3), uint8, one output a network.
+    """
+    ops = Operations(OPSET)
+    outputs = []
+    for number, ways in enumerate(networks):
+        squares = [ops.cast(prepared(ops, INPUT, way), np.uint8) for way in ways]
+        batch = squares[0] if len(squares) == 1 else ops("Concat", *squares, axis=0)
+        name = ops("Transpose", batch, perm=[0, 2, 3, 1], output=f"squares {number}")
+        shape = [None, ways[0].crop, ways[0].crop, 3]
+        outputs.append(helper.make_tensor_value_info(name, TensorProto.UINT8, shape))
+    graph = helper.make_graph(ops.nodes, "lightprobe", [_photos()], outputs, ops.constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=_IR_VERSION)
+
+
 def joined(ops: Operations, features: Sequence[str]) -> str:
     """Put features (n, m_i) of several networks and looks side by side, as `side_by_side` does."""
     if len(features) == 1:
@@ -127,6 +143,10 @@ def pooled(ops: Operations, layer: str, cut: Cut, pool: Pool) -> str:
     patches = ops.reduce("ReduceMean", ops("Slice", layer, *ends), [1], keep=False)
     first = ops("Gather", layer, ops.constant(0, np.int64), axis=1)
     return ops("Concat", first, patches, axis=1)
+
+
+def _photos() -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", "height", "width", 3])
 
 
 def _network(backbone: Backbone, tap: Tap) -> onnx.ModelProto:
@@ -179,7 +199,7 @@ def _scaled(ops: Operations, pixels: str, images: onnx.ValueInfoProto, preproces
     mean, std = (
         np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std)
     )
-    scaled = ops("Mul", ops.cast(pixels, np.float32), ops.constant(1 / (255 * std)))
+    scaled = ops("Mul", pixels, ops.constant(1 / (255 * std)))
     x = ops("Add", scaled, ops.constant(-mean / std))
     kind = images.type.tensor_type
     if kind.shape.dim[1].dim_value != 3:

@@ -4,24 +4,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import onnx
 
 from lightprobe.backbones import Tap, as_bytes, from_bytes, from_pixels, from_tensors, import_openvino
 from lightprobe.export.heads import Model
-from lightprobe.export.names import KEY, OUTPUT, Info, input_names
-from lightprobe.export.onnx_graph import head_to_onnx
+from lightprobe.export.names import KEY, OUTPUT, Info
+from lightprobe.export.onnx_graph import head_to_onnx, preparation_to_onnx
 from lightprobe.features import places_by_network
 from lightprobe.photo_model import Network
 
 
 def to_openvino(model: Model) -> Any:
-    """Put a head behind a model's networks.
+    """Put resizing before a model's networks, and a head behind them.
 
     Returns
     -------
     openvino.Model
-        From pixels (n, 3, s, s), uint8, any n, one input a network and look (see `input_names`), to
-        probabilities (n, c), float32.
+        From photos (n, h, w, 3), uint8, any n, h and w, to probabilities (n, c), float32.
 
     Raises
     ------
@@ -31,22 +30,19 @@ def to_openvino(model: Model) -> Any:
     openvino = import_openvino()
     backbones, taps = [network.backbone for network in model.networks], model.tap_set.taps
     sizes = [backbone.feature_sizes([tap])[tap] for backbone, tap in zip(backbones, taps, strict=True)]
-    head = head_to_onnx(model, sizes)
-    behind = from_bytes({"onnx": as_bytes(head.SerializeToString())})
+    looks = places_by_network(backbones)
+    before = _read(preparation_to_onnx([[backbones[place].preprocessing for place in one] for one in looks]))
+    behind = _read(head_to_onnx(model, sizes))
     wanted = {parameter.get_friendly_name(): parameter for parameter in behind.get_parameters()}
-    inputs: dict[int, Any] = {}
-    for places in places_by_network(backbones):
+    for places, squares in zip(looks, before.outputs, strict=True):
         network = _graph(model.networks[places[0]], taps[places[0]])
-        side = backbones[places[0]].preprocessing.crop
-        inputs |= dict(zip(places, _channels_first(network, side, len(places)), strict=True))
+        (given,) = network.get_parameters()
+        _feed(given, squares.get_node().input_value(0))
         features = network.outputs[0].get_node().input_value(0)
         apart = [features] if len(places) == 1 else openvino.opset13.split(features, 0, len(places)).outputs()
         for place, output in zip(places, apart, strict=True):
-            for target in wanted[f"features {place}"].output(0).get_target_inputs():
-                target.replace_source_output(output)
-    joined = openvino.Model(behind.get_results(), [inputs[place] for place in sorted(inputs)], "lightprobe")
-    for given, name in zip(joined.inputs, input_names(len(inputs)), strict=True):
-        given.set_names({name})
+            _feed(wanted[f"features {place}"], output)
+    joined = openvino.Model(behind.get_results(), before.get_parameters(), "lightprobe")
     joined.outputs[0].set_names({OUTPUT})
     return joined
 
@@ -66,17 +62,11 @@ def save_openvino(model: Any, info: Info, path: Path) -> None:
     import_openvino().save_model(model, path, compress_to_fp16=False)
 
 
-def _channels_first(network: Any, side: int, n_looks: int) -> list[Any]:
-    """Let a network take pixels (n, 3, side, side) of each look instead of (n, side, side, 3) of one.
+def _read(model: onnx.ModelProto) -> Any:
+    return from_bytes({"onnx": as_bytes(model.SerializeToString())})
 
-    The looks go through it one after the other, as one batch; the new inputs are returned.
-    """
-    openvino = import_openvino()
-    ops = openvino.opset13
-    pixels = [ops.parameter([-1, 3, side, side], openvino.Type.u8) for _ in range(n_looks)]
-    batch = pixels[0] if n_looks == 1 else ops.concat(pixels, 0)
-    turned = ops.transpose(batch, np.array([0, 2, 3, 1]))
-    (given,) = network.get_parameters()
-    for target in given.output(0).get_target_inputs():
-        target.replace_source_output(turned.output(0))
-    return pixels
+
+def _feed(parameter: Any, output: Any) -> None:
+    """Let what takes a graph's input take another graph's output."""
+    for target in parameter.output(0).get_target_inputs():
+        target.replace_source_output(output)

@@ -11,7 +11,7 @@ from .multi_backbone import (
 )
 from .runner import BackboneRunner, compile_each, compile_for
 from .sample import sample_pixels
-from .streaming import Chunk, Prepared, as_float16, prepared, stream
+from .streaming import Chunk, as_float16, stream
 
 __all__ = [
     "DIGEST_BYTES",
@@ -19,7 +19,6 @@ __all__ = [
     "Chunk",
     "FeatureCache",
     "Features",
-    "Prepared",
     "TapSet",
     "as_float16",
     "compile_each",
@@ -30,7 +29,6 @@ __all__ = [
     "image_digest",
     "names_of",
     "places_by_network",
-    "prepared",
     "provenance",
     "sample_pixels",
     "stream",

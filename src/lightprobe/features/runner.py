@@ -86,7 +86,8 @@ def compile_for(
     agrees = agreement(runner, backbone, sample)
     if precision == "auto" and agrees < AGREES and runner.precision != "fp32":
         logger.warning(
-            "%s in %s agrees with fp32 by an R² of %.3f only: fp32 is used instead (`precision='%s'` insists).",
+            "%s in %s agrees with fp32 by an R² of %.3f only: fp32 is used instead "
+            "(`precision='%s'` insists).",
             backbone.name,
             runner.precision,
             agrees,

@@ -209,38 +209,6 @@ def _kept_rows(stores: Mapping[Tap, FeatureStore], digest: bytes) -> dict[Tap, N
     return rows or None
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """One photo of an image set as a network wants it, or the reason why it cannot be had."""
-
-    index: int
-    pixels: NDArray[np.uint8] | None
-    reason: str
-
-
-def prepared(
-    images: ImageSet, preprocessing: Preprocessing, *, ahead: int, workers: int | None = None
-) -> Iterator[Prepared]:
-    """Decode and resize photos in threads, for who runs a network of their own.
-
-    Parameters
-    ----------
-    images : ImageSet
-    preprocessing : Preprocessing
-    ahead : int
-        Photos that may be ready before they are asked for.
-    workers : int, optional
-        Decoding threads; half the cores without it.
-
-    Yields
-    ------
-    Prepared
-        In the order of the photos.
-    """
-    for looked in _look(images, preprocessing, ahead, workers, {}, digests=False):
-        yield Prepared(looked.index, looked.pixels, looked.error.reason if looked.error else "")
-
-
 def as_float16(values: NDArray[np.float32]) -> NDArray[np.float16]:
     """Clip to float16's range: activations beyond 65,504 keep their sign and stay the largest.
 
