@@ -185,7 +185,7 @@ def test_a_model_of_an_unknown_method_is_refused(saved: Path, tmp_path: Path) ->
 
 
 def test_what_only_the_closed_form_can_say_is_refused(trained: Scratch, train_toys: Toys) -> None:
-    for asked in ({"unknown": 0.05}, {"why": 2}):
+    for asked in ({"unknown": 0.05}, {"why": 2}, {"coverage": 0.9}):
         with pytest.raises(OptionError, match="`method='optical'`"):
             next(trained.iter_predictions(train_toys[0][:1], **asked))
 

@@ -293,6 +293,21 @@ def test_an_answer_is_explained_by_training_photos_whose_shares_sum_to_its_score
         toy_classifier(kernel="linear", keep="nothing").fit(toy_folder).explain([photo])
 
 
+@pytest.mark.parametrize("keep", ["features", "nothing"])
+def test_sets_of_labels_survive_saving_whatever_is_kept(toy_folder: Path, tmp_path: Path, keep: str) -> None:
+    model = toy_classifier(kernel="linear", keep=keep).fit(toy_folder)
+    again = ImageClassifier.load(model.save(tmp_path / "model"))
+    before, after = (
+        [answer.label_set for answer in one.iter_predictions([toy_folder / "test"], coverage=0.8)]
+        for one in (model, again)
+    )
+    assert before == after
+    assert all(held is not None and set(held) <= set(model.classes_) for held in after)
+    assert next(again.iter_predictions([toy_folder / "test"])).label_set is None
+    with pytest.raises(OptionError, match="The coverage is 1"):
+        next(again.iter_predictions([toy_folder / "test"], coverage=1.0))
+
+
 def test_a_photo_of_another_thing_is_called_unknown(toy_folder: Path, tmp_path: Path) -> None:
     shutil.move(toy_folder / "train" / "noise", tmp_path / "noise")
     shutil.rmtree(toy_folder / "test" / "noise")

@@ -260,6 +260,22 @@ def test_predict_says_unknown_and_why_where_it_is_asked(
         main(["predict", model, photo, "-q", "--unknown", "2"])
 
 
+def test_predict_answers_with_sets_of_labels_where_a_coverage_is_asked(
+    model: str, toy_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = str(toy_folder / "test" / "disc" / "disc 100.png")
+    assert main(["predict", model, photo, "--json", "-q", "--coverage", "0.9"]) == 0
+    ((answer,),) = json.loads(capsys.readouterr().out).values()
+    assert answer["n_labels"] == len(answer["labels"])
+    assert set(answer["labels"]) <= {"disc", "noise", "stripes"}
+    assert main(["predict", model, photo, "-q", "--coverage", "0.9"]) == 0
+    names, row = csv.reader(capsys.readouterr().out.splitlines())
+    assert names == ["path", "label", "probability", "unknown", "error", "labels", "n_labels"]
+    assert row[-2:] == ["; ".join(answer["labels"]), str(answer["n_labels"])]
+    with pytest.raises(SystemExit):
+        main(["predict", model, photo, "-q", "--coverage", "1"])
+
+
 @pytest.mark.parametrize("flag", ["--csv", "--jsonl"])
 def test_json_beside_a_table_says_where_the_table_is(
     model: str, flag: str, toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

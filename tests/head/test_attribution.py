@@ -80,7 +80,7 @@ def test_scoring_and_comparing_give_the_same_kernel_and_cosines(how: dict[str, A
     X, y = rows(60, 3)
     head = OpticalRidge(alpha=0.1, device="cpu", random_state=0, **how).fit(X, y).fitted_
     attribution, new = Attribution(head, X, y), rows(5, 3, seed=5)[0]
-    kernel, cosines = attribution.compare(new, Scorer(head, Novelty.of(head))(new))
+    kernel, cosines = attribution.compare(new, Scorer(head, Novelty.of(head, y, np.arange(60), X), X)(new))
     np.testing.assert_array_equal(kernel, attribution.compare(new)[0])
     lengths = np.linalg.norm(new.astype(float), axis=1)[:, None] * np.linalg.norm(X.astype(float), axis=1)
     np.testing.assert_allclose(cosines, new.astype(float) @ X.T.astype(float) / lengths, atol=1e-6)

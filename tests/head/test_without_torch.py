@@ -36,7 +36,7 @@ for X in (photos.astype(np.float32), bits):
     ):
         head = OpticalRidge(random_state=0, **options).fit(X, labels)
         assert (head.predict(X) == labels).mean() > 0.9, options
-        Scorer(head.fitted_, Novelty.of(head.fitted_))(X[:2])
+        Scorer(head.fitted_, Novelty.of(head.fitted_, labels, np.arange(len(X)), X), X)(X[:2])
 targets = np.where(labels[:, None] == np.arange(3), 1.0, -1.0)
 solve_sums(RidgeStatistics.of(bits, targets), 0.1)
 linear_kernel(255 * bits)

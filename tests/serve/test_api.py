@@ -88,15 +88,17 @@ def test_an_answer_says_unknown_and_why_as_the_model_does(
     server: Server, loaded: ImageClassifier, tmp_path: Path
 ) -> None:
     names = [(f"{kind}.png", photo(kind, 300)) for kind in CLASSES]
-    status, answer = server.ask("/predict?unknown=0.4&why=2&top=2", names)
+    status, answer = server.ask("/predict?unknown=0.4&why=2&top=2&coverage=0.6", names)
     assert status == 200
     for name, content in names:
         (tmp_path / name).write_bytes(content)
     model = loaded
-    expected = list(model.iter_predictions([tmp_path / name for name, _ in names], unknown=0.4, why=2))
+    paths = [tmp_path / name for name, _ in names]
+    expected = list(model.iter_predictions(paths, unknown=0.4, why=2, coverage=0.6))
     for row, truth in zip(answer["predictions"], expected, strict=True):
         assert truth.why is not None
         assert row["unknown"] == truth.unknown
+        assert (row["labels"], row["n_labels"]) == (list(truth.label_set or ()), len(truth.label_set or ()))
         assert row["novelty"] == pytest.approx(truth.novelty, abs=0.03)
         assert row["why"]["label"] == row["label"]
         assert [one["path"] for one in row["why"]["arguments_for"]] == [
@@ -106,7 +108,7 @@ def test_an_answer_says_unknown_and_why_as_the_model_does(
     assert "why" not in server.ask("/predict", names)[1]["predictions"][0]
 
 
-@pytest.mark.parametrize("asked", ["unknown=1.5", "unknown=0", "why=21", "why=-1", "top=0"])
+@pytest.mark.parametrize("asked", ["unknown=1.5", "unknown=0", "why=21", "why=-1", "top=0", "coverage=1"])
 def test_what_cannot_be_asked_for_is_refused(server: Server, asked: str) -> None:
     status, answer = server.ask(f"/predict?{asked}", [("a.png", photo("disc", 1))])
     assert status == 422

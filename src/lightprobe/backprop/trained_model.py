@@ -56,12 +56,12 @@ class TrainedModel(PhotoModel, Trained):
         probabilities: NDArray[np.float64] = softmax(scores.astype(np.float64))
         return probabilities
 
-    def answerer(self, top: int, unknown: float | None, why: int) -> Answerer:
-        """Return what answers; OptionError where `unknown` or `why` is asked."""
-        if unknown is not None or why:
+    def answerer(self, top: int, unknown: float | None, why: int, coverage: float | None = None) -> Answerer:
+        """Return what answers; OptionError where `unknown`, `why` or `coverage` is asked."""
+        if unknown is not None or why or coverage is not None:
             raise OptionError(
-                "Only the closed form can say unknown or why, and this model was trained by gradients: "
-                "train with `method='optical'` for that."
+                "Only the closed form can say unknown or why, or answer with a coverage, and this model was "
+                "trained by gradients: train with `method='optical'` for that."
             )
         return lambda features: most_probable(self.probabilities(features), self.classes, top)
 
@@ -73,7 +73,9 @@ class TrainedModel(PhotoModel, Trained):
             "cut": self.backbone.cut,
             "pool": "avg",
             **dict.fromkeys(("encode", "kernel", "components", "alpha", "alpha_relative")),
-            **dict.fromkeys(("n_groups", "loo_accuracy", "loo_balanced_accuracy", "optimism", "cut_gain")),
+            **dict.fromkeys(
+                ("n_groups", "loo_accuracy", "loo_balanced_accuracy", "optimism", "cut_gain", "novelty")
+            ),
             "n_train": self.n_train,
             "n_validation": self.n_validation,
             "val_accuracy": self.val_accuracy,

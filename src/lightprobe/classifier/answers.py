@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.classifier.training_record import TrainingRows
-from lightprobe.head import Attribution, FittedHead, Novelty, Scored, Scorer, is_unknown
+from lightprobe.head import Attribution, Conformal, FittedHead, Novelty, Scored, Scorer, is_unknown
 from lightprobe.photo_model import Argument, Explanation, Prediction, most_probable
 
 Floats = NDArray[np.float64]
@@ -60,8 +60,14 @@ class Explainer:
 class EncodedAnswerer:
     """Turns encoded features into answers."""
 
-    def __init__(self, head: FittedHead, classes: tuple[str, ...], novelty: Novelty) -> None:
-        self._scorer, self._calibration = Scorer(head, novelty), head.calibration
+    def __init__(
+        self,
+        head: FittedHead,
+        classes: tuple[str, ...],
+        novelty: Novelty,
+        rows: NDArray[Any] | None = None,
+    ) -> None:
+        self._scorer, self._calibration = Scorer(head, novelty, rows), head.calibration
         self._classes = classes
 
     def __call__(
@@ -71,6 +77,8 @@ class EncodedAnswerer:
         unknown: float | None = None,
         explainer: Explainer | None = None,
         why: int = 0,
+        sets: Conformal | None = None,
+        coverage: float | None = None,
     ) -> Iterator[Prediction]:
         """Answer for photos (n, n_features), one by one; paths are left empty.
 
@@ -84,12 +92,24 @@ class EncodedAnswerer:
             Says why, where that is wanted.
         why : int
             Training photos that each list of a reason names.
+        sets : Conformal or None
+            What makes sets of labels that hold the right one, where they are wanted.
+        coverage : float or None
+            How often they are to hold it.
         """
         scored = self._scorer(encoded)
         probabilities = self._calibration.probabilities(scored.scores)
         reasons: list[Explanation] | list[None] = [None] * len(encoded)
         if explainer is not None:
             reasons = explainer(encoded, probabilities.argmax(axis=1), why, scored)
+        label_sets: list[tuple[str, ...] | None] = [None] * len(encoded)
+        if sets is not None and coverage is not None:
+            held = sets.holds(probabilities, coverage)
+            order = np.argsort(-probabilities, axis=1, kind="stable")
+            label_sets = [
+                tuple(self._classes[k] for k in best if row[k]) for best, row in zip(order, held, strict=True)
+            ]
         answers = most_probable(probabilities, self._classes, top)
-        for answer, new, reason in zip(answers, scored.novelty.tolist(), reasons, strict=True):
-            yield replace(answer, novelty=new, unknown=is_unknown(new, unknown), why=reason)
+        news = scored.novelty.tolist()
+        for answer, new, reason, labels in zip(answers, news, reasons, label_sets, strict=True):
+            yield replace(answer, novelty=new, unknown=is_unknown(new, unknown), why=reason, label_set=labels)

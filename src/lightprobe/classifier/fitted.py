@@ -15,9 +15,18 @@ from lightprobe.classifier.settings import Settings
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums
 from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
-from lightprobe.head import FittedHead, Novelty, check_rate
+from lightprobe.head import Conformal, FittedHead, Novelty, check_coverage, check_rate
 from lightprobe.optics import ENCODERS
-from lightprobe.photo_model import Answerer, LeftOut, Network, PhotoModel, named, network_facts, optical_card
+from lightprobe.photo_model import (
+    Answerer,
+    LeftOut,
+    Network,
+    PhotoModel,
+    Prediction,
+    named,
+    network_facts,
+    optical_card,
+)
 from lightprobe.selection import Candidate, Choice
 from lightprobe.versions import versions_of
 
@@ -39,6 +48,8 @@ class Fitted(PhotoModel):
         All of that, the winner first.
     head : FittedHead
     novelty : Novelty
+    conformal : Conformal or None
+        What sets of labels are made by; None in a model from before there were any that keeps no features.
     record : TrainingRows, TrainingSums or None
         What is kept of the training photos.
     paths : tuple of str, length n_train
@@ -62,6 +73,7 @@ class Fitted(PhotoModel):
     record: TrainingRows | TrainingSums | None
     paths: tuple[str, ...]
     optimism: float
+    conformal: Conformal | None = None
     cut_gain: float | None = None
     n_groups: int | None = None
     n_cached: int = 0
@@ -84,17 +96,39 @@ class Fitted(PhotoModel):
         """Probabilities (n, n_classes) of features (n, d)."""
         return self.head.probabilities(self.encode(features))
 
-    def answerer(self, top: int, unknown: float | None, why: int) -> Answerer:
-        """Return what answers; OptionError where `unknown` or `why` cannot be said."""
+    def answerer(self, top: int, unknown: float | None, why: int, coverage: float | None = None) -> Answerer:
+        """Return what answers; OptionError where `unknown`, `why` or `coverage` cannot be said."""
         if unknown is not None:
             check_rate(unknown)
         explainer = self.explainer if why else None
-        return lambda features: self.answers(self.encode(features), top, unknown, explainer, why)
+        sets = None if coverage is None else self.require_sets(coverage)
+        return lambda features: self.answers(
+            self.encode(features), top, unknown, explainer, why, sets, coverage
+        )
+
+    def require_sets(self, coverage: float) -> Conformal:
+        """Return what makes sets of labels; OptionError where coverage or model do not allow them."""
+        check_coverage(coverage)
+        if self.conformal is None:
+            raise OptionError(
+                "This model is from before answers had a coverage, and keeps no features of its training "
+                "photos to make up for it: train again."
+            )
+        return self.conformal
+
+    def label_set(self, answer: Prediction, coverage: float) -> tuple[str, ...]:
+        """Return the labels, most probable first, of an answer that names all classes, at a coverage."""
+        place = {name: label for label, name in enumerate(self.classes)}
+        probabilities = np.zeros((1, len(self.classes)))
+        probabilities[0, [place[name] for name in answer.labels]] = answer.probabilities
+        (held,) = self.require_sets(coverage).holds(probabilities, coverage)
+        return tuple(name for name in answer.labels if held[place[name]])
 
     @cached_property
     def answers(self) -> EncodedAnswerer:
         """What turns encoded features into answers; prepared once."""
-        return EncodedAnswerer(self.head, self.classes, self.novelty)
+        rows = self.record.rows if isinstance(self.record, TrainingRows) else None
+        return EncodedAnswerer(self.head, self.classes, self.novelty, rows)
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -128,6 +162,7 @@ class Fitted(PhotoModel):
             "loo_balanced_accuracy": self.candidates[0].loo_balanced_accuracy,
             "optimism": self.optimism,
             "cut_gain": self.cut_gain,
+            "novelty": "scores and neighbours" if self.novelty.by_neighbours else "scores",
             "cached": ["features"] if self.n_cached else [],
             "candidates": [candidate.to_config() for candidate in self.candidates],
         }
@@ -150,6 +185,8 @@ class Fitted(PhotoModel):
                 tensors |= {f"beside.{place}.{name}": tensor for name, tensor in its_tensors.items()}
             beside.append(its_config)
         tensors |= _tensors("head", arrays) | _tensors("novelty", vars(self.novelty))
+        if self.conformal is not None:
+            tensors |= _tensors("conformal", vars(self.conformal))
         kept = None
         if isinstance(self.record, TrainingRows):
             rows, kept = self.record.to_arrays(self.head)
@@ -170,6 +207,7 @@ class Fitted(PhotoModel):
             "loo_accuracy": self.head.loo_accuracy,
             "optimism": self.optimism,
             "cut_gain": self.cut_gain,
+            "novelty": "scores and neighbours" if self.novelty.by_neighbours else "scores",
             "n_train": self.n_train,
             "n_groups": self.n_groups,
             "seconds": self.seconds,
@@ -208,6 +246,11 @@ class Fitted(PhotoModel):
             record = TrainingRows.from_arrays(_arrays(tensors, "kept"), config["kept"], paths, head)
         elif config.get("sums"):  # which older models do not know of
             record = TrainingSums.from_arrays(_arrays(tensors, "sums"), paths, head)
+        conformal = None  # in models from before there was one
+        if sets := _arrays(tensors, "conformal"):
+            conformal = Conformal.from_arrays(sets, head.n_classes)
+        elif isinstance(record, TrainingRows):
+            conformal = Conformal.of(head, record.labels, record.units())
         return cls(
             classes=classes,
             label_kind=config.get("label_kind", "str"),  # which older models do not have
@@ -219,10 +262,16 @@ class Fitted(PhotoModel):
             choice=Choice.from_config(config["choice"]),
             candidates=tuple(Candidate.from_config(candidate) for candidate in config["candidates"]),
             head=head,
-            novelty=Novelty(*(novelty[name] for name in ("reference", "centre", "spread"))),
+            novelty=Novelty(
+                novelty["reference"],
+                novelty["centre"],
+                novelty["spread"],
+                novelty.get("weight", np.ones(len(novelty["centre"]))),  # equal in older models
+            ),
             record=record,
             paths=paths,
             optimism=config["optimism"],
+            conformal=conformal,
             cut_gain=config["cut_gain"],
             n_groups=config["n_groups"],
             stale=config.get("stale", False),

@@ -10,7 +10,7 @@ from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.settings import Settings
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums, digest_keys
 from lightprobe.features import BackboneRunner, TapSet, extract_tap_sets, taps_of
-from lightprobe.head import Exact, Novelty
+from lightprobe.head import Conformal, Exact, Novelty
 from lightprobe.images import ImageSet, require_every_class
 from lightprobe.optics import ENCODERS
 from lightprobe.photo_model import Network
@@ -125,6 +125,7 @@ def assemble(
     renumbered = TapSet(taps.taps, tuple(range(len(needed))), taps.names if len(needed) > 1 else ("",))
     choice = replace(choice, taps=renumbered)
     record: TrainingRows | TrainingSums | None = None
+    units = rows.units()
     if settings.keep == "features":
         # The head's copy of the rows, where it has one, so that memory holds them once.
         decision = head.decision
@@ -132,6 +133,7 @@ def assemble(
         record = replace(rows, rows=kept)
     elif settings.keep == "sums":
         record = TrainingSums.of(head, rows, settings.head_options(runtime))
+    at_hand = record.rows if isinstance(record, TrainingRows) else None
     return Fitted(
         classes=tuple(classes),
         networks=needed,
@@ -142,7 +144,8 @@ def assemble(
         choice=choice,
         candidates=tuple(selection.candidates),
         head=head,
-        novelty=Novelty.of(head, rows.groups),
+        novelty=Novelty.of(head, rows.labels, units, at_hand),
+        conformal=Conformal.of(head, rows.labels, units),
         record=record,
         paths=rows.names,
         optimism=selection.optimism,

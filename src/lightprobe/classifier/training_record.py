@@ -16,7 +16,7 @@ from lightprobe.errors import DataError, ImageError, ResourceError
 from lightprobe.features import image_digest
 from lightprobe.head import Exact, FittedHead, HeadOptions, finite, pack_rows, sum_classes, unpack_rows
 from lightprobe.images import class_name, photo_name, read_file
-from lightprobe.ridge import Keys, RidgeStatistics, primal_bytes
+from lightprobe.ridge import Keys, RidgeStatistics, identical_rows, joined_groups, primal_bytes
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -126,6 +126,11 @@ class TrainingRows(TrainingIndex):
 
     groups: NDArray[np.str_] | None
     rows: NDArray[Any]
+
+    def units(self) -> NDArray[np.intp]:
+        """Return a number (n,) that photos share which are left out together: copies of a row, groups."""
+        copies = identical_rows(self.rows)
+        return copies if self.groups is None else joined_groups(self.groups, copies)
 
     def select(self, which: NDArray[np.intp]) -> Self:
         """Return some of the photos, by index."""

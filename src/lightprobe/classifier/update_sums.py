@@ -106,6 +106,7 @@ def update_sums(
         n_train=len(names),
         seconds={"features": seconds, "fit": 0.0},
         head=head,
+        conformal=fitted.conformal and fitted.conformal.over_classes(_places(fitted.classes, left)),
         record=TrainingSums(tuple(names), digests, _places(left, classes), sums),
         paths=tuple(names),
         stale=fitted.stale or bool(again) or len(names) > n_stay,

@@ -48,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="call photos of other things unknown; that share of known ones is, too (such as 0.05)",
     )
     parser.add_argument(
+        "--coverage",
+        metavar="P",
+        type=fraction,
+        help="name the smallest set of labels that holds the right one in this share of photos (such as 0.9)",
+    )
+    parser.add_argument(
         "--why",
         metavar="K",
         type=positive_int,
@@ -65,19 +71,23 @@ def run(args: argparse.Namespace) -> int:
 
     ask, n_classes = _open(args)
     tally = Tally()
-    answer = tally.over(partial(ask, top=args.top, unknown=args.unknown, why=args.why))
+    answer = tally.over(
+        partial(ask, top=args.top, unknown=args.unknown, why=args.why, coverage=args.coverage)
+    )
     blocks: Iterable[ImageSet] = photo_blocks(args.images, sys.stdin.buffer)
     target, resumed = args.csv or args.jsonl, 0
     if args.json and target is None:
         output.as_json_list("predictions", (as_record(a) for images in blocks for a in answer(images)))
         tally.require_one()
         return 0
-    form = FORMS["jsonl" if args.jsonl else "csv"](min(args.top, n_classes), args.why > 0)
+    form = FORMS["jsonl" if args.jsonl else "csv"](
+        min(args.top, n_classes), args.why > 0, args.coverage is not None
+    )
     if target is None:
         write_rows(sys.stdout.buffer, form, blocks, answer)
     else:
         made_by = f"{__version__} {model_digest(args.model)}"
-        asked = f"{made_by} top {args.top} unknown {args.unknown} why {args.why}"
+        asked = f"{made_by} top {args.top} unknown {args.unknown} why {args.why} coverage {args.coverage}"
         written = write_table(target, form, blocks, answer, asked)
         resumed = written.n_resumed
     if not resumed:

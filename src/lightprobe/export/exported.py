@@ -76,18 +76,25 @@ class ExportedClassifier:
         return self
 
     def iter_predictions(
-        self, data: Any, *, top: int = 1, unknown: float | None = None, why: int = 0
+        self,
+        data: Any,
+        *,
+        top: int = 1,
+        unknown: float | None = None,
+        why: int = 0,
+        coverage: float | None = None,
     ) -> Iterator[Prediction]:
         """Answer photo by photo, in their order; a photo that cannot be decoded gets its error.
 
         Raises
         ------
         OptionError
-            If `unknown` or `why` is asked for: a graph gives probabilities and nothing else.
+            If `unknown`, `why` or `coverage` is asked for: a graph gives probabilities and nothing else.
         """
-        if unknown is not None or why:
+        if unknown is not None or why or coverage is not None:
             raise OptionError(
-                "An exported file gives probabilities only: ask the model it came from to say unknown or why."
+                "An exported file gives probabilities only: ask the model it came from to say unknown or "
+                "why, or to answer with a coverage."
             )
         images = open_unlabelled(data).limited(self.max_megapixels)
         rows = zip(images.paths, self.iter_probabilities(images), strict=True)

@@ -1,5 +1,6 @@
 from .attribution import Attribution
 from .class_sums import finite, over_classes, solved_again, sum_classes
+from .conformal import Conformal, check_coverage
 from .decision import Decision, Exact, Linear, RandomFeatures, pack_rows, unpack_rows
 from .fit import fit_head
 from .fitted_head import FittedHead
@@ -10,6 +11,7 @@ from .scorer import Scored, Scorer
 
 __all__ = [
     "Attribution",
+    "Conformal",
     "Decision",
     "Exact",
     "FittedHead",
@@ -20,6 +22,7 @@ __all__ = [
     "RandomFeatures",
     "Scored",
     "Scorer",
+    "check_coverage",
     "check_rate",
     "finite",
     "fit_head",

@@ -1,13 +1,15 @@
 """How unlike the training rows a row is, and from where on to answer "unknown".
 
-    raw(x) = −(max_c s_c(x) − μ_s) / σ_s − (cos_k(x) − μ_d) / σ_d
-    novelty(x) = share of training rows i with raw(i) < raw(x)
+    raw(x) = −w (max_c s_c(x) − μ_s) / σ_s − (cos_k(x) − μ_d) / σ_d
+    novelty(x) = #{training rows i with raw(i) < raw(x)} / (n + 1)
 
 s are scores: regression on −1 and +1, class against rest, leaves all of them low where no class is near.
-cos_k is the cosine to the k-th nearest training row (Sun et al. 2022, "Out-of-distribution detection with
-deep nearest neighbors"), for heads that keep these; of others the first term alone counts. μ, σ and raw(i)
-are taken with row i left out of the fit and, with its group, out of its neighbours: so a row as novel as a
-share RATE of the known ones is rejected when RATE of what is known may be.
+w is what they are good for, as leave-one-out shows it: Somers' D = 2 AUROC − 1 of max_c s_c as a sign that
+the answer is right. cos_k is the cosine to the k-th nearest training row (Sun et al. 2022,
+"Out-of-distribution detection with deep nearest neighbors"), where these are kept; elsewhere the first term
+alone counts. μ, σ, w and raw(i) are taken with row i left out of the fit and, with its copies and its group,
+out of its neighbours: so a row as novel as a share RATE of the known ones is rejected when RATE of what is
+known may be.
 """
 
 from dataclasses import dataclass
@@ -15,10 +17,11 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from lightprobe.errors import OptionError
-from lightprobe.head.decision import Exact
 from lightprobe.head.fitted_head import FittedHead
+from lightprobe.ridge import row_keys
 
 Floats = NDArray[np.float64]
 
@@ -26,6 +29,7 @@ NEIGHBOUR: Final = 5
 BLOCK_ROWS: Final = 1024
 LEAST_SPREAD: Final = 1e-12
 QUANTILES: Final = 1001
+MOST_ASKED: Final = 8192  # training rows whose neighbours are looked for, of more
 
 
 @dataclass(frozen=True)
@@ -37,24 +41,52 @@ class Novelty:
     reference : (q,)
         Quantiles of what training rows have when left out, rising.
     centre, spread : (t,)
-        Of each term: scores and, for heads that keep their training rows, cosines.
+        Of each term: scores and, where the training rows are kept, cosines.
+    weight : (t,)
+        Of each term.
     """
 
     reference: Floats
     centre: Floats
     spread: Floats
+    weight: Floats
 
     @classmethod
-    def of(cls, head: FittedHead, groups: NDArray[np.generic] | None = None) -> "Novelty":
-        """Learn from a fitted head, and the groups (n,) of its rows that were left out together."""
-        terms = head.loo_scores.max(axis=1, keepdims=True)
-        if isinstance(head.decision, Exact):
-            units = np.arange(len(terms)) if groups is None else np.unique(groups, return_inverse=True)[1]
-            terms = np.column_stack([terms, _neighbours(head.decision.rows, units)])
+    def of(
+        cls,
+        head: FittedHead,
+        labels: NDArray[np.integer],
+        units: NDArray[np.integer],
+        rows: NDArray[Any] | None = None,
+    ) -> "Novelty":
+        """Learn from a fitted head.
+
+        Parameters
+        ----------
+        labels : (n,)
+            Of its rows.
+        units : (n,)
+            Which of them were left out together: copies, groups.
+        rows : (n, m), optional
+            The rows themselves, where they will be at hand.
+        """
+        terms, weight = head.loo_scores.max(axis=1, keepdims=True), np.ones(1)
+        if rows is not None:
+            asked = np.arange(len(rows))
+            if len(rows) > MOST_ASKED:
+                asked = np.argsort(row_keys(rows), kind="stable")[:MOST_ASKED]
+            right = (head.loo_scores.argmax(axis=1) == labels)[asked]
+            terms = np.column_stack([terms[asked], _neighbours(rows, units, asked)])
+            weight = np.array([_skill(terms[:, 0], right), 1.0])
         centre, spread = terms.mean(axis=0), np.maximum(terms.std(axis=0), LEAST_SPREAD)
-        raw = -((terms - centre) / spread).sum(axis=1)
+        raw = -((terms - centre) / spread) @ weight
         # Quantiles rather than all values: a model must not hold a number of each photo where it keeps none.
-        return cls(np.quantile(raw, np.linspace(0, 1, min(len(raw), QUANTILES))), centre, spread)
+        return cls(np.quantile(raw, np.linspace(0, 1, min(len(raw), QUANTILES))), centre, spread, weight)
+
+    @property
+    def by_neighbours(self) -> bool:
+        """Whether the nearest training rows count, or scores alone."""
+        return len(self.weight) > 1
 
     def of_terms(self, scores: Floats, cosines: Floats | None = None) -> Floats:
         """Return the novelty (n,), in [0, 1], of rows with these scores (n, c).
@@ -62,14 +94,14 @@ class Novelty:
         Parameters
         ----------
         cosines : (n, n_train), optional
-            To the training rows, for heads that keep them.
+            To the training rows, where these are kept.
         """
         terms = scores.max(axis=1, keepdims=True)
-        if cosines is not None:
+        if self.by_neighbours and cosines is not None:
             k = min(NEIGHBOUR, cosines.shape[1])
             terms = np.column_stack([terms, np.partition(cosines, -k, axis=1)[:, -k]])
-        raw = -((terms - self.centre) / self.spread).sum(axis=1)
-        return np.asarray(np.searchsorted(self.reference, raw) / len(self.reference))
+        raw = -((terms - self.centre) / self.spread) @ self.weight
+        return np.asarray(np.searchsorted(self.reference, raw) / (len(self.reference) + 1))
 
 
 def check_rate(rate: float) -> None:
@@ -86,16 +118,26 @@ def is_unknown(novelty: float | None, rate: float | None) -> bool:
     return novelty is not None and rate is not None and novelty >= 1 - rate
 
 
-def _neighbours(X: NDArray[Any], units: NDArray[np.intp]) -> Floats:
-    """Cosine (n,) of each row to its k-th nearest; rows of its own unit do not count."""
+def _skill(score: Floats, right: NDArray[np.bool_]) -> float:
+    """Somers' D of scores (n,) as a sign of right answers (n,), not below zero; one where all are right."""
+    n_right = int(right.sum())
+    n_wrong = len(right) - n_right
+    if not n_wrong or not n_right:
+        return 1.0
+    above = rankdata(score)[right].sum() - n_right * (n_right + 1) / 2
+    return max(0.0, float(2 * above / (n_right * n_wrong) - 1))
+
+
+def _neighbours(X: NDArray[Any], units: NDArray[np.integer], asked: NDArray[np.intp]) -> Floats:
+    """Cosine (n_asked,) of some rows to their k-th nearest; rows of their own unit do not count."""
     rows = X.astype(np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     rows /= np.where(lengths > 0, lengths, 1.0)
     k = min(NEIGHBOUR, len(rows))
-    nearest = np.empty(len(rows))
-    for start in range(0, len(rows), BLOCK_ROWS):
-        block = slice(start, start + BLOCK_ROWS)
+    nearest = np.empty(len(asked))
+    for start in range(0, len(asked), BLOCK_ROWS):
+        block = asked[start : start + BLOCK_ROWS]
         cosines = rows[block] @ rows.T
         cosines[units[block, None] == units] = -1.0
-        nearest[block] = np.partition(cosines, -k, axis=1)[:, -k]
+        nearest[start : start + BLOCK_ROWS] = np.partition(cosines, -k, axis=1)[:, -k]
     return nearest

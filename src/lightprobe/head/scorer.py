@@ -29,7 +29,7 @@ class Scored:
     novelty : ndarray, shape (n,)
         In [0, 1].
     kernel, cosines : ndarray, shape (n, n_train), or None
-        Against the training rows, of a head that keeps them.
+        Against the training rows, of a head that holds them.
     """
 
     scores: Floats
@@ -39,22 +39,33 @@ class Scored:
 
 
 class Scorer:
-    """A fitted head and what it takes for novel, ready for rows."""
+    """A fitted head and what it takes for novel, ready for rows.
 
-    def __init__(self, head: FittedHead, novelty: Novelty) -> None:
+    Parameters
+    ----------
+    rows : ndarray, shape (n_train, n_features), optional
+        Training rows, for a novelty that goes by neighbours and a head that does not hold them itself.
+    """
+
+    def __init__(self, head: FittedHead, novelty: Novelty, rows: NDArray[Any] | None = None) -> None:
         self._head, self._novelty = head, novelty
         decision = head.decision
         self._against: OpticalAgainst | None = None
         if isinstance(decision, Exact):
             self._against = OpticalAgainst(decision.rows, ROWS, decision.device)
+        elif novelty.by_neighbours and rows is not None:
+            self._against = OpticalAgainst(rows, ROWS)
 
     def __call__(self, X: NDArray[Any]) -> Scored:
         """Score rows X (n, m), encoded like the fitted ones."""
         decision = self._head.decision
         X = np.asarray(X, dtype=decision.dtype)
-        if self._against is None or not isinstance(decision, Exact):
+        if self._against is None:
             scores = self._head.scores(X)
             return Scored(scores, self._novelty.of_terms(scores))
         kernel, cosines = self._against.with_cosines(X)
+        if not isinstance(decision, Exact):
+            scores = self._head.scores(X)
+            return Scored(scores, self._novelty.of_terms(scores, cosines))
         scores = both_classes(decision.of_kernel(kernel))
         return Scored(scores, self._novelty.of_terms(scores, cosines), kernel, cosines)

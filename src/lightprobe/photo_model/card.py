@@ -35,6 +35,10 @@ def optical_card(config: Mapping[str, Any]) -> str:
     kept = KEEPS["sums" if config.get("sums") else "nothing" if config["kept"] is None else "features"]
     since = " of the last training; it was updated from sums since" if config.get("stale") else ""
     left_out = f"leaving out one of {config['n_groups']} groups" if config["n_groups"] else "leave-one-out"
+    novelty = {
+        "scores and neighbours": ", by its scores and by the nearest training photos",
+        "scores": ", by its scores alone, which see less than the nearest training photos would",
+    }.get(config.get("novelty", ""), "")
     names = ", ".join(_in_table(name) for name in config["classes"])
     return f"""\
 ---
@@ -61,7 +65,8 @@ Use it:
 
 {kept}
 
-It answers with one of its classes whatever it is shown.
+It answers with one of its classes whatever it is shown. With `--unknown RATE` it says what it does not
+know{novelty}.
 """
 
 

@@ -119,7 +119,13 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         return evaluate(model, images, self.runtime)
 
     def iter_predictions(
-        self, data: Any, *, top: int = 1, unknown: float | None = None, why: int = 0
+        self,
+        data: Any,
+        *,
+        top: int = 1,
+        unknown: float | None = None,
+        why: int = 0,
+        coverage: float | None = None,
     ) -> Iterator[Prediction]:
         """Answer photo by photo, in their order, with a few batches in memory at a time.
 
@@ -133,6 +139,8 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
             Call photos unknown that are as novel as this share of the training photos, when left out.
         why : int
             Name so many training photos that argued for and against.
+        coverage : float, optional
+            Answer with the smallest set of labels that holds the right one in this share of photos.
 
         Yields
         ------
@@ -142,10 +150,11 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         Raises
         ------
         OptionError
-            If `unknown` or `why` is asked of a model that cannot tell.
+            If `unknown`, `why` or `coverage` is asked of a model that cannot tell.
         """
         images = open_unlabelled(data)
-        yield from iter_predictions(self.fitted, images, self.runtime, top=top, unknown=unknown, why=why)
+        asked: dict[str, Any] = {"top": top, "unknown": unknown, "why": why, "coverage": coverage}
+        yield from iter_predictions(self.fitted, images, self.runtime, **asked)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.

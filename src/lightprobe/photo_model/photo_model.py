@@ -74,7 +74,7 @@ class PhotoModel(ABC):
         """Turn features (n, d) into probabilities (n, n_classes)."""
 
     @abstractmethod
-    def answerer(self, top: int, unknown: float | None, why: int) -> Answerer:
+    def answerer(self, top: int, unknown: float | None, why: int, coverage: float | None = None) -> Answerer:
         """Return what answers; the arguments are those of `iter_predictions`."""
 
     @abstractmethod
@@ -208,9 +208,10 @@ def iter_predictions(
     top: int = 1,
     unknown: float | None = None,
     why: int = 0,
+    coverage: float | None = None,
 ) -> Iterator[Prediction]:
     """Answer photo by photo, in their order; see `PhotoClassifier.iter_predictions`."""
-    answer = model.answerer(top, unknown, why)
+    answer = model.answerer(top, unknown, why, coverage)
 
     def answered(chunk: Chunk[TapSet]) -> Iterable[Prediction]:
         return answer(chunk.features[model.tap_set])

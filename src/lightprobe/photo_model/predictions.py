@@ -76,6 +76,9 @@ class Prediction:
         Whether it is so novel that no class should be believed.
     why : Explanation or None
         Where it was asked for.
+    label_set : tuple of str or None
+        Where a coverage was asked for: the labels that an answer of that coverage holds, the most probable
+        first; empty if none is probable enough.
     """
 
     path: str
@@ -85,6 +88,7 @@ class Prediction:
     novelty: float | None = None
     unknown: bool = False
     why: Explanation | None = None
+    label_set: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,9 @@ def as_record(answer: Prediction) -> dict[str, Any]:
     top = [{"label": c, "probability": p} for c, p in zip(answer.labels, answer.probabilities, strict=True)]
     first = top[0] if top else {"label": None, "probability": None}
     why = {} if answer.why is None else {"why": asdict(answer.why)}
+    held: dict[str, Any] = {}
+    if answer.label_set is not None:
+        held = {"labels": list(answer.label_set), "n_labels": len(answer.label_set)}
     return {
         "path": answer.path,
         **first,
@@ -135,6 +142,7 @@ def as_record(answer: Prediction) -> dict[str, Any]:
         "unknown": answer.unknown,
         **why,
         "error": answer.error,
+        **held,
     }
 
 

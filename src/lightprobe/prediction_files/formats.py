@@ -26,20 +26,23 @@ class Form(Protocol):
 
 
 class CsvForm:
-    """`path,label,probability[,label_2,probability_2...],unknown,error[,for,against,nearest]`.
+    """`path,label,probability[,label_2,probability_2...],unknown,error[,labels,n_labels][,for,against,nearest]`.
 
     Parameters
     ----------
     top : int
         How many classes an answer names.
+    coverage : bool
+        Whether it holds a set of labels.
     why : bool
         Whether it names training photos that argued for it and against it, and those that are nearest.
     """
 
-    def __init__(self, top: int, why: bool = False) -> None:
-        self._top, self._why = top, why
+    def __init__(self, top: int, why: bool = False, coverage: bool = False) -> None:
+        self._top, self._why, self._coverage = top, why, coverage
         more = [f"{column}_{k}" for k in range(2, top + 1) for column in ("label", "probability")]
         self._columns = ["path", "label", "probability", *more, "unknown", "error"]
+        self._columns += ["labels", "n_labels"] if coverage else []
         self._columns += ["for", "against", "nearest"] if why else []
 
     def header(self) -> str:
@@ -51,9 +54,9 @@ class CsvForm:
         pairs = zip(answer.labels, answer.probabilities, strict=True)
         cells = [cell for label, p in pairs for cell in (label, f"{p:.6f}")] or [""] * (2 * self._top)
         unknown = "true" if answer.unknown else "false"
-        return csv_line(
-            [answer.path, *cells, unknown, answer.error, *(_reasons(answer) if self._why else ())]
-        )
+        held = _label_set(answer) if self._coverage else ()
+        reasons = _reasons(answer) if self._why else ()
+        return csv_line([answer.path, *cells, unknown, answer.error, *held, *reasons])
 
     def paths(self, lines: Iterable[str]) -> Iterator[str]:
         """Yield the first column of every whole row after the header."""
@@ -86,7 +89,14 @@ class JsonLinesForm:
                 return
 
 
-FORMS: dict[str, Callable[[int, bool], Form]] = {"csv": CsvForm, "jsonl": lambda *_: JsonLinesForm()}
+FORMS: dict[str, Callable[[int, bool, bool], Form]] = {"csv": CsvForm, "jsonl": lambda *_: JsonLinesForm()}
+
+
+def _label_set(answer: Prediction) -> list[str]:
+    """Labels and how many they are, in two cells; empty ones for a photo without an answer."""
+    if answer.label_set is None:
+        return ["", ""]
+    return ["; ".join(answer.label_set), str(len(answer.label_set))]
 
 
 def _reasons(answer: Prediction) -> list[str]:

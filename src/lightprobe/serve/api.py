@@ -56,21 +56,23 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
     @app.post(
         "/predict",
         summary="The classes of photos: one or more `files`; how many classes of each, `top`; at which rate "
-        "of error on known ones others are called `unknown`, such as 0.05; and how many training photos "
-        "for and against to name, `why`.",
+        "of error on known ones others are called `unknown`, such as 0.05; how many training photos "
+        "for and against to name, `why`; and in which share of photos a set of labels is to hold the right "
+        "one, `coverage`, such as 0.9.",
     )
     def predict(
         files: list[UploadFile],
         top: Annotated[int, Query(ge=1)] = 1,
         unknown: Annotated[float | None, Query(gt=0, lt=1)] = None,
         why: Annotated[int, Query(ge=0, le=MOST_REASONS)] = 0,
+        coverage: Annotated[float | None, Query(gt=0, lt=1)] = None,
     ) -> Response:
         if len(files) > service.limits.files:
             raise HTTPException(
                 413, f"A request may have {service.limits.files} photos, and this has {len(files)}."
             )
         photos = [(file.filename or "", file.file.read()) for file in files]
-        answers = service.predict(photos, top, unknown=unknown, why=why)
+        answers = service.predict(photos, top, unknown=unknown, why=why, coverage=coverage)
         if all(answer.error for answer in answers):
             raise HTTPException(422, "; ".join(f"{answer.path} {answer.error}" for answer in answers) + ".")
         return _json({"predictions": [as_record(answer) for answer in answers]})

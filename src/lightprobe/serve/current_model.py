@@ -94,14 +94,17 @@ class Answered:
     encoded: NDArray[Any]
     answer: Prediction
 
-    def prediction(self, name: str, top: int, unknown: float | None, why: int) -> Prediction:
+    def prediction(
+        self, name: str, top: int, unknown: float | None, why: int, coverage: float | None = None
+    ) -> Prediction:
         """Return what was asked for of it; see `Service.predict`."""
-        full = self.answer
+        full, model = self.answer, self.answering.model
         return replace(
             full,
             path=name,
             labels=full.labels[:top],
             probabilities=full.probabilities[:top],
             unknown=is_unknown(full.novelty, unknown),
+            label_set=None if coverage is None else model.label_set(full, coverage),
             why=self.answering.reasons(self.encoded, full.labels[0], why) if why else None,
         )

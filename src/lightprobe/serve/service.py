@@ -99,13 +99,19 @@ class Service:
         self._thread.start()
 
     def predict(
-        self, photos: Sequence[tuple[str, bytes]], top: int = 1, *, unknown: float | None = None, why: int = 0
+        self,
+        photos: Sequence[tuple[str, bytes]],
+        top: int = 1,
+        *,
+        unknown: float | None = None,
+        why: int = 0,
+        coverage: float | None = None,
     ) -> list[Prediction]:
         """Answer photos, given by name and bytes; one that cannot be decoded gets its error.
 
         Parameters
         ----------
-        top, unknown, why
+        top, unknown, why, coverage
             As for `ImageClassifier.iter_predictions`; at most `MOST_REASONS` training photos are named.
 
         Raises
@@ -115,11 +121,13 @@ class Service:
         """
         if unknown is not None:
             check_rate(unknown)
+        if coverage is not None:
+            self._answering.model.require_sets(coverage)
         asked: list[_Asked | str] = [self._ask(content) for _, content in photos]
         return [
             Prediction(name, error=one)
             if isinstance(one, str)
-            else one.answer.result().prediction(name, top, unknown, why)
+            else one.answer.result().prediction(name, top, unknown, why, coverage)
             for (name, _), one in zip(photos, asked, strict=True)
         ]
 
