@@ -423,3 +423,41 @@ def test_ctrl_c_ends_with_status_130_and_a_sentence(
     assert process.returncode == 130
     assert "Stopped." in err
     assert "Traceback" not in err
+
+
+def test_predict_sorts_and_copies_and_says_unknown_only_where_it_is_asked(
+    model: str, toy_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = toy_folder / "test"
+    assert (
+        main(
+            ["predict", model, str(photos), "-q", "--sort", "confidence", "--copy-into", str(tmp_path / "by")]
+        )
+        == 0
+    )
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    sure = [float(row["probability"]) for row in rows]
+    assert sure == sorted(sure)
+    assert {row["unknown"] for row in rows} == {""}
+    copied = sorted((tmp_path / "by").rglob("*.png"))
+    assert [path.name for path in copied] == sorted(path.name for path in photos.rglob("*.png"))
+    assert (
+        main(["predict", model, str(photos), "-q", "--sort", "path", "--csv", str(tmp_path / "a.csv")]) == 0
+    )
+    assert (
+        main(["predict", model, str(photos), "-q", "--csv", str(tmp_path / "b.csv"), "--unknown", "0.05"])
+        == 0
+    )
+    by_path, plain = (
+        list(csv.DictReader(io.StringIO((tmp_path / name).read_text(encoding="utf-8"))))
+        for name in ("a.csv", "b.csv")
+    )
+    assert [row["path"] for row in by_path] == [row["path"] for row in plain]
+    assert {row["unknown"] for row in plain} <= {"true", "false"}
+    assert main(["predict", model, str(photos), "--link"]) == 2
+    assert "--link says how --copy-into" in capsys.readouterr().err
+
+
+def test_no_header_comes_before_an_error(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", model, "gone.jpg", "-q"]) == 2
+    assert capsys.readouterr().out == ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lightprobe._version import __version__
 from lightprobe.cli.options import add, add_model, fraction, positive_int, runtime
+from lightprobe.errors import OptionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,6 +61,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="name the K training photos that argued most for and against",
     )
+    parser.add_argument(
+        "--sort",
+        choices=("confidence", "path"),
+        metavar="S",
+        help="confidence (least sure first) or path; answers then come all at once",
+    )
+    parser.add_argument(
+        "--copy-into",
+        metavar="DIR",
+        type=Path,
+        help="copy each photo into DIR/ANSWER (what is unknown into DIR/unknown); overwrites nothing",
+    )
+    parser.add_argument("--link", action="store_true", help="of --copy-into: links instead of copies")
     add(parser, "workers", "max_megapixels")
 
 
@@ -67,22 +81,47 @@ def run(args: argparse.Namespace) -> int:
     """Predict and write rows as they come."""
     from lightprobe.cli import output
     from lightprobe.photo_model import as_record, model_digest
-    from lightprobe.prediction_files import FORMS, Tally, photo_blocks, write_rows, write_table
+    from lightprobe.prediction_files import (
+        FORMS,
+        SORTS,
+        Copies,
+        Tally,
+        photo_blocks,
+        write_rows,
+        write_sorted,
+        write_table,
+    )
 
+    if args.link and args.copy_into is None:
+        raise OptionError(
+            "--link says how --copy-into brings photos into its folders: name a folder with it."
+        )
     ask, n_classes = _open(args)
     tally = Tally()
     answer = tally.over(
         partial(ask, top=args.top, unknown=args.unknown, why=args.why, coverage=args.coverage)
     )
+    if args.copy_into is not None:
+        answer = Copies(args.copy_into, link=args.link).over(answer)
     blocks: Iterable[ImageSet] = photo_blocks(args.images, sys.stdin.buffer)
     target, resumed = args.csv or args.jsonl, 0
+    form = FORMS["jsonl" if args.jsonl else "csv"](
+        min(args.top, n_classes), args.why > 0, args.coverage is not None
+    )
+    if args.sort is not None:
+        answers = sorted((a for images in blocks for a in answer(images)), key=SORTS[args.sort])
+        tally.require_one()
+        if args.json and target is None:
+            output.as_json_list("predictions", map(as_record, answers))
+        else:
+            write_sorted(target or sys.stdout.buffer, form, answers)
+        if args.json and target is not None:
+            output.as_json({"table": str(target), "n": len(answers), "n_resumed": 0})
+        return 0
     if args.json and target is None:
         output.as_json_list("predictions", (as_record(a) for images in blocks for a in answer(images)))
         tally.require_one()
         return 0
-    form = FORMS["jsonl" if args.jsonl else "csv"](
-        min(args.top, n_classes), args.why > 0, args.coverage is not None
-    )
     if target is None:
         write_rows(sys.stdout.buffer, form, blocks, answer)
     else:

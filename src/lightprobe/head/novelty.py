@@ -113,9 +113,9 @@ def check_rate(rate: float) -> None:
         )
 
 
-def is_unknown(novelty: float | None, rate: float | None) -> bool:
-    """Whether a row is so novel that, at this rate, no class should be believed; at None none is."""
-    return novelty is not None and rate is not None and novelty >= 1 - rate
+def is_unknown(novelty: float | None, rate: float | None) -> bool | None:
+    """Whether a row is so novel that, at this rate, no class should be believed; None where none is asked."""
+    return None if rate is None else novelty is not None and novelty >= 1 - rate
 
 
 def _skill(score: Floats, right: NDArray[np.bool_]) -> float:

@@ -72,8 +72,8 @@ class Prediction:
         Why there is no answer; empty if there is one.
     novelty : float or None
         How unlike the training photos it is: the share of them that, left out, look less novel.
-    unknown : bool
-        Whether it is so novel that no class should be believed.
+    unknown : bool or None
+        Whether it is so novel that no class should be believed; None where it was not asked.
     why : Explanation or None
         Where it was asked for.
     label_set : tuple of str or None
@@ -86,7 +86,7 @@ class Prediction:
     probabilities: tuple[float, ...] = ()
     error: str = ""
     novelty: float | None = None
-    unknown: bool = False
+    unknown: bool | None = None
     why: Explanation | None = None
     label_set: tuple[str, ...] | None = None
 

@@ -1,9 +1,12 @@
-from .formats import FORMS, CsvForm, Form, JsonLinesForm
+from .copies import Copies
+from .formats import FORMS, SORTS, CsvForm, Form, JsonLinesForm
 from .inputs import photo_blocks
-from .resumable import Tally, Written, write_rows, write_table
+from .resumable import Tally, Written, write_rows, write_sorted, write_table
 
 __all__ = [
     "FORMS",
+    "SORTS",
+    "Copies",
     "CsvForm",
     "Form",
     "JsonLinesForm",
@@ -11,5 +14,6 @@ __all__ = [
     "Written",
     "photo_blocks",
     "write_rows",
+    "write_sorted",
     "write_table",
 ]

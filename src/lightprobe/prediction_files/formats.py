@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from lightprobe.csv_text import csv_line, csv_rows
+from lightprobe.images import natural_key
 from lightprobe.json_text import to_json
 from lightprobe.photo_model import Prediction, as_record
 
@@ -50,10 +51,10 @@ class CsvForm:
         return csv_line(self._columns)
 
     def line(self, answer: Prediction) -> str:
-        """Return one row; a photo without an answer has empty cells and its error."""
+        """Return one row; cells without an answer are empty, and so is `unknown` where it was not asked."""
         pairs = zip(answer.labels, answer.probabilities, strict=True)
         cells = [cell for label, p in pairs for cell in (label, f"{p:.6f}")] or [""] * (2 * self._top)
-        unknown = "true" if answer.unknown else "false"
+        unknown = "" if answer.unknown is None else "true" if answer.unknown else "false"
         held = _label_set(answer) if self._coverage else ()
         reasons = _reasons(answer) if self._why else ()
         return csv_line([answer.path, *cells, unknown, answer.error, *held, *reasons])
@@ -89,6 +90,11 @@ class JsonLinesForm:
                 return
 
 
+# How answers can be ordered: those that the model is least sure of first, without an answer last; or by name.
+SORTS: dict[str, Callable[[Prediction], Any]] = {
+    "confidence": lambda answer: answer.probabilities[0] if answer.probabilities else 2.0,
+    "path": lambda answer: natural_key(answer.path),
+}
 FORMS: dict[str, Callable[[int, bool, bool], Form]] = {"csv": CsvForm, "jsonl": lambda *_: JsonLinesForm()}
 
 

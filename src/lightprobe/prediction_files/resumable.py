@@ -20,7 +20,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.atomic import is_stream, not_written, put_in_place, through_links
+from lightprobe.atomic import is_stream, not_written, put_in_place, through_links, write_whole
 from lightprobe.csv_text import decoded, encoded
 from lightprobe.errors import DataError, ImageError
 from lightprobe.features import DIGEST_BYTES, image_digest
@@ -155,17 +155,36 @@ def _write_file(
 def write_rows(
     file: IO[bytes], form: Form, blocks: Iterable[ImageSet], answer: Answer, written: Written | None = None
 ) -> Written:
-    """Write rows where nothing can be taken back, without the header if some are `written`."""
-    if written is None:
-        written = Written(0, 0, 0)
-        file.write(encoded(form.header()))
+    """Write rows where nothing can be taken back, without the header if some are `written`.
+
+    The header waits for the first row: what goes wrong before it leaves nothing behind.
+    """
+    header = form.header() if written is None else ""
+    written = written or Written(0, 0, 0)
     n, n_failed = written.n, written.n_failed
     for images in blocks:
         for prediction in answer(images):
+            file.write(encoded(header))
+            header = ""
             file.write(encoded(form.line(prediction)))
             n += 1
             n_failed += bool(prediction.error)
     return Written(n, n_failed, written.n_resumed)
+
+
+def write_sorted(target: Path | IO[bytes], form: Form, answers: Iterable[Prediction]) -> None:
+    """Write answers that are all there into a file, whole or not at all, or into a stream.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be written to.
+    """
+    text = encoded("".join([form.header(), *map(form.line, answers)]))
+    if isinstance(target, Path):
+        write_whole(target, text)
+    else:
+        target.write(text)
 
 
 @dataclass
