@@ -124,7 +124,7 @@ def test_a_model_that_keeps_nothing_says_that_it_cannot_say_why(
     try:
         status, answer = server.ask("/predict?why=2", [("a.png", photo("disc", 1))])
         assert status == 422
-        assert "--keep features" in answer["detail"]
+        assert "train again" in answer["detail"]
     finally:
         server.close()
         service.close()

@@ -15,6 +15,10 @@ from lightprobe.errors import OptionError
 from lightprobe.serve.server import serve
 
 
+def ip_is_local(host: str) -> bool:
+    return host == "localhost" or host.startswith("127.")
+
+
 @pytest.fixture
 def handlers(monkeypatch: pytest.MonkeyPatch) -> dict[int, Any]:
     """Signal handlers that were asked for, set nowhere."""
@@ -37,7 +41,7 @@ def test_answers_leave_at_once_and_sigterm_tidies_up(
 
     monkeypatch.setattr(uvicorn.Server, "run", run)
     said: list[str] = []
-    serve(FastAPI(), "127.0.0.1", 0, ready=said.append)
+    serve(FastAPI(), "127.0.0.1", 0, ready=lambda address, _: said.append(address))
     assert said[0].startswith("http://127.0.0.1:")
     assert len(accepted) == 1
     assert accepted[0] != 0
@@ -77,7 +81,8 @@ def test_only_a_server_for_other_machines_answers_to_another_name(
             time.sleep(0.01)
         connection = http.client.HTTPConnection("127.0.0.1", sockets[0].getsockname()[1])
         # The same origin, as a browser has it: this is not what tells a rebound name.
-        connection.request("GET", "/", headers={"Host": asked, "Origin": f"http://{asked}"})
+        known = {"Authorization": "Bearer a token of ours"}
+        connection.request("GET", "/", headers={"Host": asked, "Origin": f"http://{asked}", **known})
         answer = connection.getresponse()
         answers.append((answer.status, answer.read().decode()))
         connection.close()
@@ -87,7 +92,8 @@ def test_only_a_server_for_other_machines_answers_to_another_name(
     monkeypatch.setattr(uvicorn.Server, "run", ask)
     app = FastAPI()
     app.add_api_route("/", lambda: "here")
-    serve(app, listens, 0, ready=lambda _: None)
+    token = None if ip_is_local(listens) else "a token of ours"
+    serve(app, listens, 0, ready=lambda *_: None, token=token)
     assert answers[0][0] == status
     assert ("ask for localhost" if status == 403 else "here") in answers[0][1]
 
@@ -96,4 +102,4 @@ def test_a_port_that_is_taken_is_named(handlers: dict[int, Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OptionError, match=f"127.0.0.1:{port} cannot be listened on"):
-            serve(FastAPI(), "127.0.0.1", port, ready=lambda _: None)
+            serve(FastAPI(), "127.0.0.1", port, ready=lambda *_: None)

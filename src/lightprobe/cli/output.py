@@ -5,6 +5,7 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from lightprobe.backbones import BackboneInfo, Published
@@ -198,8 +199,10 @@ def export(info: Mapping[str, Any]) -> None:
         _line(f"given the same pixels in fp32, within {parity['max_difference_in_fp32']:.1e}")
 
 
-def serving(address: str) -> None:
-    """Say where a server is."""
+def serving(address: str, token: str | None = None) -> None:
+    """Say where a server is, and what opens it."""
+    if token is not None:
+        note(f"Who opens {address}/?token={quote(token, safe='')} may ask; keep it from others.")
     note(f"Serving at {address}, documented at {address}/docs; Ctrl-C stops it.")
 
 

@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=positive_int, default=7860, metavar="N", help="port to listen on (7860)"
     )
     parser.add_argument(
+        "--token",
+        metavar="T",
+        help="what visitors have to know, at least 8 characters; made up where --host is not this machine",
+    )
+    parser.add_argument(
         "--photos",
         metavar="DATA",
         help="the training photos, shown as reasons; without it, looked for where training found them",
@@ -51,5 +56,5 @@ def run(args: argparse.Namespace) -> int:
     report = args.model.absolute().parent / "report.html"
     app = create_app(service, allow_teaching=args.allow_teaching, report=report)
     add_page(app, actions, service.limits, allow_teaching=args.allow_teaching, report=report)
-    serve(app, args.host, args.port, ready=output.serving)
+    serve(app, args.host, args.port, ready=output.serving, token=args.token)
     return 0

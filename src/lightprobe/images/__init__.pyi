@@ -16,6 +16,7 @@ from .imageset import (
 from .jpeg_structure import read_jpeg_structure
 from .kinds import IMAGE_SUFFIXES
 from .named import NAMED_DATASETS, NamedDataset
+from .pillow import BYTES_A_PIXEL
 from .sources import open_images
 from .splits import holdout_mask, sample_mask
 from .summary import announce, summary_lines
@@ -24,6 +25,7 @@ from .thumbnail import data_address, thumbnail
 from .unlabelled import open_listed, open_unlabelled
 
 __all__ = [
+    "BYTES_A_PIXEL",
     "IMAGE_SUFFIXES",
     "NAMED_DATASETS",
     "ClassMap",

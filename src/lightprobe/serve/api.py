@@ -24,7 +24,9 @@ try:
 except ImportError:
     raise MissingExtraError("fastapi", "web", "serving") from None
 
-from lightprobe.serve.guard import Guard
+from lightprobe.serve.access import RateGate, Rates, is_loopback, too_many
+from lightprobe.serve.guard import BodyLimits, Guard
+from lightprobe.serve.uploads import ROUTE
 
 
 def create_app(service: Service, *, allow_teaching: bool = False, report: Path | None = None) -> FastAPI:
@@ -39,7 +41,11 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
         A run's report, served at /report if it is there.
     """
     app = FastAPI(title="lightprobe", docs_url=None, redoc_url=None)
-    app.add_middleware(Guard, limit=service.limits.body_bytes)
+    limits = service.limits
+    files = {"/predict": limits.body_bytes, "/teach": limits.photo_body_bytes, ROUTE: limits.body_bytes}
+    rates = Rates(limits.answers_a_minute, limits.files)
+    app.add_middleware(Guard, limits=BodyLimits(files))
+    app.add_middleware(RateGate, rates=rates)
 
     @app.exception_handler(LightprobeError)
     def refuse(_request: Request, error: LightprobeError) -> Response:
@@ -61,6 +67,7 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
         "one, `coverage`, such as 0.9.",
     )
     def predict(
+        request: Request,
         files: list[UploadFile],
         top: Annotated[int, Query(ge=1)] = 1,
         unknown: Annotated[float | None, Query(gt=0, lt=1)] = None,
@@ -71,7 +78,10 @@ def create_app(service: Service, *, allow_teaching: bool = False, report: Path |
             raise HTTPException(
                 413, f"A request may have {service.limits.files} photos, and this has {len(files)}."
             )
-        photos = [(file.filename or "", file.file.read()) for file in files]
+        client = request.client.host if request.client else ""
+        if not is_loopback(client) and (seconds := rates.take(client, len(files) - 1)):
+            return too_many(seconds)
+        photos = ((file.filename or "", file.file.read()) for file in files)
         answers = service.predict(photos, top, unknown=unknown, why=why, coverage=coverage)
         if all(answer.error for answer in answers):
             raise HTTPException(422, "; ".join(f"{answer.path} {answer.error}" for answer in answers) + ".")

@@ -7,7 +7,10 @@ security policy, that nothing may be loaded from or sent to another machine, so 
 whatever a library's scripts may try.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -25,35 +28,70 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-class Guard:
-    """Refuses bodies over a limit, before they are stored, and requests of foreign web pages."""
+PATIENCE: Final = 20.0  # seconds that a body may stop for
+SLOWEST: Final = 32_768  # bytes a second that it has to come with, on the whole
+PLAIN_BODY: Final = 2**20  # of a request that carries no file
 
-    def __init__(self, app: App, limit: int) -> None:
-        self._app, self._limit = app, limit
+
+@dataclass(frozen=True)
+class BodyLimits:
+    """What bodies may have, by the address that they are sent to.
+
+    Attributes
+    ----------
+    files : dict of str to int
+        Bytes, by how the addresses begin that take files.
+    others : int
+        Of any other.
+    """
+
+    files: Mapping[str, int]
+    others: int = PLAIN_BODY
+
+    def of(self, path: str) -> int:
+        """Return the most bytes of a request."""
+        return next((most for start, most in self.files.items() if path.startswith(start)), self.others)
+
+
+class Guard:
+    """Refuses bodies over a limit or too slow, before they are stored, and requests of foreign web pages."""
+
+    def __init__(self, app: App, limits: BodyLimits) -> None:
+        self._app, self._limits = app, limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        origin = headers.get("origin")
+        headers = Headers(scope=scope)
+        limit = self._limits.of(scope["path"])
+        origin, length = headers.get("origin"), headers.get("content-length", "0")
         refusal = None
-        if origin is not None and urlsplit(origin).netloc != headers.get("host"):
+        if origin is not None and not _is_same(origin, headers.get("host")):
             refusal = 403, f"Requests from {origin} are not answered: ask from this machine's own pages."
-        elif int(headers.get("content-length", 0)) > self._limit:
-            refusal = 413, self._too_large()
+        elif not length.isdecimal():
+            refusal = 400, "The length of the body is no number."
+        elif int(length) > limit:
+            refusal = 413, _too_large(limit)
         if refusal is not None:
             await JSONResponse({"detail": refusal[1]}, refusal[0])(scope, receive, send)
             return
-        received = 0
+        received, whole, start = 0, False, time.monotonic()
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
+        async def bounded() -> Message:
+            nonlocal received, whole
+            if whole:
+                return await receive()  # that the client has gone, whenever that is
+            left = start + PATIENCE + received / SLOWEST - time.monotonic()
+            try:
+                message = await asyncio.wait_for(receive(), max(0.0, min(left, PATIENCE)))
+            except TimeoutError:
+                raise HTTPException(408, "The body of the request comes too slowly.") from None
             received += len(message.get("body", b""))
-            if received > self._limit:
-                raise HTTPException(413, self._too_large())
+            whole = not message.get("more_body", False)
+            if received > limit:
+                raise HTTPException(413, _too_large(limit))
             return message
 
         async def marked(message: Message) -> None:
@@ -62,13 +100,23 @@ class Guard:
                     *message.get("headers", ()),
                     (b"content-security-policy", POLICY.encode()),
                     (b"referrer-policy", b"no-referrer"),
+                    (b"x-content-type-options", b"nosniff"),
                 ]
             await send(message)
 
-        await self._app(scope, counted, marked)
+        await self._app(scope, bounded, marked)
 
-    def _too_large(self) -> str:
-        return f"A request may have {self._limit} bytes: send fewer or smaller photos."
+
+def _is_same(origin: str, host: str | None) -> bool:
+    """Tell whether a page's origin is the host that it asks."""
+    try:
+        return urlsplit(origin).netloc == host
+    except ValueError:
+        return False
+
+
+def _too_large(limit: int) -> str:
+    return f"A request to this address may have {limit} bytes: send fewer or smaller photos."
 
 
 class LocalHosts:

@@ -6,9 +6,7 @@ off, fonts are the system's, uploads lie in a folder that goes with the server a
 
 import asyncio
 import os
-import shutil
 import tempfile
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -22,6 +20,7 @@ from lightprobe.images import IMAGE_SUFFIXES
 from lightprobe.serve import html
 from lightprobe.serve.actions import TOP, PageActions
 from lightprobe.serve.service import Limits
+from lightprobe.serve.uploads import UploadQuota, uploads_folder
 
 HOUR: Final = 3600
 VISITORS: Final = 32  # of whom none waits for another one's answer to begin
@@ -45,8 +44,8 @@ def add_page(
     report : Path
         The run's report, if there is one.
     """
-    uploads = Path(tempfile.mkdtemp(prefix="lightprobe-uploads-"))
-    weakref.finalize(app, shutil.rmtree, uploads, ignore_errors=True)
+    uploads = uploads_folder(app)
+    app.add_middleware(UploadQuota, folder=uploads, most_bytes=limits.uploads)
     with _environment(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(uploads)):
         try:
             import gradio as gr
@@ -172,6 +171,7 @@ def _many_photos(gr: Any, actions: PageActions, uploads: Path) -> None:
         file_types=[*sorted(IMAGE_SUFFIXES), ".zip"],
         elem_id="files",
     )
+    _take_only_uploads(given)
     table = gr.HTML(elem_id="table", **_PLAIN)
     download = gr.DownloadButton("Download as CSV", visible=False, elem_id="csv")
 
@@ -204,7 +204,13 @@ def _take_as_it_is(photo: Any) -> None:
     Gradio would open it with Pillow, which neither knows every format that is known here nor holds to its
     limits; and where a client names an address instead of an upload, Gradio would fetch it from there.
     """
-    to_cache = photo.async_move_resource_to_block_cache
+    _take_only_uploads(photo)
+    photo.preprocess = lambda payload: None if payload is None else payload.path
+
+
+def _take_only_uploads(component: Any) -> None:
+    """Let no address be fetched, nor its host be looked up, where a client names one instead of an upload."""
+    to_cache = component.async_move_resource_to_block_cache
 
     async def only_uploads(path: str | Path | None) -> str | None:
         if path is not None and "://" in str(path):
@@ -212,8 +218,7 @@ def _take_as_it_is(photo: Any) -> None:
         moved: str | None = await to_cache(path)
         return moved
 
-    photo.async_move_resource_to_block_cache = only_uploads
-    photo.preprocess = lambda payload: None if payload is None else payload.path
+    component.async_move_resource_to_block_cache = only_uploads
 
 
 def _theme(gr: Any) -> Any:

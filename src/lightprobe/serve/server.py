@@ -1,5 +1,6 @@
 """The HTTP server under the application."""
 
+import secrets
 import signal
 import socket
 import sys
@@ -9,11 +10,17 @@ from ipaddress import ip_address
 from fastapi import FastAPI
 
 from lightprobe.errors import MissingExtraError, OptionError
+from lightprobe.serve.access import SHORTEST_TOKEN, TokenGate
 from lightprobe.serve.guard import LocalHosts
 
 
-def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -> None:
-    """Serve until the process is told to stop; on a loopback address, requests for this machine's names only.
+def serve(
+    app: FastAPI, host: str, port: int, *, ready: Callable[[str, str | None], None], token: str | None = None
+) -> None:
+    """Serve until the process is told to stop.
+
+    On a loopback address only requests for this machine's names are answered; on any other, only those who
+    know the token.
 
     Parameters
     ----------
@@ -21,15 +28,24 @@ def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -
     host, port
         Where to listen.
     ready : callable
-        Told the address once connections are taken.
+        Told the address, and the token if there is one, once connections are taken.
+    token : str, optional
+        What those who ask have to know; one is made up where others than this machine can ask.
 
     Raises
     ------
     OptionError
-        If the address cannot be listened on.
+        If the address cannot be listened on, or the token is too short to be one.
     """
+    if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable()):
+        raise OptionError(
+            f"The token has {len(token)} characters; it needs {SHORTEST_TOKEN} or more, of ASCII: "
+            "leave it out, and one is made up."
+        )
     try:
         import uvicorn
+
+        from lightprobe.serve.connections import BoundedProtocol
     except ImportError:
         raise MissingExtraError("uvicorn", "web", "serving") from None
     try:
@@ -48,7 +64,19 @@ def serve(app: FastAPI, host: str, port: int, *, ready: Callable[[str], None]) -
     # Asked of the socket, which has an address where `host` may be a name.
     if ip_address(listening.getsockname()[0]).is_loopback:
         app.add_middleware(LocalHosts)
+    elif token is None:
+        token = secrets.token_urlsafe(16)
+    if token is not None:
+        app.add_middleware(TokenGate, token=token)
     with listening:
-        ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}")
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+        ready(f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}", token)
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                http=BoundedProtocol,
+                ws="none",
+                log_level="warning",
+                timeout_graceful_shutdown=5,
+            )
+        )
         server.run(sockets=[listening])

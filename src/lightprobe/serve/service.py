@@ -5,23 +5,25 @@ many share batches. What it answers with is one value, replaced as a whole when 
 nobody waits for that, and no answer mixes two models.
 """
 
+import os
 import queue
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from numpy.typing import NDArray
 
 from lightprobe.classifier import Changes, Fitted, update
 from lightprobe.errors import DataError, ImageError
 from lightprobe.features import as_float16, image_digest
 from lightprobe.head import check_rate
-from lightprobe.images import ImageSet, decode
+from lightprobe.images import BYTES_A_PIXEL, ImageSet, decode
 from lightprobe.photo_model import Prediction, network_facts, write_model
 from lightprobe.runtime import Runtime
 from lightprobe.serve.current_model import Answered, Answering
@@ -40,20 +42,38 @@ class Limits:
     file_bytes : int
         Of one photo.
     pixels : int
-        Of one photo, once it is decoded; told by its header.
+        Of one photo, once it is decoded; told by its header. A JPEG is decoded at the scale that is enough.
     all_bytes : int
         Of a whole request, its photos together.
+    uploads : int
+        Bytes of all that visitors have uploaded to the page.
+    answers_a_minute : int
+        Photos of one client on another machine; `files` of them at once.
     """
 
     files: int = 200
-    file_bytes: int = 20 * 2**20
+    file_bytes: int = 100 * 2**20
     pixels: int = 50_000_000
     all_bytes: int = 2**30
+    uploads: int = 4 * 2**30
+    answers_a_minute: int = 600
 
     @property
     def body_bytes(self) -> int:
         """Of a whole request: its photos, and as much as their names and seams can take."""
         return min(self.all_bytes, self.files * self.file_bytes) + self.files * 2**12
+
+    @property
+    def photo_body_bytes(self) -> int:
+        """Of a request with one photo."""
+        return self.file_bytes + 2**16
+
+    @property
+    def decodes(self) -> int:
+        """Photos that are decoded at a time: no more than a quarter of the memory that is free holds."""
+        each = self.pixels * BYTES_A_PIXEL
+        held: int = psutil.virtual_memory().available // 4 // each
+        return max(1, min(os.cpu_count() or 1, held))
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,7 @@ class Service:
     ) -> None:
         self.limits = limits or Limits()
         self._digest = digest
+        self._decoding = threading.BoundedSemaphore(self.limits.decodes)
         self._folder, self._parameters, self._runtime = folder, dict(parameters), runtime
         self._runners = model.runners(runtime.device)
         self._answering = Answering(model)
@@ -100,14 +121,14 @@ class Service:
 
     def predict(
         self,
-        photos: Sequence[tuple[str, bytes]],
+        photos: Iterable[tuple[str, bytes]],
         top: int = 1,
         *,
         unknown: float | None = None,
         why: int = 0,
         coverage: float | None = None,
     ) -> list[Prediction]:
-        """Answer photos, given by name and bytes; one that cannot be decoded gets its error.
+        """Answer photos, given by name and bytes, one in memory at a time; what is no photo gets its error.
 
         Parameters
         ----------
@@ -123,12 +144,12 @@ class Service:
             check_rate(unknown)
         if coverage is not None:
             self._answering.model.require_sets(coverage)
-        asked: list[_Asked | str] = [self._ask(content) for _, content in photos]
+        asked = [(name, self._ask(content)) for name, content in photos]
         return [
             Prediction(name, error=one)
             if isinstance(one, str)
             else one.answer.result().prediction(name, top, unknown, why, coverage)
-            for (name, _), one in zip(photos, asked, strict=True)
+            for name, one in asked
         ]
 
     def teach(self, name: str, content: bytes, label: str) -> dict[str, Any]:
@@ -214,10 +235,11 @@ class Service:
     def _prepare(self, content: bytes) -> tuple[NDArray[np.uint8], ...]:
         if len(content) > self.limits.file_bytes:
             raise ImageError(f"has {len(content)} bytes, and {self.limits.file_bytes} are allowed")
-        return tuple(
-            how.prepare(decode(content, max_pixels=self.limits.pixels, at_least=how.resize))
-            for how in (compiled.backbone.preprocessing for compiled in self._runners)
-        )
+        with self._decoding:
+            return tuple(
+                how.prepare(decode(content, max_pixels=self.limits.pixels, at_least=how.resize))
+                for how in (compiled.backbone.preprocessing for compiled in self._runners)
+            )
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
