@@ -7,7 +7,7 @@ BASE := .venv-base
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 INSTALL = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint requirements.lock
 
-.PHONY: demo test test-base check lint types docs bench lock clean
+.PHONY: demo test test-base check check-portable lint types docs bench lock clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/lightprobe demo
@@ -21,6 +21,10 @@ test-base: $(BASE)/base.stamp
 	$(BASE)/bin/python -m pytest -m "not torch and not slow and not gpu and not network"
 
 check: lint types docs test
+
+# The tests where libraries use less of the processor, with other threads, and beside other work: an hour or so.
+check-portable: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.portability
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .

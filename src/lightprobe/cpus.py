@@ -34,7 +34,7 @@ def cpu_quota() -> float:
     The least of its own group and those around it counts; infinity without any.
     """
     try:
-        groups = MINE.read_text().splitlines()
+        groups = MINE.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:  # another system
         return math.inf
     return min((quota for group in groups for quota in _quotas(group)), default=math.inf)

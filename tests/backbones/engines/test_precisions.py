@@ -15,6 +15,7 @@ def test_auto_precision_is_bf16_where_the_cpu_has_it(
     monkeypatch: pytest.MonkeyPatch, has_bf16: bool, expected: str
 ) -> None:
     monkeypatch.setattr(precisions, "_cpu_has_bf16", lambda: has_bf16)
+    monkeypatch.setattr(precisions, "_is_arm", lambda: False)
     assert resolve_precision("auto", CPU) == expected
 
 
@@ -33,17 +34,17 @@ def test_every_device_has_fp32() -> None:
         assert "fp32" in available_precisions(device)
 
 
-# Where (machine, features of the processor, ONEDNN_MAX_CPU_ISA) lead: bf16, int8.
+# Where (machine, features of the processor, ONEDNN_MAX_CPU_ISA) lead: precisions, int8.
 @pytest.mark.parametrize(
-    ("machine", "features", "most", "bf16", "int8"),
+    ("machine", "features", "most", "precisions_there", "int8"),
     [
-        ("x86_64", {"avx512_bf16", "avx512_vnni"}, None, True, True),
-        ("x86_64", {"amx_bf16", "amx_int8"}, "ALL", True, True),
-        ("x86_64", {"avx512_bf16", "avx512_vnni"}, "AVX2", False, False),
-        ("x86_64", {"avx512_bf16", "avx512_vnni"}, "AVX512_CORE_VNNI", False, True),
-        ("AMD64", {"avx2"}, None, False, False),
-        ("aarch64", {"bf16"}, None, True, True),
-        ("arm64", set(), None, False, True),
+        ("x86_64", {"avx512_bf16", "avx512_vnni"}, None, ["bf16", "fp32"], True),
+        ("x86_64", {"amx_bf16", "amx_int8"}, "ALL", ["bf16", "fp32"], True),
+        ("x86_64", {"avx512_bf16", "avx512_vnni"}, "AVX2", ["fp32"], False),
+        ("x86_64", {"avx512_bf16", "avx512_vnni"}, "AVX512_CORE_VNNI", ["fp32"], True),
+        ("AMD64", {"avx2"}, None, ["fp32"], False),
+        ("aarch64", {"bf16"}, None, ["fp32", "bf16"], True),
+        ("arm64", set(), None, ["fp32"], True),
     ],
 )
 def test_the_processor_and_what_it_may_be_used_as_decide(
@@ -51,7 +52,7 @@ def test_the_processor_and_what_it_may_be_used_as_decide(
     machine: str,
     features: set[str],
     most: str | None,
-    bf16: bool,
+    precisions_there: list[str],
     int8: bool,
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
@@ -59,7 +60,8 @@ def test_the_processor_and_what_it_may_be_used_as_decide(
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     if most is not None:
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
-    assert available_precisions(CPU) == (["bf16", "fp32"] if bf16 else ["fp32"])
+    assert available_precisions(CPU) == precisions_there
+    assert resolve_precision("auto", CPU) == precisions_there[0]
     assert has_int8(CPU) == int8
     assert not has_int8("cuda:0")
 

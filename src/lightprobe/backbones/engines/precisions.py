@@ -14,7 +14,10 @@ _WITH_BF16: Final = ("BF16", "FP16", "AMX", "AVX10", "DEFAULT", "ALL")
 
 
 def available_precisions(device: str) -> list[str]:
-    """List the floating point precisions that a device has arithmetic for, the fastest first."""
+    """List the floating point precisions that a device has arithmetic for, the fastest first.
+
+    On Arm's CPUs bf16 comes last: torch has it there, OpenVINO, which runs networks by default, has not.
+    """
     if device.startswith("cuda"):
         torch = import_torch(f"Device {device}")
         # Before compute capability 8 bf16 is emulated and slow; fp16 has tensor cores since 7.
@@ -22,7 +25,9 @@ def available_precisions(device: str) -> list[str]:
         return ["bf16", "fp16", "fp32"] if native else ["fp16", "fp32"]
     if device == "mps":
         return ["fp32", "fp16"]
-    return ["bf16", "fp32"] if _cpu_has_bf16() else ["fp32"]
+    if not _cpu_has_bf16():
+        return ["fp32"]
+    return ["fp32", "bf16"] if _is_arm() else ["bf16", "fp32"]
 
 
 def resolve_precision(name: str, device: str) -> str:
