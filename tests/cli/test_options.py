@@ -19,6 +19,7 @@ VALUES = {
     "group": "-g",
     "test_fraction": "0.3",
     "backbone": "resnet18",
+    "quality": "balanced",
     "weights": "w.pth",
     "cut": "stem",
     "image_size": "48",

@@ -20,7 +20,7 @@ from .graphs import (
     metadata_of,
 )
 from .info import BackboneInfo
-from .names import DEFAULT, PACKAGED, PLAIN_CNNS
+from .names import BEST, DEFAULT, PACKAGED, PLAIN_CNNS
 from .preprocessing import LOOKS, Look, Preprocessing
 from .published import Published, find_published, published_networks
 from .several import OneOrSeveral, backbones_for, list_looks, of_each
@@ -29,6 +29,7 @@ from .torch_networks import TappedNetwork, TorchBackbone, pool_output
 from .zoo import backbone_for, create_backbone, describe_backbone, list_backbones, restore_backbone
 
 __all__ = [
+    "BEST",
     "CALIBRATION_PHOTOS",
     "DEFAULT",
     "LOOKS",

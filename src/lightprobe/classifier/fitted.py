@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lightprobe.backbones import Parts, Preprocessing
 from lightprobe.classifier.answers import EncodedAnswerer, Explainer
+from lightprobe.classifier.levels import Gained
 from lightprobe.classifier.settings import Settings
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums
 from lightprobe.errors import OptionError
@@ -58,6 +59,8 @@ class Fitted(PhotoModel):
         What `head.loo_accuracy` owes to the choice among the candidates.
     cut_gain : float or None
         Where stages were compared: accuracy of the winner less that of the best of the last layers.
+    gained : Gained or None
+        What a level of quality was worth.
     n_groups : int or None
     n_cached : int
         Training photos whose features came from the cache.
@@ -75,6 +78,7 @@ class Fitted(PhotoModel):
     optimism: float
     conformal: Conformal | None = None
     cut_gain: float | None = None
+    gained: Gained | None = None
     n_groups: int | None = None
     n_cached: int = 0
     stale: bool = False
@@ -163,6 +167,10 @@ class Fitted(PhotoModel):
             "optimism": self.optimism,
             "cut_gain": self.cut_gain,
             "novelty": "scores and neighbours" if self.novelty.by_neighbours else "scores",
+            "quality": self.gained and self.gained.asked,
+            "quality_taken": self.gained and self.gained.taken,
+            "quality_gain": self.gained and self.gained.gain,
+            "quality_gain_se": self.gained and self.gained.error,
             "cached": ["features"] if self.n_cached else [],
             "candidates": [candidate.to_config() for candidate in self.candidates],
         }
@@ -208,6 +216,7 @@ class Fitted(PhotoModel):
             "optimism": self.optimism,
             "cut_gain": self.cut_gain,
             "novelty": "scores and neighbours" if self.novelty.by_neighbours else "scores",
+            "gained": self.gained and self.gained.to_config(),
             "n_train": self.n_train,
             "n_groups": self.n_groups,
             "seconds": self.seconds,
@@ -273,6 +282,7 @@ class Fitted(PhotoModel):
             optimism=config["optimism"],
             conformal=conformal,
             cut_gain=config["cut_gain"],
+            gained=Gained(**config["gained"]) if config.get("gained") else None,
             n_groups=config["n_groups"],
             stale=config.get("stale", False),
         )

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.classifier.fitted import Fitted
+from lightprobe.classifier.levels import LEVELS, Gained, Level, prefer_networks
 from lightprobe.classifier.settings import Settings
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums, digest_keys
 from lightprobe.features import BackboneRunner, TapSet, extract_tap_sets, taps_of
@@ -15,7 +16,7 @@ from lightprobe.images import ImageSet, require_every_class
 from lightprobe.optics import ENCODERS
 from lightprobe.photo_model import Network
 from lightprobe.runtime import Runtime
-from lightprobe.selection import Available, Candidate, Selection, choices, list_tap_sets, select
+from lightprobe.selection import Available, Candidate, Photos, Selection, choices, list_tap_sets, select
 
 
 def fit(settings: Settings, images: ImageSet, runtime: Runtime) -> Fitted:
@@ -35,7 +36,12 @@ def fit(settings: Settings, images: ImageSet, runtime: Runtime) -> Fitted:
     images = images.training
     require_every_class(images, "training photos")
     every_stage = settings.cut == "auto"
-    backbones = settings.create_backbones(runtime)
+    level, fast = settings.level, None
+    if level is not None:
+        options = settings.head_options(runtime)
+        how = {"image_size": settings.image_size, "mean": settings.mean, "std": settings.std}
+        level, fast = prefer_networks(level, images, settings.used_pool, options, runtime, **how)
+    backbones = settings.create_backbones(runtime, level)
     available = list_tap_sets(
         backbones, len(images), settings.used_pool, settings.max_memory, every_stage=every_stage
     )
@@ -48,6 +54,8 @@ def fit(settings: Settings, images: ImageSet, runtime: Runtime) -> Fitted:
         else:
             network = same.looking_as(backbone)
             settled.append((network, network.compiled(taps, runtime.device)))
+    if level is not None:
+        level.announce([runner for _, runner in settled], len(images), runtime.batch_size)
     seen = extract_tap_sets(images, [runner for _, runner in settled], available.tap_sets, runtime)
     images = images.select(seen.kept)
     require_every_class(images, "training photos that can be decoded")
@@ -67,6 +75,7 @@ def fit(settings: Settings, images: ImageSet, runtime: Runtime) -> Fitted:
         fitted,
         seconds={"features": seen.seconds, **selection.seconds},
         skipped=seen.skipped + images.skipped,
+        gained=_gained(level, selection, images.labels, images.groups, fast),
         cut_gain=_gain_over(available.last, selection.candidates) if every_stage else None,
         n_cached=seen.n_cached,
     )
@@ -92,6 +101,8 @@ def compare(
         keys=digest_keys(digests),
         multiplications=available.multiplications,
         never_screened=available.last,
+        # A level of quality is worth its cost only where the gain passes its error, however few the photos.
+        cheaper=True if settings.level is not None and settings.quality != LEVELS[0] else None,
         progress=runtime.progress,
     )
     dropped = [
@@ -151,6 +162,19 @@ def assemble(
         optimism=selection.optimism,
         n_groups=None if rows.groups is None else len(np.unique(rows.groups)),
     )
+
+
+def _gained(
+    level: Level | None,
+    selection: Selection,
+    labels: NDArray[np.int64],
+    groups: NDArray[np.str_] | None,
+    fast: Candidate | None,
+) -> Gained | None:
+    if level is None:
+        return None
+    photos = Photos.of(selection.head.class_weight[labels], groups)
+    return Gained.of(level.name, selection.candidates, photos, fast)
 
 
 def _gain_over(last: Sequence[TapSet], candidates: Sequence[Candidate]) -> float | None:

@@ -9,10 +9,11 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.backbones import DEFAULT, OneOrSeveral, Parts, Pool
+from lightprobe.backbones import OneOrSeveral, Parts, Pool
 from lightprobe.classifier.changes import Changes
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.fitting import fit
+from lightprobe.classifier.levels import LEVELS, Gained
 from lightprobe.classifier.settings import Settings, plain
 from lightprobe.classifier.training_record import TrainingRows, TrainingSums
 from lightprobe.classifier.updating import update
@@ -38,10 +39,15 @@ class ImageClassifier(PhotoClassifier[Fitted]):
 
     Parameters
     ----------
-    backbone : str or list of str
-        A network: "efficientnet_lite0" or "efficientnet_lite2", inside the package; a file, ONNX or
-        OpenVINO's; with the extra `torch`, any of torchvision's classification networks. Of several, "a,b",
-        each alone is compared with all side by side, which adds their kernels.
+    backbone : str or list of str, optional
+        A network, in place of those that `quality` stands for: "efficientnet_lite0" or "efficientnet_lite2",
+        inside the package; a file, ONNX or OpenVINO's; with the extra `torch`, any of torchvision's
+        classification networks. Of several, "a,b", each alone is compared with all side by side, which adds
+        their kernels.
+    quality : {"fast", "balanced", "best"}
+        What looks where no network is named: the default network; the two inside the package side by side;
+        or the two or three that leave-one-out prefers of these and of what else is at hand, each in three
+        ways. A dearer level is taken only where leave-one-out sees a gain.
     weights : path or list of path, optional
         A file of weights instead of the network's published ones; of several "FILE,FILE", an empty place
         (None) for a network's own.
@@ -120,6 +126,8 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         What leave-one-out compared, the winner first.
     choice_ : Choice
         The winner.
+    gained_ : Gained or None
+        What `quality` was worth, where it named the networks.
     cut_gain_ : float or None
         With cut "auto", what the winner has by leave-one-out over the best of the last layers.
     optimism_ : float
@@ -158,8 +166,9 @@ class ImageClassifier(PhotoClassifier[Fitted]):
 
     method: ClassVar[str] = "optical"
 
-    backbone: str | Sequence[str] = DEFAULT
+    backbone: str | Sequence[str] | None = None
     _: KW_ONLY
+    quality: str = LEVELS[0]
     weights: OneOrSeveral = None
     cut: str | None = None
     looks: str | Sequence[str] | None = None
@@ -195,6 +204,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
     loo_scores_ = Learned[NDArray[np.float64]]("head.loo_scores")
     optimism_ = Learned[float]("optimism")
     cut_gain_ = Learned[float | None]("cut_gain")
+    gained_ = Learned[Gained | None]("gained")
     n_groups_ = Learned[int | None]("n_groups")
     n_cached_ = Learned[int]("n_cached")
     novelty_ = Learned[Novelty]("novelty")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
 from lightprobe.backbones import DEFAULT, Backbone, OneOrSeveral, Pool, backbones_for, list_looks
+from lightprobe.classifier.levels import LEVELS, Level
 from lightprobe.errors import OptionError
 from lightprobe.head import HeadOptions
 from lightprobe.optics import ENCODERS
@@ -25,7 +26,8 @@ ALLOWED: Final = {
 class Settings:
     """What is fitted; fields are the parameters of `ImageClassifier` that change what comes of it."""
 
-    backbone: str | Sequence[str] = DEFAULT
+    backbone: str | Sequence[str] | None = None
+    quality: str = LEVELS[0]
     weights: OneOrSeveral = None
     cut: OneOrSeveral = None
     looks: str | Sequence[str] | None = None
@@ -58,6 +60,8 @@ class Settings:
             if value not in allowed:
                 raise OptionError(f"{name} is {value!r}; allowed are {', '.join(allowed)}.")
         list_looks(self.looks)
+        if self.backbone is None:
+            Level.named(self.quality, self.weights)
         kernel = self.asked_kernel
         if self.keep != "features" and kernel != "linear" and isinstance(self.components, str):
             raise OptionError(
@@ -96,8 +100,13 @@ class Settings:
             random_state=runtime.seed,
         )
 
-    def create_backbones(self, runtime: Runtime) -> list[Backbone]:
-        """Make the networks that the settings name, each ending where they say, once for each look.
+    @property
+    def level(self) -> Level | None:
+        """The level of quality that names the networks; None where `backbone` does."""
+        return Level.named(self.quality, self.weights) if self.backbone is None else None
+
+    def create_backbones(self, runtime: Runtime, level: Level | None = None) -> list[Backbone]:
+        """Make the networks that the settings or a level name, each ending where they say, for each look.
 
         Raises
         ------
@@ -106,10 +115,10 @@ class Settings:
         """
         return backbones_for(
             runtime,
-            self.backbone,
-            weights=self.weights,
+            list(level.networks) if level is not None else self.backbone or DEFAULT,
+            weights=list(level.weights) if level is not None else self.weights,
             cut=None if self.cut == "auto" else self.cut,
-            looks=self.looks,
+            looks=self.looks if self.looks is not None or level is None else level.looks,
             image_size=self.image_size,
             mean=self.mean,
             std=self.std,

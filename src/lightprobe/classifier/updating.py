@@ -115,7 +115,9 @@ def _update_rows(
     updated = assemble(settings, selection, fitted.networks, changed, classes, runtime)
     updated = replace(updated, label_kind=fitted.label_kind)
     stages = {"features": seconds, **selection.seconds}
-    return replace(updated, seconds=stages, skipped=fitted.skipped, cut_gain=fitted.cut_gain), done
+    return replace(
+        updated, seconds=stages, skipped=fitted.skipped, cut_gain=fitted.cut_gain, gained=fitted.gained
+    ), done
 
 
 def _extended(record: TrainingRows, photos: NewPhotos) -> TrainingRows:

@@ -188,6 +188,7 @@ def _log_to_stderr(verbose: bool, quiet: bool) -> None:
     levels = {
         "lightprobe": logging.INFO if verbose else logging.WARNING,
         "lightprobe.data": logging.WARNING if quiet else logging.INFO,
+        "lightprobe.quality": logging.WARNING if quiet else logging.INFO,
     }
     for name, level in levels.items():
         handler = logging.StreamHandler(sys.stderr)

@@ -159,6 +159,8 @@ _BACKBONE = (
     Option("--workers", "N", "threads that decode photos", positive_int),
     Option("--max-megapixels", "N", "skip pictures that take more once decoded (89)", number_or()),
 )
+QUALITY = Option("--quality", "Q", "instead of a name: fast, balanced (two networks), best (more, 3 looks)",
+                 choices=("fast", "balanced", "best"))
 _HEAD = (
     Option("--pool", "P", "positions in the photo: avg (averaged; so does auto) or flatten (kept apart)",
            choices=("auto", "avg", "flatten")),
@@ -209,7 +211,7 @@ _BY_GRADIENTS = {"training (linear-probe, fine-tune, scratch)": _TRAINING, "fine
 # fmt: on
 OPTIONS = {
     option.name: option
-    for option in (*_DATA, TEST_FRACTION, *_BACKBONE, *_HEAD, *_TRAINING, *_FINE_TUNE, *_SCRATCH)
+    for option in (*_DATA, TEST_FRACTION, *_BACKBONE, QUALITY, *_HEAD, *_TRAINING, *_FINE_TUNE, *_SCRATCH)
 }
 
 
@@ -247,16 +249,17 @@ def add_data(
     return group
 
 
-def add_backbone(parser: argparse.ArgumentParser) -> None:
-    """Add what says which network looks at the photos, and how."""
+def add_backbone(parser: argparse.ArgumentParser, *, quality: bool = False) -> None:
+    """Add what says which network looks at the photos, and how; levels of quality, where they are taken."""
     group = parser.add_argument_group(_BACKBONE_TITLE)
-    for option in _BACKBONE:
+    first, *others = _BACKBONE
+    for option in (first, *((QUALITY,) if quality else ()), *others):
         option.declare(group, hidden=option.name == "std")  # which the help of --mean names
 
 
 def add_methods(parser: argparse.ArgumentParser, *, without: Sequence[str] = ()) -> None:
     """Add backbone and head, and what gradients take: unseen in the verb's help, which keeps to a screen."""
-    add_backbone(parser)
+    add_backbone(parser, quality=True)
     group = parser.add_argument_group(_HEAD_TITLE)
     for option in _HEAD:
         if option.name not in without:

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
 # What moves the cursor, colours the screen or ends a line, though it stands in a name.
 _CONTROL = re.compile("[\\x00-\\x08\\n-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
-# The networks inside the package, the default first.
-INSIDE = ("efficientnet_lite0", "efficientnet_lite2")
 
 
 def as_json(value: Mapping[str, Any]) -> None:
@@ -81,6 +79,14 @@ def training(row: Mapping[str, Any]) -> None:
     if row["optimism"] >= 0.0005:
         luck = 100 * row["optimism"]
         _line(f"of which luck           {luck:.1f} points at a guess, as the best of several was chosen")
+    if row["quality"] not in (None, "fast"):
+        gain, error = 100 * row["quality_gain"], 100 * row["quality_gain_se"]
+        if row["quality_taken"] == "fast":
+            _line(f"--quality {row['quality']:14} fell back to fast: no gain beyond its standard error")
+        else:
+            back = "" if row["quality_taken"] == row["quality"] else f", fell back to {row['quality_taken']}"
+            worth = f"{gain:+.1f} points over fast, standard error {error:.1f}"
+            _line(f"--quality {row['quality']:14} {worth}{back}")
     if row["cut_gain"] is not None:
         gain = 100 * row["cut_gain"]
         _line(f"--cut auto gained       {gain:+.1f} points over the last layer, on the same photos left out")
@@ -163,8 +169,8 @@ def after_training(row: Mapping[str, Any]) -> None:
     """Print what to type after a training."""
     _line()
     _line(f"Next: lightprobe predict {row['model']} new.jpg")
-    if row["backbone"] == INSIDE[0]:
-        _line(f"Two networks see more than one, in twice the time: --backbone {','.join(INSIDE)}.")
+    if row.get("quality") == "fast":
+        _line("Two networks see more than one, in three times the time: --quality balanced.")
 
 
 def update(row: Mapping[str, Any]) -> None:

@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError(f"--{name} is an option of study {users}: leave it out for {args.study}.")
     varied = [name for name, option in OPTIONS.items() if option.sets in study.varies]
     refuse(args, varied, f"is what the study {args.study} itself sets: leave it out.")
-    refuse(args, ["looks"], "is no option of studies, in which a network looks in its own way: leave it out.")
+    refuse(args, ["looks", "quality"], "is no option of studies, which take networks by name: leave it out.")
     if args.cut == "auto":
         raise OptionError(
             "--cut auto is no layer, and a study fits one at a time: name it, or ask for study layers."

@@ -86,8 +86,8 @@ class Rivals:
     cheaper: bool
 
     @classmethod
-    def of(cls, scored: Sequence[Candidate], photos: Photos) -> "Rivals":
-        """Sum over the units of `photos`."""
+    def of(cls, scored: Sequence[Candidate], photos: Photos, cheaper: bool | None = None) -> "Rivals":
+        """Sum over the units of `photos`; where `cheaper` is None, their number says what is preferred."""
         n_units = int(photos.units.max()) + 1
 
         def sums(values: NDArray[Any]) -> Floats:
@@ -100,7 +100,7 @@ class Rivals:
             sums(np.ones(len(photos.weights))),
             np.array([candidate.cost for candidate in scored], np.float64),
             np.unique(names, return_inverse=True)[1],
-            len(photos.weights) >= CHEAPER_PHOTOS,
+            len(photos.weights) >= CHEAPER_PHOTOS if cheaper is None else cheaper,
         )
 
     def contenders(self, times: NDArray[np.integer] | None = None) -> list[int]:

@@ -56,6 +56,7 @@ def select(
     keys: Keys | None = None,
     multiplications: Mapping[TapSet, int] | None = None,
     never_screened: Container[TapSet] = (),
+    cheaper: bool | None = None,
     progress: bool = False,
 ) -> Selection:
     """Fit the choices, compare them by leave-one-out, and return the winner fitted.
@@ -79,6 +80,8 @@ def select(
         What a photo takes up to each tap set, where they differ: a part of the candidates' cost.
     never_screened : collection of TapSet
         The best candidate among these is compared on all photos in any case.
+    cheaper : bool, optional
+        Whether the cheaper is preferred between different eyes; by the rule from 500 photos on.
     progress : bool
         Draw a bar on stderr.
 
@@ -114,12 +117,12 @@ def select(
         photos = replace(photos, weights=fitted.class_weight[labels])
         heads[choice] = fitted
         # Heads hold their training features: only those that can still win are kept.
-        heads = {c.choice: heads[c.choice] for c in _contenders(tried, photos) if c.choice in heads}
+        heads = {c.choice: heads[c.choice] for c in _contenders(tried, photos, cheaper) if c.choice in heads}
     scored = [c for c in tried if c.loo_accuracy is not None]
     if not scored:
         reasons = "; ".join(f"{c.choice}: {c.dropped}" for c in tried)
         raise OptionError(f"None of the {len(tried)} ways to use these features works ({reasons}).")
-    rivals = Rivals.of(scored, photos)
+    rivals = Rivals.of(scored, photos, cheaper)
     winner = scored[rivals.taken()]
     if winner.choice not in heads:
         ((_, head, _),) = fit_each(
@@ -131,7 +134,7 @@ def select(
     return Selection(tried + behind, winner.choice, heads[winner.choice], seconds, optimism(rivals))
 
 
-def _contenders(tried: Sequence[Candidate], photos: Photos) -> list[Candidate]:
+def _contenders(tried: Sequence[Candidate], photos: Photos, cheaper: bool | None = None) -> list[Candidate]:
     """Candidates that the rule would choose among if there were no others."""
     scored = [c for c in tried if c.loo_accuracy is not None]
-    return [scored[i] for i in Rivals.of(scored, photos).contenders()] if scored else []
+    return [scored[i] for i in Rivals.of(scored, photos, cheaper).contenders()] if scored else []

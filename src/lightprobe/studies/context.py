@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe._version import __version__
-from lightprobe.backbones import Backbone, Pool, Tap, backbone_for
+from lightprobe.backbones import DEFAULT, Backbone, Pool, Tap, backbone_for
 from lightprobe.backprop import GradientClassifier
 from lightprobe.classifier import Settings
 from lightprobe.errors import ImageError, OptionError
@@ -126,7 +126,8 @@ class StudyContext:
         if name is None:
             options |= {"mean": settings.mean, "std": settings.std}
             # Several networks are refused there: a study compares them by its own means.
-            name = ",".join([settings.backbone] if isinstance(settings.backbone, str) else settings.backbone)
+            named = settings.backbone or DEFAULT
+            name = ",".join([named] if isinstance(named, str) else named)
             weights = settings.weights
         return backbone_for(self.runtime, name, weights=weights, **options)
 
