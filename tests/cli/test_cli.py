@@ -81,7 +81,7 @@ def test_train_says_what_won_how_sure_it_is_and_what_to_do_next(
     ):
         assert words in out
     assert f"lightprobe predict {tmp_path / 'run' / 'model'}" in out
-    assert f"--backbone {BOTH}" in out, "what sees more is named"
+    assert "--quality balanced" in out, "what sees more is named"
 
 
 @pytest.mark.real_network
@@ -320,7 +320,11 @@ def test_networks_of_torchvision_are_listed_and_described(capsys: pytest.Capture
         (f"train TOYS --out RUN --backbone {BOTH} --weights a,b,c", "3 for 2 networks"),
         (f"train TOYS --out RUN --backbone {BOTH} --method linear-probe", "several at once"),
         (f"compare TOYS --out RUN --backbone {BOTH}", "several at once"),
-        (f"extract TOYS --out a.npz --backbone {BOTH}", "several networks"),
+        (f"extract TOYS --out a.npz --backbone {BOTH} --weights a,b,c", "3 for 2 networks"),
+        (f"study layers TOYS --out RUN --backbone {BOTH}", "several networks"),
+        ("study layers TOYS --out RUN --looks crop", "--looks is no option of studies"),
+        ("train TOYS --out RUN --looks wide", "--looks is 'wide'"),
+        ("train TOYS --out RUN --quality best --weights a.pth", "NAME=FILE"),
         (f"backbones {BOTH}", "several networks"),
         ("train TOYS --out RUN --backbone gone.onnx", "gone.onnx"),
         ("train TOYS --out RUN --cut nowhere", "nowhere"),

@@ -82,13 +82,14 @@ class Level:
         if name not in LEVELS:
             raise OptionError(f"`quality` is {name!r}; it must be {', '.join(LEVELS)}.")
         if name != "best":
+            if name == "fast":
+                return cls(name, PACKAGED[:1], tuple(of_each("weights", weights, 1)))
             if weights is not None:
                 raise OptionError(
                     f"`quality={name!r}` takes the networks inside the package, which hold their weights: "
                     "leave `weights` out, or name the network that they are for with `backbone`."
                 )
-            networks = PACKAGED[:1] if name == "fast" else PACKAGED
-            return cls(name, networks, (None,) * len(networks))
+            return cls(name, PACKAGED, (None,) * len(PACKAGED))
         files: dict[str, str | Path | None] = dict.fromkeys(PACKAGED)
         known = [one for one in map(find_published, BEST) if one is not None]
         here = [one for one in known if one.state == "cached" and one.missing_extra is None]
