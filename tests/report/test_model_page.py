@@ -1,6 +1,7 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.report.pages import HOSTILE, keep_answers, read_page, train_row, write_rows
 
@@ -8,7 +9,8 @@ from lightprobe import ImageClassifier
 from lightprobe.errors import DataError
 from lightprobe.images import open_images
 from lightprobe.report import comparison_section, write_report
-from lightprobe.runs.artifacts import ARTIFACTS, read_artifacts
+from lightprobe.report.quality import commonest_confusion
+from lightprobe.runs.artifacts import ARTIFACTS, Answer, least_sure, read_artifacts, surest_mistakes
 from lightprobe.runs.training_run import train
 
 CLASSES = ("daisy", "rose", "tulip")
@@ -156,3 +158,33 @@ def test_a_comparison_says_how_far_the_closed_form_is_from_each_method_by_gradie
     untimed = comparison_section([train_row(), train_row(backbone="resnet18")])
     assert len(untimed.sentences) == 1
     assert "images/s" not in untimed.tables[0].columns
+
+
+def test_confusions_are_those_of_more_mistakes() -> None:
+    left_out = np.array([[90, 10, 0], [2, 98, 0], [0, 0, 100]])
+    test = np.array([[8, 0, 0], [0, 8, 0], [1, 0, 7]])
+    names = {"left-out photos": left_out, "test photos": test}
+    assert commonest_confusion(names, CLASSES) == (
+        "Most often, daisy is called rose: 10 of the 100 left-out photos of daisy."
+    )
+    assert commonest_confusion({"left-out photos": test, "test photos": left_out}, CLASSES).endswith(
+        "10 of the 100 test photos of daisy."
+    )
+    assert "No two classes are confused more than once" in commonest_confusion({"test photos": test}, CLASSES)
+    assert commonest_confusion({"test photos": np.eye(3, dtype=np.int64)}, CLASSES) == "Nothing is confused."
+
+
+def test_the_least_sure_answers_are_none_of_the_surest_mistakes() -> None:
+    answers = [Answer("test", f"{i}", "a", "b" if i < 4 else "a", 0.5, "c", 0.49, 0.1) for i in range(9)]
+    assert {a.path for a in surest_mistakes(answers)} == {"0", "1", "2", "3"}
+    assert {a.path for a in least_sure(answers)} == {"4", "5", "6", "7", "8"}
+
+
+def test_very_many_classes_fill_no_paragraph(tmp_path: Path) -> None:
+    classes = tuple(f"product {i}" for i in range(81))
+    write_rows(tmp_path, train_row(n_classes=81))
+    keep_answers(tmp_path, classes, n=243, pictures=False)
+    page = write_report(tmp_path).read_text(encoding="utf-8")
+    paragraphs = re.findall(r"<p[^>]*>(.*?)</p>", page, flags=re.DOTALL)
+    assert any("81 classes" in one and "and 71 more" in one for one in paragraphs)
+    assert max(one.count("product") for one in paragraphs) <= 10

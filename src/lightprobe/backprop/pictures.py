@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lightprobe.backbones import Preprocessing
 from lightprobe.backprop.batches import Loaded, Samples

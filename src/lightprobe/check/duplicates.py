@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lightprobe.check.alignment import Hint, Match, hints, match
 from lightprobe.check.findings import Finding

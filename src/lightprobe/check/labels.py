@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, softmax
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lightprobe.check.findings import Finding
 from lightprobe.check.transition import Transition, find_flows

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lightprobe.backbones import Preprocessing
 from lightprobe.errors import DataError, ImageError, ModelFileError, OptionError

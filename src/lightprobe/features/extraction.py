@@ -7,7 +7,7 @@ from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lightprobe.backbones import Tap
 from lightprobe.errors import DataError

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from lightprobe.backbones import Parts
 from lightprobe.errors import DataError, OptionError

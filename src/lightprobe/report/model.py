@@ -8,7 +8,7 @@ from lightprobe.html_text import ABSENT, percent
 from lightprobe.report import quality
 from lightprobe.report.drawing import as_svg, bars, new_figure, page_figure
 from lightprobe.report.page import Drawing, Page, Section, Table, Tile
-from lightprobe.report.words import count, interval, left_out, megabytes, seconds
+from lightprobe.report.words import count, interval, left_out, megabytes, seconds, some_of
 from lightprobe.runs import LEFT_OUT, TEST, Answer, Artifacts, balanced_accuracy, wilson_interval
 
 Row = Mapping[str, Any]
@@ -22,6 +22,7 @@ STAGES = {
     "fit": "fitting",
     "predict": "test photos",
 }
+NAMED = 10  # classes in a sentence
 SHOWN = 0.005  # seconds: a stage below has no bar
 
 
@@ -91,7 +92,12 @@ def _what(row: Row, classes: Sequence[str]) -> Section:
             "mean variance."
         )
     if classes:
-        parts.append(f"It tells apart: {', '.join(classes)}.")
+        many = (
+            ""
+            if len(classes) <= NAMED + 1
+            else f"{len(classes)} classes, named in the table of classes below: "
+        )
+        parts.append(f"It tells apart {many}{some_of(classes, NAMED)}.")
     return Section("What it is", [" ".join(parts)])
 
 
@@ -119,12 +125,7 @@ def _how_good(row: Row, by_split: Mapping[str, Sequence[Answer]]) -> Section:
 
 def _confusions(run: Path, kinds: Mapping[str, Sequence[Answer]], classes: Sequence[str]) -> Section:
     matrices = {name: quality.confusion(answers, classes) for name, answers in kinds.items()}
-    last = list(kinds)[-1]
-    pairs = quality.confused_pairs(matrices[last], classes)
-    sentence = "Nothing is confused."
-    if pairs:
-        n, is_, said = pairs[0]
-        sentence = f"Most often, {is_} is called {said}: {count(n, 'photo')} of {matrices[last].sum():,}."
+    sentence = quality.commonest_confusion(matrices, classes)
     blocks = [quality.confusion_table(matrix, classes, name) for name, matrix in matrices.items()]
     blocks.append(quality.class_table(matrices, classes))
     pictures = [

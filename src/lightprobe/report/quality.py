@@ -11,7 +11,7 @@ from lightprobe.html_text import ABSENT, percent
 from lightprobe.images import data_address
 from lightprobe.report import drawing
 from lightprobe.report.page import Drawing, Gallery, Photo, Table
-from lightprobe.report.words import count
+from lightprobe.report.words import count, some_of
 from lightprobe.runs import (
     Answer,
     confusion_matrix,
@@ -65,6 +65,22 @@ def confused_pairs(matrix: NDArray[np.int64], classes: Sequence[str]) -> list[tu
         (int(wrong[i, j]), classes[i], classes[j])
         for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)
     ]
+
+
+def commonest_confusion(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> str:
+    """Name the pair of classes that is confused most, by those photos of which more are answered wrongly.
+
+    That is by leave-one-out, unless test photos show more: a few mistakes say little of pairs of classes.
+    """
+    wrong = {name: int(matrix.sum() - np.trace(matrix)) for name, matrix in matrices.items()}
+    name = max(wrong, key=lambda one: wrong[one])
+    if not wrong[name]:
+        return "Nothing is confused."
+    (n, is_, said), *_ = confused_pairs(matrices[name], classes)
+    of_class = matrices[name][classes.index(is_)].sum()
+    if n == 1:
+        return f"No two classes are confused more than once in {count(int(matrices[name].sum()), name[:-1])}."
+    return f"Most often, {is_} is called {said}: {n:,} of the {of_class:,} {name} of {is_}."
 
 
 def class_table(matrices: Mapping[str, NDArray[np.int64]], classes: Sequence[str]) -> Table:
@@ -170,7 +186,7 @@ def data_warnings(answers: Sequence[Answer], n_skipped: int) -> list[str]:
     if counts:
         small = [f"{name} ({n})" for name, n in counts.items() if n < 20]
         if small:
-            warnings.append(f"Few training photos, so figures about them are loose: {', '.join(small)}.")
+            warnings.append(f"Few training photos, so figures about them are loose: {some_of(small)}.")
         (most, n_most), (least, n_least) = counts.most_common()[0], counts.most_common()[-1]
         if n_most > 5 * n_least:
             warnings.append(

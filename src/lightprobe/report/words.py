@@ -45,6 +45,13 @@ def count(number: int, singular: str, plural: str = "") -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
+def some_of(names: Sequence[str], most: int = 10) -> str:
+    """List names, of many the first and how many more there are."""
+    if len(names) <= most + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
 def left_out(row: Mapping[str, Any]) -> str:
     """Name what was left out in a row's leave-one-out figures."""
     return "leave-group-out" if row.get("n_groups") else "leave-one-out"

@@ -123,8 +123,10 @@ def surest_mistakes(answers: Iterable[Answer], n: int = SHOWN) -> list[Answer]:
 
 
 def least_sure(answers: Iterable[Answer], n: int = SHOWN // 2) -> list[Answer]:
-    """Pick the answers whose second class came nearest."""
-    return sorted(answers, key=lambda a: a.margin)[:n]
+    """Pick the answers whose second class came nearest; none that stands among the surest mistakes."""
+    answers = list(answers)
+    elsewhere = {a.path for a in surest_mistakes(answers)}
+    return sorted((a for a in answers if a.path not in elsewhere), key=lambda a: a.margin)[:n]
 
 
 def keep(
