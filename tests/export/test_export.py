@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from lightprobe.csv_text import read_csv
 from lightprobe.errors import ModelFileError, OptionError
 from lightprobe.export import FORMATS, ExportedClassifier, export
 from lightprobe.images import open_unlabelled
+from lightprobe.ridge import Calibration
 
 HEADS: list[dict[str, Any]] = [
     {"pool": "avg", "encode": "l2", "kernel": "optical"},
@@ -112,6 +113,22 @@ def test_an_exported_file_answers_as_its_model(
     assert [answer.labels for answer in many[:12]] == [answer.labels for answer in many[36:]]
     assert sorted(p.name for p in made.file.parent.glob("*toys.*")) == sorted(
         [made.file.name] + (["toys.bin"] if form == "openvino" else [])
+    )
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_exported_file_has_the_calibrations_floor(
+    exported: Callable[[str, int], Exported], tmp_path: Path, form: str
+) -> None:
+    made = exported("onnx", 0)
+    model = ImageClassifier.load(made.model)
+    head = replace(model.fitted.head, calibration=Calibration(3.0, 0.05))
+    model._fitted = replace(model.fitted, head=head)
+    out = tmp_path / f"toys{FORMATS[form].suffix}"
+    said = export(model.fitted, form, out)
+    assert said["parity"]["max_probability_difference"] < 2e-3
+    np.testing.assert_allclose(
+        ExportedClassifier.load(out).predict_proba(made.photos), model.predict_proba(made.photos), atol=1e-4
     )
 
 

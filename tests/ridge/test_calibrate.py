@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 from scipy.special import softmax
+from sklearn.metrics import log_loss
 
 from lightprobe.errors import DataError, ModelFileError
 from lightprobe.ridge import (
@@ -39,7 +41,44 @@ def test_weights_count_rows() -> None:
     weights = np.random.default_rng(1).integers(0, 3, 500)
     repeated = np.repeat(np.arange(500), weights)
     weighted = fit_calibration(scores, labels, weights.astype(float))
-    assert weighted.scale == pytest.approx(fit_calibration(scores[repeated], labels[repeated]).scale)
+    again = fit_calibration(scores[repeated], labels[repeated], units=repeated)
+    assert weighted.scale == pytest.approx(again.scale)
+
+
+def test_weights_count_by_their_ratios_alone() -> None:
+    # Kish's effective number: weights that sum to one say as much as ones do.
+    scores, labels = draw(9.0, 400)
+    ones = fit_calibration(scores, labels)
+    for size in (1 / 400, 1000.0):
+        assert fit_calibration(scores, labels, np.full(400, size)).scale == pytest.approx(ones.scale)
+
+
+def weak(n: int, seed: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Scores 2 P − 1 of ten classes that are hard to tell apart, and labels drawn from these P."""
+    rng = np.random.default_rng(seed)
+    P = rng.dirichlet(np.full(10, 0.3), n)
+    labels = np.minimum((rng.random((n, 1)) > P.cumsum(axis=1)).sum(axis=1), 9)
+    return 2 * P - 1, labels
+
+
+def test_a_floor_is_taken_where_scores_are_shares_and_it_lowers_the_loss() -> None:
+    scores, labels = weak(3000, 0)
+    fitted = fit_calibration(scores, labels)
+    assert fitted.floor is not None
+    fresh, truth = weak(5000, 1)
+    plain = minimize_scalar(lambda s: log_loss(truth, softmax(s * fresh, axis=1)), bounds=(0.1, 50)).fun
+    probabilities = fitted.probabilities(fresh)
+    assert log_loss(truth, probabilities) < plain - 0.02
+    shares = ((1 + fresh) / 2 + fitted.floor) ** fitted.scale
+    np.testing.assert_allclose(probabilities, shares / shares.sum(axis=1, keepdims=True), rtol=1e-9)
+    np.testing.assert_array_equal(probabilities.argmax(axis=1), fresh.argmax(axis=1))
+    assert Calibration.from_dict(fitted.to_dict()) == fitted
+
+
+def test_one_temperature_stays_where_it_is_right() -> None:
+    scores, labels = draw(2.0, 3000)
+    assert fit_calibration(scores, labels).floor is None
+    assert fit_calibration(scores, labels).to_dict().keys() == {"scale"}
 
 
 @pytest.mark.parametrize("size", [1e-8, 1.0, 1e8])

@@ -56,7 +56,12 @@ def ridge_head(ops: Operations, features: str, encoding: str, head: FittedHead) 
     scores = ops("Add", scores, ops.constant(decision.intercept, np.float64))
     if len(decision.intercept) == 1:
         scores = ops("Concat", ops("Neg", scores), scores, axis=1)
-    return _softmax(ops, ops("Mul", scores, ops.constant([head.calibration.scale], np.float64)))
+    calibration = head.calibration
+    if calibration.floor is not None:
+        shares = ops("Relu", ops("Add", scores, ops.constant([1.0], np.float64)))
+        halves = ops("Mul", shares, ops.constant([0.5], np.float64))
+        scores = ops("Log", ops("Add", halves, ops.constant([calibration.floor], np.float64)))
+    return _softmax(ops, ops("Mul", scores, ops.constant([calibration.scale], np.float64)))
 
 
 def _softmax(ops: Operations, scores: str) -> str:

@@ -118,7 +118,7 @@ def fit_head(
     return FittedHead(
         decision,
         n_classes,
-        fit_calibration(fit.loo_scores, labels, counts),
+        fit_calibration(fit.loo_scores, labels, counts, together),
         fit.loo_scores,
         float(np.average(fit.loo_scores.argmax(axis=1) == labels, weights=counts)),
         class_weight,

@@ -17,7 +17,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from lightprobe.errors import OptionError
 from lightprobe.head.fitted_head import FittedHead
@@ -120,6 +119,8 @@ def is_unknown(novelty: float | None, rate: float | None) -> bool | None:
 
 def _skill(score: Floats, right: NDArray[np.bool_]) -> float:
     """Somers' D of scores (n,) as a sign of right answers (n,), not below zero; one where all are right."""
+    from scipy.stats import rankdata  # which answering need not import
+
     n_right = int(right.sum())
     n_wrong = len(right) - n_right
     if not n_wrong or not n_right:

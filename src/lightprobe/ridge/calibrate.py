@@ -5,11 +5,21 @@
 with the one number `scale` fitted by log loss on leave-one-out scores, so that no photo is set aside. One
 positive number keeps the order of the classes: the most probable class is the predicted one.
 Targets are softened as in Platt (1999), 1/(n + 2) of the mass spread over the classes, which keeps the
-scale finite when the scores separate the classes perfectly.
+scale finite when the scores separate the classes perfectly; n counts what was left out whole, and of weighted
+rows their effective number, (Σ w)² / Σ w² (Kish 1965).
+
+Ridge on targets −1 and +1 estimates 2 P(class | x) − 1. So where scores are weak, as of many classes that are
+hard to tell apart,
+
+    p(class | x) ∝ ((1 + score)₊ / 2 + floor)^scale
+
+fits better. It has a second number, and is taken where it lowers the leave-one-out log loss by more than the
+standard error of the difference. It keeps the order of classes, too: scores of a row sum to 2 − c, so that
+the highest one is above −1.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,20 +28,25 @@ from lightprobe.errors import DataError, ModelFileError
 
 Floats = NDArray[np.float64]
 
+FLOORS: Final = tuple(10.0 ** (half / 2) for half in range(-6, 0))  # 0.001 to 0.3
+SEARCHED, SETTLED = 1e-3, 1e-10  # relative precision of the scale
+
 
 @dataclass(frozen=True)
 class Calibration:
-    """p = softmax(scale · scores)."""
+    """p = softmax(scale · scores), or with a floor p ∝ ((1 + scores)₊ / 2 + floor)^scale."""
 
     scale: float
+    floor: float | None = None
 
     def probabilities(self, scores: Floats) -> Floats:
         """Probabilities (n, c) of scores (n, c); rows sum to one."""
-        return softmax(self.scale * scores)
+        logits = scores if self.floor is None else _log_shares(scores, self.floor)
+        return softmax(self.scale * logits)
 
     def to_dict(self) -> dict[str, float]:
         """Plain numbers, for a JSON file."""
-        return asdict(self)
+        return {"scale": self.scale} | ({} if self.floor is None else {"floor": self.floor})
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "Calibration":
@@ -40,12 +55,13 @@ class Calibration:
         Raises
         ------
         ModelFileError
-            `scale` is missing or not a positive number.
+            `scale` is missing or not a positive number, or there is a `floor` that is none.
         """
-        scale = data.get("scale")
-        if not isinstance(scale, int | float) or not np.isfinite(scale) or scale <= 0:
-            raise ModelFileError(f"The calibration's scale is {scale!r}; it must be a positive number.")
-        return cls(float(scale))
+        for name in ("scale", *(("floor",) if "floor" in data else ())):
+            number = data.get(name)
+            if not isinstance(number, int | float) or not np.isfinite(number) or number <= 0:
+                raise ModelFileError(f"The calibration's {name} is {number!r}; it must be a positive number.")
+        return cls(float(data["scale"]), float(data["floor"]) if "floor" in data else None)
 
 
 def softmax(scores: Floats) -> Floats:
@@ -55,26 +71,69 @@ def softmax(scores: Floats) -> Floats:
     return powers
 
 
-def fit_calibration(scores: Floats, labels: NDArray[np.intp], weights: Floats | None = None) -> Calibration:
-    """Find the scale of least log loss.
+def fit_calibration(
+    scores: Floats,
+    labels: NDArray[np.intp],
+    weights: Floats | None = None,
+    units: NDArray[np.generic] | None = None,
+) -> Calibration:
+    """Find the scale, and where it pays the floor, of least log loss.
 
     Parameters
     ----------
     scores : (n, c) scores of rows by fits that have not seen them
     labels : (n,) integers in 0..c−1
     weights : (n,)
+    units : (n,)
+        Which rows were left out together: they are one observation.
     """
-    from scipy.optimize import brentq  # a fifth of a second that answering need not take
-
     n = len(scores)
     weights = np.ones(n) if weights is None else weights
+    unit = np.arange(n) if units is None else np.unique(units, return_inverse=True)[1]
+    totals = np.bincount(unit, weights)
+    softening = 1 / (totals.sum() ** 2 / np.square(totals).sum() + 2)
+    plain = Calibration(_scale(scores, labels, weights, softening, SETTLED))
+    if not scores.shape[1] > 2:  # of two classes both are functions of one number
+        return plain
+    tried = []
+    for floor in FLOORS:
+        shares = _log_shares(scores, floor)
+        scale = _scale(shares, labels, weights, softening, SEARCHED)
+        tried.append((_losses(scale * shares, labels, softening), floor))
+    losses, floor = min(tried, key=lambda pair: float(weights @ pair[0]))
+    gained = _losses(plain.scale * scores, labels, softening) - losses
+    gain = float(np.average(gained, weights=weights))
+    error = float(np.sqrt(np.square(np.bincount(unit, weights * (gained - gain))).sum()) / weights.sum())
+    if gain <= error:
+        return plain
+    return Calibration(_scale(_log_shares(scores, floor), labels, weights, softening, SETTLED), floor)
+
+
+def _log_shares(scores: Floats, floor: float) -> Floats:
+    return np.asarray(np.log(np.maximum(1 + scores, 0) / 2 + floor))
+
+
+def _losses(logits: Floats, labels: NDArray[np.intp], softening: float) -> Floats:
+    """Log loss (n,) against softened targets."""
+    logs = logits - logits.max(axis=1, keepdims=True)
+    logs -= np.log(np.exp(logs).sum(axis=1, keepdims=True))
+    own = logs[np.arange(len(logs)), labels]
+    return np.asarray(-(1 - softening) * own - softening * logs.mean(axis=1))
+
+
+def _scale(
+    scores: Floats, labels: NDArray[np.intp], weights: Floats, softening: float, precision: float
+) -> float:
+    """Find the scale of least log loss of softmax(scale · scores)."""
+    from scipy.optimize import brentq  # a fifth of a second that answering need not take
+
     centred = scores - scores.mean(axis=1, keepdims=True)
     spread = float(np.sqrt(np.average((centred**2).mean(axis=1), weights=weights)))
     if spread == 0.0:
-        return Calibration(1.0)
-    softening = 1 / (weights.sum() + 2)
+        return 1.0
     # The mean score of the softened target: the centred scores of a row average to zero.
-    wanted = (1 - softening) * np.average(centred[np.arange(n), labels], weights=weights)
+    own = centred[np.arange(len(scores)), labels]
+    wanted = (1 - softening) * np.average(own, weights=weights)
 
     def slope(scale: float) -> float:
         expected = (softmax(scale * centred) * centred).sum(axis=1)
@@ -83,10 +142,10 @@ def fit_calibration(scores: Floats, labels: NDArray[np.intp], weights: Floats | 
     # The loss is convex, so its slope has one root; scores that mislead get the flattest scale allowed.
     low, high = 1e-3 / spread, 1e4 / spread
     if slope(low) >= 0:
-        return Calibration(low)
+        return low
     if slope(high) <= 0:
-        return Calibration(high)
-    return Calibration(float(brentq(slope, low, high, rtol=1e-10)))
+        return high
+    return float(brentq(slope, low, high, rtol=precision))
 
 
 def expected_calibration_error(probabilities: Floats, labels: NDArray[np.intp], bins: int = 15) -> float:
