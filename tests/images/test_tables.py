@@ -1,4 +1,5 @@
 import os
+import sys
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.images.toy_photos import write_photo
 
-from lightprobe.errors import DataError, ImageError, OptionError
+from lightprobe.errors import DataError, ImageError, MissingExtraError, OptionError
 from lightprobe.images import open_images, open_unlabelled, read_table
 from lightprobe.runs.update import read_relabelling
 
@@ -227,6 +228,18 @@ def workbook(path: Path, *rows: Sequence[object], formats: dict[str, str] | None
         book.active[cell].number_format = shown
     book.save(path)
     return path
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "extra"), [("t.xlsx", "openpyxl", "excel"), ("t.parquet", "pyarrow", "parquet")]
+)
+def test_what_reads_a_table_is_named_where_it_is_missing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, module: str, extra: str
+) -> None:
+    (folder / name).write_bytes(b"PK")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=rf"pip install 'lightprobe\[{extra}\]'"):
+        read_table(folder / name)
 
 
 def test_an_excel_workbook_is_read_as_it_shows(folder: Path) -> None:

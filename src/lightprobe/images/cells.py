@@ -17,9 +17,11 @@ Rows = list[tuple[int, list[str]]]  # the number of each row, and its cells
 
 
 def read_workbook(path: Path) -> Rows:
-    """Read the first sheet of an Excel workbook; formulas count as what they came to."""
-    import openpyxl
-
+    """Read an Excel workbook's first sheet, formulas as their values; MissingExtraError without openpyxl."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise MissingExtraError("openpyxl", "excel", f"The table {path}") from error
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         sheet = book.worksheets[0]
