@@ -1,8 +1,9 @@
-"""How many CPUs this process may use, which may be fewer than the machine has."""
+"""How many CPUs this process may use, which may be fewer than the machine has, and what they can do."""
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -63,3 +64,23 @@ def _quota_at(folder: Path) -> float:
         return int(quota) / int(period) if int(quota) > 0 else math.inf
     except (OSError, ValueError):
         return math.inf
+
+
+@cache
+def cpu_features() -> frozenset[str]:
+    """Names of the processor's extensions, as Linux writes them."""
+    import archspec.cpu
+    import archspec.cpu.detect
+
+    # A virtual machine may hide some of a processor's extensions. archspec then knows it as a generic one,
+    # which has none of those beyond AVX-512's first: what was detected is asked, too.
+    return frozenset(archspec.cpu.host().features) | frozenset(archspec.cpu.detect.detected_info().features)
+
+
+def onednn_may_use(names: Collection[str]) -> bool:
+    """Whether oneDNN, which multiplies inside of OpenVINO and torch, is left one of these extensions.
+
+    `names` are its own, parts of the value of ONEDNN_MAX_CPU_ISA, by which people keep it from others.
+    """
+    most = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
+    return any(name in most for name in names)

@@ -1,7 +1,7 @@
 """Inner products of rows in float64: exact for integers, for floats as exact as single precision allows.
 
-- Bits (uint8, 0 or 1): counted in packed words where there is much to do; else single precision, whose sums
-  of up to 2²⁴ bits are exact.
+- Bits (uint8, 0 or 1): counted where there is much to do, see `bit_counts.py`; else single precision, whose
+  sums of up to 2²⁴ bits are exact.
 - Other bytes (a camera's speckle): shifted to within ±128 and multiplied in single precision, 2¹⁰ columns at
   a time, whose sums are exact up to 2²⁴.
 - Floats: single precision (double if given so) over blocks of columns.
@@ -11,7 +11,6 @@ used again: touching fresh pages costs more than the turning.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,10 @@ from numpy.typing import NDArray
 
 from lightprobe.devices import CPU, array_namespace, to_device, to_numpy
 from lightprobe.errors import OptionError
-from lightprobe.threads import cpu_threads, one_blas_thread, share_out
+from lightprobe.optics.bit_counts import BitCounter
+from lightprobe.threads import one_blas_thread, share_out
 
 Floats = NDArray[np.float64]
-Words = NDArray[np.uint64]
 
 BLOCK_ROWS = 2048
 GRAM_ROWS = 512  # of a symmetric matrix at a time: of its lower half, only that of the blocks is computed
@@ -35,7 +34,6 @@ PREPARED_ELEMENTS = 2**26  # of fixed rows that are kept in single precision, a 
 # Multiplications above which threads are worth starting: some milliseconds.
 SHARED_WORK = 1e8
 COUNTING_WORK = 5e10
-TILE = 4  # rows that the compiled loops take at a time
 DTYPES = (np.uint8, np.float16, np.float32, np.float64)
 
 
@@ -68,8 +66,9 @@ class Products:
     def __init__(self, Y: NDArray[Any], n_rows: int, device: str = "cpu") -> None:
         self._Y, self._device = Y, device
         self._are_bits = are_bits(Y)
-        counted = self._are_bits and device == CPU and n_rows * Y.size > COUNTING_WORK
-        self._words = _pack_words(Y) if counted else None
+        work = n_rows * Y.size
+        counted = self._are_bits and device == CPU and work > COUNTING_WORK
+        self._counter = BitCounter(Y, work) if counted else None
         # In the precision of the products, which every call would turn it to.
         halves = Y.dtype == np.float16 and Y.size <= PREPARED_ELEMENTS
         self._prepared = Y.astype(np.float32) if halves else Y
@@ -85,9 +84,8 @@ class Products:
         Y = self._Y[start:]
         _check(X, Y)
         bits = self._are_bits and are_bits(X)
-        if bits and self._words is not None:
-            skipped = start % TILE
-            return _counted(X, self._words[start - skipped :])[:, skipped : skipped + len(Y)]
+        if bits and self._counter is not None:
+            return self._counter(X, start)
         Y = self._prepared[start:]
         how = _Arithmetic.of(X.dtype, bits=bits)
         products = np.zeros((len(X), len(Y)))
@@ -141,28 +139,6 @@ def _check(X: NDArray[Any], Y: NDArray[Any]) -> None:
         )
     if X.ndim != 2 or Y.ndim != 2 or X.shape[1] != Y.shape[1]:
         raise OptionError(f"Rows of shapes {X.shape} and {Y.shape} do not match; both need the same columns.")
-
-
-def _pack_words(bits: NDArray[np.uint8]) -> Words:
-    """Pack rows of bits (n, m) into words (n, ⌈m/64⌉); zeros fill the last word and the last tile of rows."""
-    n, m = bits.shape
-    packed = np.zeros((-(-n // TILE) * TILE, 8 * -(-m // 64)), dtype=np.uint8)
-    packed[:n, : -(-m // 8)] = np.packbits(bits, axis=1)
-    return packed.view(np.uint64)
-
-
-def _counted(X: NDArray[np.uint8], words: Words) -> Floats:
-    """Share the rows of X out to threads."""
-    from lightprobe.optics.compiled import count_shared
-
-    left = _pack_words(X)
-    counts = np.zeros((len(left), len(words)), dtype=np.int32)
-    threads = cpu_threads()
-    share = TILE * -(-len(left) // (TILE * threads))
-    strips = [slice(start, start + share) for start in range(0, len(left), share)]
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda rows: count_shared(left[rows], words, counts[rows]), strips))
-    return counts[: len(X)].astype(np.float64)
 
 
 def _column_blocks(X: NDArray[Any], how: _Arithmetic, width: int, device: str) -> Iterator[Any]:

@@ -6,6 +6,7 @@ import pytest
 
 from lightprobe.backbones.engines import precisions
 from lightprobe.backbones.engines.precisions import available_precisions, has_int8, resolve_precision
+from lightprobe.cpus import cpu_features
 from lightprobe.devices import CPU, available_devices
 from lightprobe.errors import OptionError
 
@@ -56,7 +57,7 @@ def test_the_processor_and_what_it_may_be_used_as_decide(
     int8: bool,
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: machine)
-    monkeypatch.setattr(precisions, "_cpu_features", lambda: frozenset(features))
+    monkeypatch.setattr(precisions, "cpu_features", lambda: frozenset(features))
     monkeypatch.delenv("ONEDNN_MAX_CPU_ISA", raising=False)
     if most is not None:
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", most)
@@ -74,4 +75,4 @@ def test_every_extension_that_linux_names_is_known() -> None:
         line for line in cpuinfo.read_text().splitlines() if line.lower().startswith(("flags", "feature"))
     ]
     named = set(lines[0].partition(":")[2].split())
-    assert named - precisions._cpu_features() == set()
+    assert named - cpu_features() == set()

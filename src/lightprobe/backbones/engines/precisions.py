@@ -1,10 +1,9 @@
 """The precisions that a device has arithmetic for."""
 
-import os
 import platform
-from functools import cache
 from typing import Final
 
+from lightprobe.cpus import cpu_features, onednn_may_use
 from lightprobe.devices import import_torch
 from lightprobe.errors import OptionError
 
@@ -56,32 +55,15 @@ def has_int8(device: str) -> bool:
     """
     if device != "cpu":
         return False
-    vnni = {"avx512_vnni", "avx_vnni", "amx_int8"} & _cpu_features()
-    return _is_arm() or (bool(vnni) and _allowed(_WITH_VNNI))
+    vnni = {"avx512_vnni", "avx_vnni", "amx_int8"} & cpu_features()
+    return _is_arm() or (bool(vnni) and onednn_may_use(_WITH_VNNI))
 
 
 def _cpu_has_bf16() -> bool:
     """Whether the CPU multiplies bf16 in hardware (AVX512_BF16, AMX or Arm's BF16), not by emulation."""
     if _is_arm():
-        return "bf16" in _cpu_features()
-    return bool({"avx512_bf16", "amx_bf16"} & _cpu_features()) and _allowed(_WITH_BF16)
-
-
-@cache
-def _cpu_features() -> frozenset[str]:
-    """Names of the processor's extensions, as Linux writes them."""
-    import archspec.cpu
-    import archspec.cpu.detect
-
-    # A virtual machine may hide some of a processor's extensions. archspec then knows it as a generic one,
-    # which has none of those beyond AVX-512's first: what was detected is asked, too.
-    return frozenset(archspec.cpu.host().features) | frozenset(archspec.cpu.detect.detected_info().features)
-
-
-def _allowed(names: tuple[str, ...]) -> bool:
-    """Whether oneDNN, which multiplies inside of OpenVINO and torch, may use such an extension."""
-    most = os.environ.get("ONEDNN_MAX_CPU_ISA", "DEFAULT").upper()
-    return any(name in most for name in names)
+        return "bf16" in cpu_features()
+    return bool({"avx512_bf16", "amx_bf16"} & cpu_features()) and onednn_may_use(_WITH_BF16)
 
 
 def _is_arm() -> bool:
