@@ -13,9 +13,12 @@ from lightprobe.optics import encode as encode_module
 from lightprobe.optics.encode import (
     ENCODERS,
     float32_bits,
+    has_signs,
     l2_normalize,
     side_by_side,
     sign_bits,
+    split_signs,
+    with_constant,
 )
 from lightprobe.optics.encoders import Float32Encoder, SignEncoder
 from lightprobe.optics.kernel import linear_kernel, optical_kernel
@@ -129,3 +132,29 @@ def test_networks_side_by_side_add_their_cosines_whatever_their_scales() -> None
             assert linear_kernel(joined)[i, j] == pytest.approx(sum(cosines))
             assert optical_kernel(joined)[i, j] == pytest.approx(4 + sum(cosines) ** 2)
     assert side_by_side(blocks[1:]) is blocks[1]
+
+
+def test_encodings_of_signed_features_give_the_kernels_that_they_say() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(20, 7))
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    cosines = unit @ unit.T
+    np.testing.assert_allclose(optical_kernel(with_constant(X)), 5 + 2 * cosines + cosines**2, atol=1e-12)
+    parts = np.maximum(unit, 0) @ np.maximum(unit, 0).T + np.maximum(-unit, 0) @ np.maximum(-unit, 0).T
+    np.testing.assert_allclose(optical_kernel(split_signs(X)), 1 + parts**2, atol=1e-12)
+    assert split_signs(X).min() == 0
+    encoders = (l2_normalize, split_signs, with_constant)
+    plain, *signed = (optical_kernel(np.vstack([encode(X), encode(-X)])) for encode in encoders)
+    np.testing.assert_allclose(plain[:20, 20:], plain[:20, :20])  # x and −x are the same to it
+    for kernel in signed:
+        assert np.abs(kernel[:20, 20:] - kernel[:20, :20]).max() > 0.5
+
+
+def test_features_have_signs_where_one_in_a_hundred_is_of_the_other() -> None:
+    X = np.ones((300, 50))
+    assert not has_signs(X)
+    assert not has_signs(-X)
+    X[:, 0] = -1
+    assert has_signs(X)
+    X[:, 0] = 0
+    assert not has_signs(X)

@@ -13,7 +13,7 @@ from lightprobe.classifier.training_record import TrainingRows, TrainingSums, di
 from lightprobe.features import BackboneRunner, TapSet, extract_tap_sets, taps_of
 from lightprobe.head import Conformal, Exact, Novelty
 from lightprobe.images import ImageSet, require_every_class
-from lightprobe.optics import ENCODERS
+from lightprobe.optics import ENCODERS, has_signs
 from lightprobe.photo_model import Network
 from lightprobe.runtime import Runtime
 from lightprobe.selection import Available, Candidate, Photos, Selection, choices, list_tap_sets, select
@@ -92,10 +92,11 @@ def compare(
 ) -> Selection:
     """Compare everything that the settings leave open; what memory had no room for stands at the end."""
     kernel = settings.asked_kernel
+    signed = {taps for taps, features in matrices.items() if has_signs(features)}
     selection = select(
         matrices,
         labels,
-        choices(available.tap_sets, settings.encode, kernel),
+        choices(available.tap_sets, settings.encode, kernel, signed),
         settings.head_options(runtime),
         groups=groups,
         keys=digest_keys(digests),

@@ -65,7 +65,9 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         between 0 and 1.
     pool : {"auto", "avg", "flatten"}
         Positions in the photo averaged, which is what "auto" stands for, or kept apart.
-    encode : {"auto", "none", "l2", "sign", "float32"}
+    encode : {"auto", "none", "l2", "split", "offset", "sign", "float32"}
+        Features as they are; scaled to length one; that, and positive and negative parts side by side, or a
+        constant beside them, for features of both signs; a bit each; some bits of each.
     kernel : {"auto", "linear", "optical"}
     components : "auto", "exact" or int
         Random features for the optical kernel; "exact" is its closed form.

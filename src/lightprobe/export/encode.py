@@ -17,6 +17,7 @@ FLOAT16_MAX: Final = 65_504.0
 SMALLEST: Final = -24
 EXPONENT_BITS: Final = (32, 16, 8, 4, 2, 1)
 FLOAT32_BIAS: Final = 127
+OF_LENGTH_ONE: Final = ("l2", "split", "offset")
 TINY: Final = 1e-30  # instead of a zero that would be divided by
 
 
@@ -43,28 +44,32 @@ def encoded(ops: Operations, features: str, encoding: str) -> str:
 
     Parameters
     ----------
-    encoding : {"none", "l2", "sign", "float32"}
+    encoding : {"none", "l2", "split", "offset", "sign", "float32"}
 
     Raises
     ------
     OptionError
         If a graph has no operation for the encoding.
     """
-    if encoding not in ("none", "l2", "sign", "float32"):
+    if encoding not in ("none", *OF_LENGTH_ONE, "sign", "float32"):
         raise OptionError(
             f"Graphs have no operation for the encoding {encoding}: "
-            "export a model with another one (none, l2, sign or float32)."
+            "export a model with another one (none, l2, split, offset, sign or float32)."
         )
     x = as_cached(ops, features)
     if encoding == "sign":
         return ops.cast(ops("Greater", x, ops.constant(0.0)), np.float32)
     if encoding == "float32":
         return float32_bits(ops, x, features)
-    if encoding == "l2":
+    if encoding in OF_LENGTH_ONE:
         largest = ops.reduce("ReduceMax", ops("Abs", x), [1], keep=True)
         x = ops("Div", x, ops("Max", largest, ops.constant(TINY)))  # so that squares do not overflow
         length = ops("Sqrt", ops.reduce("ReduceSum", ops("Mul", x, x), [1], keep=True))
         x = as_half(ops, ops("Div", x, ops("Max", length, ops.constant(TINY))))
+    if encoding == "split":
+        return ops("Concat", ops("Relu", x), ops("Relu", ops("Neg", x)), axis=1)
+    if encoding == "offset":
+        return ops("Pad", x, ops.constant([0, 0, 0, 1], np.int64), ops.constant(1.0))
     return x
 
 

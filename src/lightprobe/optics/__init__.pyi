@@ -1,6 +1,15 @@
 from .camera import Camera, SaturationWarning
 from .dense import complex_gaussian, dense_projection
-from .encode import ENCODERS, float32_bits, l2_normalize, side_by_side, sign_bits
+from .encode import (
+    ENCODERS,
+    float32_bits,
+    has_signs,
+    l2_normalize,
+    side_by_side,
+    sign_bits,
+    split_signs,
+    with_constant,
+)
 from .encoders import Float32Encoder, SignEncoder
 from .hadamard import hadamard_matrix, walsh_hadamard
 from .kernel import KERNELS, OpticalAgainst, linear_kernel, optical_from_products, optical_kernel, sum_kernels
@@ -27,6 +36,7 @@ __all__ = [
     "drawn_seed",
     "float32_bits",
     "hadamard_matrix",
+    "has_signs",
     "l2_normalize",
     "linear_kernel",
     "memory_needed",
@@ -34,7 +44,9 @@ __all__ = [
     "optical_kernel",
     "side_by_side",
     "sign_bits",
+    "split_signs",
     "structured_projection",
     "sum_kernels",
     "walsh_hadamard",
+    "with_constant",
 ]

@@ -5,6 +5,8 @@
   highest bit), side by side in the row: x of m numbers becomes m · n_bits bits. The selection is that of
   lightonml's `Float32Encoder`, the layout that of its `ConcatenatedFloat32Encoder`.
 - l2: x / ‖x‖; a row of zeros stays as it is.
+- split, offset: for features of both signs, as the optical kernel cannot tell x from −x: the positive and the
+  negative part of x / ‖x‖ side by side; x / ‖x‖ beside a constant.
 
 Features of several networks are put side by side before any of these.
 
@@ -21,6 +23,7 @@ from lightprobe.errors import OptionError
 
 # About 16 MB of float32 at a time: large enough to amortise the calls, small next to any feature matrix.
 BLOCK_ELEMENTS = 4_000_000
+SIGN_ROWS, SIGN_SHARE = 256, 0.01  # rows that tell whether features have signs
 EXP_BITS, MANTISSA_BITS = 8, 23
 
 
@@ -103,6 +106,46 @@ def l2_normalize(X: NDArray[Any]) -> NDArray[Any]:
     return normalized
 
 
+def split_signs(X: NDArray[Any]) -> NDArray[Any]:
+    """Scale every row to length one, and part it into its positive and its negative numbers.
+
+        x = x⁺ − x⁻  becomes  (x⁺, x⁻),    x·y becomes x⁺·y⁺ + x⁻·y⁻
+
+    Parameters
+    ----------
+    X : (n, m)
+
+    Returns
+    -------
+    (n, 2m) of the same floating type, none negative; float32 for integers
+    """
+    x = l2_normalize(X)
+    return np.concatenate([np.maximum(x, 0), np.maximum(-x, 0)], axis=1)
+
+
+def with_constant(X: NDArray[Any]) -> NDArray[Any]:
+    """Scale every row to length one, and put a one beside it.
+
+    The optical kernel of these rows is 4 + (1 + x·y)² = 5 + 2 x·y + (x·y)²: linear and optical at once.
+
+    Parameters
+    ----------
+    X : (n, m)
+
+    Returns
+    -------
+    (n, m + 1) of the same floating type; float32 for integers
+    """
+    x = l2_normalize(X)
+    return np.concatenate([x, np.ones((len(x), 1), x.dtype)], axis=1)
+
+
+def has_signs(X: NDArray[Any]) -> bool:
+    """Whether features (n, m) are of both signs: one in a hundred is negative, and one positive, at least."""
+    some = X[:SIGN_ROWS]
+    return bool(min((some < 0).mean(), (some > 0).mean()) >= SIGN_SHARE)
+
+
 def side_by_side(blocks: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """Put the features of several networks in one row, each network's scaled to length one.
 
@@ -132,6 +175,8 @@ def keep(X: NDArray[Any]) -> NDArray[Any]:
 ENCODERS: dict[str, Callable[[NDArray[Any]], NDArray[Any]]] = {
     "none": keep,
     "l2": l2_normalize,
+    "split": split_signs,
+    "offset": with_constant,
     "sign": sign_bits,
     "float32": float32_bits,
 }

@@ -1,6 +1,6 @@
 """One way from features to scores, and what leave-one-out says of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -13,6 +13,7 @@ from lightprobe.head import FittedHead
 # In the order in which equals are tried: the cheaper first.
 AUTO_ENCODINGS: Final = ("l2", "sign")
 AUTO_KERNELS: Final = ("linear", "optical")
+SIGNED_ENCODINGS: Final = ("split", "offset")  # for the optical kernel of features with signs
 
 
 @dataclass(frozen=True)
@@ -116,8 +117,19 @@ class Candidate:
         return cls(Choice.from_config(config), **values, loo_squared_error=config.get("loo_squared_error"))
 
 
-def choices(tap_sets: Iterable[TapSet], encode: str, kernel: str) -> list[Choice]:
-    """List every combination that `auto` or a name stands for."""
+def choices(
+    tap_sets: Iterable[TapSet], encode: str, kernel: str, signed: Container[TapSet] = ()
+) -> list[Choice]:
+    """List every combination that `auto` or a name stands for.
+
+    Where features have signs (`signed`), which the optical kernel cannot see, `auto` also stands for
+    encodings that keep them for it.
+    """
     encodings = AUTO_ENCODINGS if encode == "auto" else (encode,)
     kernels = AUTO_KERNELS if kernel == "auto" else (kernel,)
-    return [Choice(taps, e, k) for taps in tap_sets for e in encodings for k in kernels]
+    listed = []
+    for taps in tap_sets:
+        listed += [Choice(taps, e, k) for e in encodings for k in kernels]
+        if encode == "auto" and "optical" in kernels and taps in signed:
+            listed += [Choice(taps, e, "optical") for e in SIGNED_ENCODINGS]
+    return listed
