@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from lightprobe.cli import training_text
+
 if TYPE_CHECKING:
     from lightprobe.backbones import BackboneInfo, Published
     from lightprobe.report import Section
@@ -56,26 +58,31 @@ def table(rows: Sequence[Mapping[str, Any]]) -> None:
         _line("  ".join(padded).rstrip())
 
 
-def training(row: Mapping[str, Any]) -> None:
+def training(row: Mapping[str, Any], report: str = "", *, verbose: bool = False) -> None:
+    """Print what a training came to and what to do next; what it compared and cost if `verbose`."""
+    names(training_text.summary(row))
+    if row.get("interrupted"):
+        _line("Stopped by Ctrl-C: the same command with --resume goes on.")
+    if verbose:
+        _line()
+        _details(row)
+    if report:
+        _line()
+        names(training_text.next_steps(row, report))
+
+
+def _details(row: Mapping[str, Any]) -> None:
     """Print what a training compared, chose, reached and cost."""
-    skipped = f" ({row['n_skipped']} files skipped, see skipped.csv)" if row["n_skipped"] else ""
-    _line(f"{row['n_classes']} classes, {row['n_train']} training and {row['n_test']} test images{skipped}")
     precision = row["precision"]
     if precision != "fp32":
         precision += f" (R² with fp32 {row['agreement']:.3f})"
     _line(f"{row['backbone']} up to {row['cut']}, {row['image_size']} px, {row['engine']} {precision}")
-    _line()
     if row["method"] != "optical":
         _learned(row)
         return
     unit = f"one of {row['n_groups']} groups" if row["n_groups"] else "one"
     _line(f"Compared by leaving {unit} out on the training images:")
     table([_candidate(c, c is row["candidates"][0]) for c in row["candidates"]])
-    _line()
-    if row["n_groups"]:
-        _line(f"leave-group-out acc.    {row['loo_accuracy']:.2%}   what to expect on images of new groups")
-    else:
-        _line(f"leave-one-out accuracy  {row['loo_accuracy']:.2%}   what to expect on new images like these")
     if row["optimism"] >= 0.0005:
         luck = 100 * row["optimism"]
         _line(f"of which luck           {luck:.1f} points at a guess, as the best of several was chosen")
@@ -94,23 +101,14 @@ def training(row: Mapping[str, Any]) -> None:
 
 
 def _learned(row: Mapping[str, Any]) -> None:
-    stopped = ", stopped by Ctrl-C (the same command with --resume goes on)" if row["interrupted"] else ""
     _line(
         f"{row['method']}, {row['epochs']} epochs at learning rate {row['lr']:.3g}, "
-        f"the weights of epoch {row['best_epoch']}{stopped}"
-    )
-    _line()
-    _line(
-        f"validation accuracy     {row['val_accuracy']:.2%}   on {row['n_validation']} images, "
-        "which chose the epoch"
+        f"the weights of epoch {row['best_epoch']}"
     )
     _outcome(row)
 
 
 def _outcome(row: Mapping[str, Any]) -> None:
-    if row["test_accuracy"] is not None:
-        low, high = row["test_accuracy_ci95"]
-        _line(f"test accuracy           {row['test_accuracy']:.2%}   95 % interval {low:.1%} to {high:.1%}")
     seconds = row["seconds"]
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items() if stage != "total")
     cached = " (features from the cache, at their recorded cost)" if row["cached"] else ""
@@ -163,14 +161,6 @@ def looked(seen: Mapping[str, Any], picture: object) -> None:
         table(layers)
         _line()
     _line(f"picture {picture}")
-
-
-def after_training(row: Mapping[str, Any]) -> None:
-    """Print what to type after a training."""
-    _line()
-    _line(f"Next: lightprobe predict {row['model']} new.jpg")
-    if row.get("quality") == "fast":
-        _line("Two networks see more than one, in three times the time: --quality balanced.")
 
 
 def update(row: Mapping[str, Any]) -> None:

@@ -34,7 +34,5 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         output.as_json({**row, "report": report})
     else:
-        output.training(row)
-        output.report(report)
-        output.after_training(row)
+        output.training(row, report, verbose=args.verbose)
     return 130 if row.get("interrupted") else 0

@@ -1,4 +1,4 @@
-from .card import optical_card
+from .card import contradict_card, optical_card
 from .disk import (
     is_model,
     model_bytes,
@@ -34,6 +34,7 @@ __all__ = [
     "Prediction",
     "Tested",
     "as_record",
+    "contradict_card",
     "evaluate",
     "features_of",
     "is_model",

@@ -7,9 +7,12 @@ that a model's folder can be uploaded as it is.
 import re
 from collections.abc import Mapping
 from datetime import date
+from pathlib import Path
 from typing import Any
 
+from lightprobe.atomic import write_whole
 from lightprobe.json_text import to_json
+from lightprobe.photo_model.disk import CARD
 
 KEEPS = {
     "features": """\
@@ -68,6 +71,23 @@ Use it:
 It answers with one of its classes whatever it is shown. With `--unknown RATE` it says what it does not
 know{novelty}.
 """
+
+
+def contradict_card(folder: Path, expected: Mapping[str, Any]) -> None:
+    """Put what test photos say first in the card of a saved model: `accuracy`, `n` and `ci95`.
+
+    For models whose leave-one-out accuracy test photos contradict.
+    """
+    path = folder / CARD
+    low, high = expected["ci95"]
+    told = (
+        f"| expected accuracy | {expected['accuracy']:.1%} ({low:.1%} to {high:.1%}), on {expected['n']:,} "
+        "test photos, which contradict the figure below |\n| on training photos | "
+    )
+    text = path.read_text(encoding="utf-8").replace("| expected accuracy | ", told, 1)
+    metric = to_json({"type": "accuracy", "value": round(expected["accuracy"], 4), "name": "accuracy (test)"})
+    text = re.sub(r'("metrics": ?\[)(?=\{)', lambda found: f"{found[1]}{metric}, ", text, count=1)
+    write_whole(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _network(config: Mapping[str, Any]) -> str:

@@ -56,6 +56,7 @@ def _name(split: str) -> str:
 
 def _title(row: Row) -> str:
     best = row["test_accuracy"] if row.get("test_accuracy") is not None else row.get("loo_accuracy")
+    best = row.get("expected", {}).get("accuracy", best)
     return f"{count(row['n_classes'], 'class', 'classes')}, {percent(best)} right"
 
 
@@ -66,11 +67,14 @@ def _subtitle(row: Row, evidence: Artifacts | None) -> str:
 
 def _tiles(row: Row) -> list[Tile]:
     tiles = []
+    parted = _is_parted(row)
     if row.get("loo_accuracy") is not None:
-        tiles.append(Tile(percent(row["loo_accuracy"]), f"{left_out(row)}, what to expect"))
+        what = "which test photos contradict" if parted else "what to expect"
+        tiles.append(Tile(percent(row["loo_accuracy"]), f"{left_out(row)}, {what}"))
     if row.get("test_accuracy") is not None:
-        span = interval(row["test_accuracy_ci95"])
-        tiles.append(Tile(percent(row["test_accuracy"]), f"on {row['n_test']:,} test photos ({span})"))
+        where = f"on {row['n_test']:,} test photos ({interval(row['test_accuracy_ci95'])})"
+        what = f"what to expect, {where}" if parted else where
+        tiles.insert(0 if parted else len(tiles), Tile(percent(row["test_accuracy"]), what))
     tiles.append(Tile(seconds(row["seconds"]["total"]), "from files to a tested model"))
     tiles.append(Tile(megabytes(row.get("model_bytes")), "model on disk"))
     return tiles
@@ -189,20 +193,37 @@ def _tried(row: Row) -> Section:
 def _surprise(row: Row) -> list[str]:
     """Say so where test photos are answered worse or better than leave-one-out led to expect."""
     if row.get("test_accuracy") is None or row.get("loo_accuracy") is None:
-        return []
+        return _series(row)
     low, high = row["test_accuracy_ci95"]
     if low <= row["loo_accuracy"] <= high:
-        return []
+        return _series(row)
     worse = row["test_accuracy"] < row["loo_accuracy"]
     why = (
-        "they may come from elsewhere, or training photos may be copies of each other"
+        "they may come from elsewhere, or training photos may be copies of each other, or in series"
         if worse
         else "some of them may be copies of training photos, or easier"
     )
     return [
         f"Test photos are answered {'worse' if worse else 'better'} than {left_out(row)} led to expect "
         f"({percent(row['test_accuracy'])} against {percent(row['loo_accuracy'])}, outside the 95 % "
-        f"interval): {why}."
+        f"interval): {why}.",
+        *_series(row),
+    ]
+
+
+def _is_parted(row: Row) -> bool:
+    """Whether leave-one-out and test photos part by more than both intervals."""
+    return bool(row.get("expected", {}).get("parted")) and row.get("loo_accuracy") is not None
+
+
+def _series(row: Row) -> list[str]:
+    """Say what leaving out whole series would say, where they are guessed."""
+    if (guess := row.get("group_guess")) is None:
+        return []
+    closes = " It closes the gap." if guess["closes"] else ""
+    return [
+        "Photos may come in series. Leaving out whole ones, as their names tell them, "
+        f"{percent(guess['accuracy'])} are right: --group '{guess['pattern']}'.{closes}"
     ]
 
 

@@ -19,9 +19,10 @@ from lightprobe.csv_text import write_csv
 from lightprobe.errors import OptionError
 from lightprobe.images import ImageSet, Skipped, count_skipped, holdout_mask
 from lightprobe.json_text import to_json
-from lightprobe.photo_model import PhotoClassifier, PhotoModel, evaluate, model_bytes
+from lightprobe.photo_model import PhotoClassifier, PhotoModel, contradict_card, evaluate, model_bytes
 from lightprobe.runs.artifacts import LEFT_OUT, TEST, answers_of, keep
 from lightprobe.runs.epochs import CURVES, EpochLog, draw_curves
+from lightprobe.runs.expectation import expectation, guess_groups, weakest
 from lightprobe.runs.metrics import evaluation
 from lightprobe.runs.run_folder import UNFINISHED
 
@@ -98,12 +99,17 @@ def train(
             "train_seconds": train_seconds,
             "seconds": with_total({**fitted.seconds, "predict": tested.seconds if tested else 0.0}),
         }
-        append_row(out, row)
         answers = []
         if (left_out := fitted.left_out()) is not None:
             answers += answers_of(LEFT_OUT, *left_out, classes)
         if tested is not None:
             answers += answers_of(TEST, tested.paths, tested.labels, tested.probabilities, classes)
+        row |= {"classes": classes, "expected": expectation(row)}
+        row["weakest"] = weakest(answers, row["expected"])
+        row["group_guess"] = guess_groups(fitted, classifier.runtime, row["expected"])
+        if row["expected"]["parted"]:
+            contradict_card(model, row["expected"])
+        append_row(out, row)
         keep(out, images, answers, classes, command, repr(classifier), data)
     return row
 
