@@ -1,11 +1,14 @@
 """The rule by which candidates are chosen, and what having been chosen adds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from lightprobe.backbones import Tap
 from lightprobe.features import TapSet
+from lightprobe.ridge import Trials
 from lightprobe.selection import Candidate, Choice, Photos, Rivals, optimism
 
 EARLY, LAST, FLAT = (TapSet.of(Tap(*tap)) for tap in (("early", "avg"), ("last", "avg"), ("last", "flatten")))
@@ -96,3 +99,22 @@ def test_optimism_is_what_repeating_the_whole_comparison_shows(n: int) -> None:
     assert optimism(Rivals.of(tried[:1], photos)) == 0.0
     clear = [*tried, candidate(LAST, np.ones(n, bool), cost=9)]
     assert optimism(Rivals.of(clear, photos)) < 0.001
+
+
+@pytest.mark.parametrize("n", [60, 1200])
+def test_optimism_has_the_choice_of_alpha_in_it(n: int) -> None:
+    """One candidate at nine alphas, right on half of what there is whatever the alpha: the rest is luck."""
+    rng = np.random.default_rng(0)
+    photos = Photos.of(np.ones(n), None)
+    truth, estimates = [], []
+    for _ in range(40):
+        right = rng.random((9, n)) < 0.5
+        squared = np.where(right, 0.8, 1.2) * rng.uniform(0.9, 1.1, (9, n))  # errors follow what is right
+        trials = Trials(right, squared)
+        alone = replace(candidate(LAST, right[0], cost=1), trials=trials)
+        rivals = Rivals.of([alone], photos)
+        alpha = rivals.penalties[0].taken(np.ones(n, int), rivals.total)
+        truth.append(right[alpha].mean() - 0.5)
+        estimates.append(optimism(rivals))
+    assert np.mean(truth) > 0.01
+    assert np.mean(estimates) == pytest.approx(np.mean(truth), rel=0.5)

@@ -57,6 +57,9 @@ class Fitted(PhotoModel):
         Their names, in the order of `head.loo_scores`; empty in a model that was loaded and keeps nothing.
     optimism : float
         What `head.loo_accuracy` owes to the choice among the candidates.
+    loo_interval : tuple of float, or None
+        95 % confidence interval of `head.loo_accuracy`, what is left out together erring together; None in an
+        older model.
     cut_gain : float or None
         Where stages were compared: accuracy of the winner less that of the best of the last layers.
     gained : Gained or None
@@ -77,6 +80,7 @@ class Fitted(PhotoModel):
     paths: tuple[str, ...]
     optimism: float
     conformal: Conformal | None = None
+    loo_interval: tuple[float, float] | None = None
     cut_gain: float | None = None
     gained: Gained | None = None
     n_groups: int | None = None
@@ -163,6 +167,7 @@ class Fitted(PhotoModel):
             "n_train": self.n_train,
             "n_groups": self.n_groups,
             "loo_accuracy": self.head.loo_accuracy,
+            "loo_accuracy_ci95": self.loo_interval,
             "loo_balanced_accuracy": self.candidates[0].loo_balanced_accuracy,
             "optimism": self.optimism,
             "cut_gain": self.cut_gain,
@@ -213,6 +218,7 @@ class Fitted(PhotoModel):
             "candidates": [candidate.to_config() for candidate in self.candidates],
             "head": head,
             "loo_accuracy": self.head.loo_accuracy,
+            "loo_accuracy_ci95": self.loo_interval,
             "optimism": self.optimism,
             "cut_gain": self.cut_gain,
             "novelty": "scores and neighbours" if self.novelty.by_neighbours else "scores",
@@ -255,6 +261,7 @@ class Fitted(PhotoModel):
             record = TrainingRows.from_arrays(_arrays(tensors, "kept"), config["kept"], paths, head)
         elif config.get("sums"):  # which older models do not know of
             record = TrainingSums.from_arrays(_arrays(tensors, "sums"), paths, head)
+        interval = config.get("loo_accuracy_ci95")
         conformal = None  # in models from before there was one
         if sets := _arrays(tensors, "conformal"):
             conformal = Conformal.from_arrays(sets, head.n_classes)
@@ -281,6 +288,7 @@ class Fitted(PhotoModel):
             paths=paths,
             optimism=config["optimism"],
             conformal=conformal,
+            loo_interval=None if interval is None else (float(interval[0]), float(interval[1])),
             cut_gain=config["cut_gain"],
             gained=Gained(**config["gained"]) if config.get("gained") else None,
             n_groups=config["n_groups"],

@@ -15,6 +15,7 @@ from lightprobe.head import Conformal, Exact, Novelty
 from lightprobe.images import ImageSet, require_every_class
 from lightprobe.optics import ENCODERS, has_signs
 from lightprobe.photo_model import Network
+from lightprobe.ridge import accuracy_interval
 from lightprobe.runtime import Runtime
 from lightprobe.selection import Available, Candidate, Photos, Selection, choices, list_tap_sets, select
 
@@ -157,6 +158,7 @@ def assemble(
         candidates=tuple(selection.candidates),
         head=head,
         novelty=Novelty.of(head, rows.labels, units, at_hand),
+        loo_interval=accuracy_interval(head.loo_scores.argmax(axis=1) == rows.labels, units),
         conformal=Conformal.of(head, rows.labels, units),
         record=record,
         paths=rows.names,

@@ -128,6 +128,7 @@ def fit_head(
         plan.reason,
         fit.path,
         seconds,
+        fit.trials,
     )
 
 

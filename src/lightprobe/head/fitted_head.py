@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lightprobe.errors import ModelFileError
 from lightprobe.head.decision import Arrays, Decision, both_classes, from_arrays
-from lightprobe.ridge import AlphaPoint, Calibration
+from lightprobe.ridge import AlphaPoint, Calibration, Trials
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +33,8 @@ class FittedHead:
     alpha_path : tuple of AlphaPoint
         The penalties that were tried; empty for a head that was loaded.
     seconds : dict of generate, project and fit
+    trials : Trials or None
+        What leave-one-out said of every row at each of these penalties, where that is known.
     """
 
     decision: Decision
@@ -47,6 +49,7 @@ class FittedHead:
     plan: str
     alpha_path: tuple[AlphaPoint, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    trials: Trials | None = field(default=None, repr=False)
 
     def scores(self, X: NDArray[Any]) -> Floats:
         """Scores (n, n_classes) of rows X (n, m), of the fitted type, one a class of two classes, too."""

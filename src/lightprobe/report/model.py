@@ -109,7 +109,8 @@ def _how_good(row: Row, by_split: Mapping[str, Sequence[Answer]]) -> Section:
     sentences, rows = [], []
     for split, answers in by_split.items():
         n, right = len(answers), sum(a.right for a in answers)
-        span = interval(wilson_interval(right, n))
+        known = row.get("loo_accuracy_ci95") if split == LEFT_OUT else None
+        span = interval(known or wilson_interval(right, n))
         matrix = quality.confusion(answers, sorted({a.label for a in answers} | {a.answer for a in answers}))
         balanced = percent(balanced_accuracy(matrix))
         rows.append([_name(split), f"{n:,}", f"{n - right:,}", percent(right / n), span, balanced])

@@ -1,4 +1,4 @@
-from .alpha_search import AlphaPoint, RidgeFit
+from .alpha_search import ACCURACY_ROWS, AlphaPoint, RidgeFit, Trials
 from .calibrate import (
     Calibration,
     calibration_error_limit,
@@ -10,11 +10,12 @@ from .cholesky import Cholesky, IllConditionedError
 from .dual import DegenerateKernelError, DualSystem
 from .loo import Keys, group_members, identical_rows, joined_groups, row_keys
 from .plan import Plan, plan_fit, primal_bytes
-from .significance import paired_gain
+from .significance import accuracy_interval, paired_gain
 from .solve import SOLVERS, solve_dual, solve_primal, solve_sums
 from .sufficient_statistics import RidgeStatistics, Rows
 
 __all__ = [
+    "ACCURACY_ROWS",
     "SOLVERS",
     "AlphaPoint",
     "Calibration",
@@ -27,6 +28,8 @@ __all__ = [
     "RidgeFit",
     "RidgeStatistics",
     "Rows",
+    "Trials",
+    "accuracy_interval",
     "calibration_error_limit",
     "expected_calibration_error",
     "fit_calibration",

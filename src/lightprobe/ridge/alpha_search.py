@@ -35,6 +35,21 @@ class AlphaPoint:
     loo_mse: float
 
 
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """What leave-one-out said of every row at every penalty tried, smallest first.
+
+    Attributes
+    ----------
+    right : (a, n) bool
+    squared : (a, n)
+        Mean over the classes of the squared error.
+    """
+
+    right: NDArray[np.bool_]
+    squared: Floats
+
+
 @dataclass(frozen=True)
 class Solution:
     """A fit at one penalty: coefficients (n or m, c), intercept (c,), left-out scores (n, c)."""
@@ -54,11 +69,14 @@ class RidgeFit(Solution):
         The penalty; relative to the mean squared distance of the rows from their mean, tr(Kc)/n.
     path : tuple of AlphaPoint
         Every penalty tried, smallest first.
+    trials : Trials or None
+        What each of these said of the rows; None where not all rows were asked at each.
     """
 
     alpha: float
     alpha_relative: float
     path: tuple[AlphaPoint, ...]
+    trials: Trials | None = None
 
 
 def choose_alpha(
@@ -111,8 +129,9 @@ def choose_alpha(
             raise IllConditionedError(no_digits) from error
         if not np.isfinite(solution.loo_scores).all():
             raise IllConditionedError(no_digits)
-        right, accuracy, mse = _judge(solution.loo_scores, Y, weights)
-        tried[relative] = _Tried(AlphaPoint(relative * scale, relative, accuracy, mse), right)
+        right, squared = _judge(solution.loo_scores, Y)
+        accuracy, mse = (float(np.average(each, weights=weights)) for each in (right, squared))
+        tried[relative] = _Tried(AlphaPoint(relative * scale, relative, accuracy, mse), right, squared)
         best = _best([one for one in tried.values() if one is not None], weights, units, by_accuracy)
         if best is tried[relative]:
             held = relative, solution
@@ -151,9 +170,15 @@ def choose_alpha(
         )
     point = best.point
     solution = held[1] if held[0] == point.alpha_relative else solve(point.alpha)
-    path = sorted((one.point for one in tried.values() if one is not None), key=lambda p: p.alpha_relative)
+    path = sorted(
+        (one for one in tried.values() if one is not None), key=lambda one: one.point.alpha_relative
+    )
     return RidgeFit(
-        **vars(solution), alpha=point.alpha, alpha_relative=point.alpha_relative, path=tuple(path)
+        **vars(solution),
+        alpha=point.alpha,
+        alpha_relative=point.alpha_relative,
+        path=tuple(one.point for one in path),
+        trials=Trials(np.array([one.right for one in path]), np.array([one.squared for one in path])),
     )
 
 
@@ -167,10 +192,11 @@ def _step(relative: float) -> int:
 
 @dataclass(frozen=True, eq=False)
 class _Tried:
-    """A penalty tried, and which rows it gets right, (n,) bool."""
+    """A penalty tried, which rows it gets right, (n,) bool, and their squared errors, (n,)."""
 
     point: AlphaPoint
     right: NDArray[np.bool_]
+    squared: Floats
 
 
 def _best(
@@ -189,7 +215,6 @@ def _best(
     return best
 
 
-def _judge(loo_scores: Floats, Y: Floats, weights: Floats) -> tuple[NDArray[np.bool_], float, float]:
+def _judge(loo_scores: Floats, Y: Floats) -> tuple[NDArray[np.bool_], Floats]:
     right = loo_scores.argmax(axis=1) == Y.argmax(axis=1)
-    squared = ((loo_scores - Y) ** 2).mean(axis=1)
-    return right, float(np.average(right, weights=weights)), float(np.average(squared, weights=weights))
+    return right, ((loo_scores - Y) ** 2).mean(axis=1)

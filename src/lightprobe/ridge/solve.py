@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.errors import DataError
-from lightprobe.ridge.alpha_search import RidgeFit, Solution, choose_alpha
+from lightprobe.ridge.alpha_search import RidgeFit, Solution, Trials, choose_alpha
 from lightprobe.ridge.cholesky import Cholesky, IllConditionedError
 from lightprobe.ridge.dual import DegenerateKernelError, DualSystem, refuse_degenerate
 from lightprobe.ridge.loo import (
@@ -179,7 +179,11 @@ def solve_primal(
         coef, _ = fit(chosen.alpha)
         for batch in batches[len(searched) :]:
             scores[batch.rows] = left_out_scores(coef, batch)
-    return replace(chosen, loo_scores=scores)
+    trials = None
+    if chosen.trials is not None and len(rows) == n:
+        back = np.argsort(rows)
+        trials = Trials(chosen.trials.right[:, back], chosen.trials.squared[:, back])
+    return replace(chosen, loo_scores=scores, trials=trials)
 
 
 def solve_sums(statistics: RidgeStatistics, alpha_relative: float, *, device: str = "cpu") -> RidgeFit:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lightprobe.features import TapSet
 from lightprobe.head import FittedHead
+from lightprobe.ridge import Trials
 
 # In the order in which equals are tried: the cheaper first.
 AUTO_ENCODINGS: Final = ("l2", "sign")
@@ -61,6 +62,8 @@ class Candidate:
         Why it has no score; empty if it has one.
     correct, squared : ndarray, shape (n,)
         Whether each photo is right when left out, and its squared error; empty for one that was loaded.
+    trials : Trials or None
+        The same at every alpha that was tried, where it is known.
     """
 
     choice: Choice
@@ -72,6 +75,7 @@ class Candidate:
     loo_squared_error: float | None = None
     correct: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, bool), repr=False, compare=False)
     squared: NDArray[np.float64] = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    trials: Trials | None = field(default=None, repr=False, compare=False)
 
     @classmethod
     def scored(
@@ -94,7 +98,7 @@ class Candidate:
             "",
             float(np.average(squared, weights=head.class_weight[labels])),
         )
-        return cls(choice, *figures, correct, squared)
+        return cls(choice, *figures, correct, squared, head.trials)
 
     def to_config(self) -> dict[str, object]:
         """Return the candidate as JSON values."""

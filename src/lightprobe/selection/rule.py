@@ -10,21 +10,21 @@ What choosing the best of several by leave-one-out adds to its leave-one-out acc
 
     optimism = mean_b [ A*_b(w_b) − A(w_b) ]
 
-over bootstrap samples b of the units that were left out whole (photos, or groups): w_b is the candidate that
-the rule would have taken on the sample, A*_b its accuracy there, A its accuracy on all photos. (Efron 1983,
-"Estimating the error rate of a prediction rule", applied to the choice; the fits are not repeated, since
-leave-one-out has scored every photo by fits that have not seen it.) What the choice of alpha within a
-candidate adds is not in it.
+over bootstrap samples b of the units that were left out whole (photos, or groups): w_b is the candidate, with
+the alpha, that the rules would have taken on the sample, A*_b its accuracy there, A its accuracy on all
+photos. (Efron 1983, "Estimating the error rate of a prediction rule", applied to the choice; the fits are not
+repeated, since leave-one-out has scored every photo by fits that have not seen it.) Of several thousand
+photos a part chooses alpha: what that adds to the accuracy of all is little, and not in it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.ridge import paired_gain
+from lightprobe.ridge import ACCURACY_ROWS, paired_gain
 from lightprobe.selection.candidates import Candidate
 
 Floats = NDArray[np.float64]
@@ -63,6 +63,33 @@ class Photos:
 
 
 @dataclass(frozen=True)
+class Penalties:
+    """One candidate at every alpha tried, summed over units as in `Rivals`.
+
+    Attributes
+    ----------
+    right, squared : ndarray of float64, shape (n_alphas, n_units)
+    by_accuracy : bool
+        Whether accuracy has a say in alpha: see `ridge.alpha_search`.
+    """
+
+    right: Floats
+    squared: Floats
+    by_accuracy: bool
+
+    def taken(self, times: NDArray[np.integer], total: Floats) -> int:
+        """Tell which alpha is chosen where units of these weights count so many times."""
+        right, squared = self.right @ times, self.squared @ times
+        if self.by_accuracy:
+            best = int(right.argmax())
+            weight = float(times @ total)
+            lost = (right[best] - right) / weight
+            deviation = self.right[best] - self.right - lost[:, None] * total
+            squared = np.where(lost <= np.sqrt((deviation**2) @ times) / weight, squared, np.inf)
+        return int(squared.argmin())
+
+
+@dataclass(frozen=True)
 class Rivals:
     """Candidates with scores, summed over the units that were left out whole.
 
@@ -76,6 +103,8 @@ class Rivals:
         What each costs, and a number for what it looks through.
     cheaper : bool
         Whether there are photos enough to prefer the cheaper.
+    penalties : tuple of Penalties, length n_candidates
+        What each said at every alpha that was tried.
     """
 
     right: Floats
@@ -84,6 +113,7 @@ class Rivals:
     costs: NDArray[np.float64]
     eyes: NDArray[np.intp]
     cheaper: bool
+    penalties: tuple["Penalties", ...] = ()
 
     @classmethod
     def of(cls, scored: Sequence[Candidate], photos: Photos, cheaper: bool | None = None) -> "Rivals":
@@ -101,6 +131,14 @@ class Rivals:
             np.array([candidate.cost for candidate in scored], np.float64),
             np.unique(names, return_inverse=True)[1],
             len(photos.weights) >= CHEAPER_PHOTOS if cheaper is None else cheaper,
+            tuple(
+                Penalties(
+                    np.array([sums(row) for row in right]),
+                    np.array([sums(row) for row in squared]),
+                    by_accuracy=bool(np.count_nonzero(photos.weights) >= ACCURACY_ROWS),
+                )
+                for right, squared in map(_trials, scored)
+            ),
         )
 
     def contenders(self, times: NDArray[np.integer] | None = None) -> list[int]:
@@ -125,14 +163,25 @@ class Rivals:
 
 def optimism(rivals: Rivals, *, random_state: int = 0) -> float:
     """Estimate by how much the accuracy of the one that is taken is too good, in [0, 1]."""
-    if len(rivals.right) < 2:
+    if len(rivals.right) < 2 and all(len(one.right) < 2 for one in rivals.penalties):
         return 0.0
     n_units = len(rivals.total)
-    whole = rivals.right.sum(axis=1) / rivals.total.sum()
     rng = np.random.default_rng(random_state)
     gains = np.empty(SAMPLES)
     for b in range(SAMPLES):
         times = np.bincount(rng.integers(n_units, size=n_units), minlength=n_units)
-        taken = rivals.taken(times)
-        gains[b] = rivals.right[taken] @ times / float(times @ rivals.total) - whole[taken]
+        alphas = [one.taken(times, rivals.total) for one in rivals.penalties]
+        right, squared = (
+            np.array([getattr(one, name)[alpha] for one, alpha in zip(rivals.penalties, alphas, strict=True)])
+            for name in ("right", "squared")
+        )
+        winner = right[replace(rivals, right=right, squared=squared).taken(times)]
+        gains[b] = winner @ times / float(times @ rivals.total) - winner.sum() / rivals.total.sum()
     return max(0.0, float(gains.mean()))
+
+
+def _trials(candidate: Candidate) -> tuple[NDArray[np.bool_], Floats]:
+    """Every alpha's rows of a candidate, or those of the one that is known."""
+    if candidate.trials is None:
+        return candidate.correct[None], candidate.squared[None]
+    return candidate.trials.right, candidate.trials.squared

@@ -97,12 +97,14 @@ def _gain(bench: StudyContext, looks: list[Look], together: Fit) -> Row:
     alone = [_fit(bench, [look]) for look in looks]
     best = max(range(len(looks)), key=lambda i: alone[i].left_out.mean())
     row: Row = {"against": looks[best].network.backbone.name}
-    for name, ours, theirs in (
-        ("loo", together.left_out, alone[best].left_out),
-        ("test", together.test, alone[best].test),
+    groups = looks[0].groups
+    units = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    for name, ours, theirs, apart in (
+        ("loo", together.left_out, alone[best].left_out, units),
+        ("test", together.test, alone[best].test, None),
     ):
         if ours is not None and theirs is not None:
-            row[f"{name}_gain"], row[f"{name}_gain_se"] = paired_gain(ours, theirs)
+            row[f"{name}_gain"], row[f"{name}_gain_se"] = paired_gain(ours, theirs, units=apart)
     return row
 
 
