@@ -334,7 +334,10 @@ def test_the_order_of_many_rows_does_not_matter(kernel: str) -> None:
     assert one.solver == {"optical": "dual", "linear": "primal"}[kernel]
     assert other.alpha_relative == one.alpha_relative
     assert other.loo_accuracy == pytest.approx(one.loo_accuracy, abs=1e-12)
-    np.testing.assert_allclose(other.loo_scores, one.loo_scores[order], rtol=0, atol=1e-7)
+    # In the primal, sums of 1,024 products are taken in single precision, which another order may change by
+    # 1,024 half steps at most; the system passes on no more of it, its features being alike and independent.
+    slack = {"optical": 1e-7, "linear": 512 * float(np.finfo(np.float32).eps)}[kernel]
+    np.testing.assert_allclose(other.loo_scores, one.loo_scores[order], rtol=0, atol=slack)
 
 
 @pytest.mark.parametrize("kernel", ["optical", "linear"])
