@@ -7,7 +7,7 @@ BASE := .venv-base
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 INSTALL = VIRTUAL_ENV=$(CURDIR)/$(VENV) $(UV) pip install --quiet --compile-bytecode --constraint requirements.lock
 
-.PHONY: demo test test-base check check-portable lint types docs bench lock clean
+.PHONY: demo test test-base hostile check check-portable lint types docs bench lock clean
 
 demo: $(VENV)/run.stamp
 	$(BIN)/lightprobe demo
@@ -19,6 +19,10 @@ test: $(VENV)/dev.stamp
 # The same tests, but for those marked `torch`, where no extra is installed.
 test-base: $(BASE)/base.stamp
 	$(BASE)/bin/python -m pytest -m "not torch and not slow and not gpu and not network"
+
+# Attacks of every kind, an hour on two cores; HOSTILE=quick takes minutes, and what was stopped goes on.
+hostile: $(VENV)/dev.stamp
+	$(BIN)/python -m tests.hostile
 
 check: lint types docs test
 

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from types import FrameType
@@ -9,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from lightprobe.photo_model.disk import write_model
+from lightprobe import atomic
+from lightprobe.photo_model.disk import read_model, write_model
 
 
 def _is_call_into_the_system(function: Any) -> bool:
@@ -41,12 +44,19 @@ def save_and_die(folder: Path, n: int, at: int) -> int:
     return os.waitstatus_to_exitcode(status)
 
 
+@contextmanager
+def without_waiting() -> Iterator[None]:
+    """A kill loses nothing that the system has been told, so nobody need wait for the disk."""
+    before = atomic._to_disk
+    atomic._to_disk = lambda path: None
+    try:
+        yield
+    finally:
+        atomic._to_disk = before
+
+
 def main(folder: Path, swap: str, first: int, step: int) -> None:
     """Kill saves at every `step`-th of their calls until one lives; each time a whole model has to stand."""
-    from lightprobe import atomic
-    from lightprobe.photo_model.disk import read_model
-
-    atomic._to_disk = lambda path: None  # a kill loses nothing that the system has been told
     if swap == "renames":
         atomic.exchange = lambda *_: False
     write_model(folder, tensors(0), {"n": 0}, "card")
@@ -64,4 +74,5 @@ def main(folder: Path, swap: str, first: int, step: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    with without_waiting():
+        main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
