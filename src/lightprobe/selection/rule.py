@@ -104,7 +104,7 @@ class Rivals:
     cheaper : bool
         Whether there are photos enough to prefer the cheaper.
     penalties : tuple of Penalties, length n_candidates
-        What each said at every alpha that was tried.
+        What each said at every alpha that was tried; empty where that is not known.
     """
 
     right: Floats
@@ -163,16 +163,20 @@ class Rivals:
 
 def optimism(rivals: Rivals, *, random_state: int = 0) -> float:
     """Estimate by how much the accuracy of the one that is taken is too good, in [0, 1]."""
-    if len(rivals.right) < 2 and all(len(one.right) < 2 for one in rivals.penalties):
+    penalties = rivals.penalties or tuple(
+        Penalties(right[None], squared[None], by_accuracy=False)
+        for right, squared in zip(rivals.right, rivals.squared, strict=True)
+    )
+    if sum(len(one.right) for one in penalties) < 2:
         return 0.0
     n_units = len(rivals.total)
     rng = np.random.default_rng(random_state)
     gains = np.empty(SAMPLES)
     for b in range(SAMPLES):
         times = np.bincount(rng.integers(n_units, size=n_units), minlength=n_units)
-        alphas = [one.taken(times, rivals.total) for one in rivals.penalties]
+        alphas = [one.taken(times, rivals.total) for one in penalties]
         right, squared = (
-            np.array([getattr(one, name)[alpha] for one, alpha in zip(rivals.penalties, alphas, strict=True)])
+            np.array([getattr(one, name)[alpha] for one, alpha in zip(penalties, alphas, strict=True)])
             for name in ("right", "squared")
         )
         winner = right[replace(rivals, right=right, squared=squared).taken(times)]
