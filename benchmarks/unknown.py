@@ -1,123 +1,171 @@
-"""Tell photos of classes that the model was never shown: `predict`'s novelty beside a probe's confidence.
+"""Tell photos of classes that the model was never shown, and pictures of nothing: `predict`'s novelty.
 
-    python benchmarks/unknown.py DATA [--backbone NAME] [--weights FILE] [--ask 200] [--json]
+    python benchmarks/unknown.py DATA [--backbone NAME] [--weights FILE] [--ask 200] [--limit N] [--classes N]
+        [--json]
 
-Each class in turn is kept from training. The model is then asked, as `lightprobe predict` asks, about known
-photos that it was not trained on (the test split, or a stratified fifth) and about photos of that class, both
-at most as many as --ask says. AUROC is the chance that a photo of the unknown class looks more novel than a
-known one. Beside it, one minus the largest probability of a logistic regression on the same features (average
-pooled, length one; scikit-learn, C by three-fold cross-validation). `rejected` are the known photos, `caught`
-the unknown ones that `--unknown 0.05` calls unknown.
+Each class in turn (or --classes N of them, drawn at random) is kept from training. The model is then asked
+about known photos that it was not trained on (the test split, or a stratified fifth) and about photos of that
+class, both at most as many as --ask says. AUROC is the chance that a photo of the unknown class looks more
+novel than a known one; its standard error is that of 200 bootstrap samples of the photos asked. Beside
+novelty, on the same features (average pooled, length one):
+
+- knn: one minus the cosine to the fifth nearest training photo (Sun et al. 2022);
+- mahalanobis: the distance from the nearest class's mean, with one covariance, shrunk by Ledoit and Wolf's
+  rule (Lee et al. 2018);
+- max softmax: one minus the largest probability of a logistic regression (scikit-learn, C = 30).
+
+`rejected` are the known photos, `caught` the unknown ones, `nothing` the test patterns and noise that
+`--unknown 0.05` calls unknown; `scores` is the AUROC of a model that keeps no features.
 """
 
-import argparse
 import json
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GridSearchCV
 
 from common import photo_arguments
-from lightprobe import ImageClassifier
+from lightprobe import OpticalRidge
+from lightprobe.backbones import Backbone, Tap, create_backbone
+from lightprobe.features import compile_for, extract
+from lightprobe.head import Novelty, Scorer
 from lightprobe.images import ImageSet, holdout_mask, open_images
 from lightprobe.optics import ENCODERS
-from lightprobe.photo_model import look
+from lightprobe.runtime import Runtime
 
 RATE = 0.05
-C_GRID = (3.0, 30.0, 300.0)
+BOOTSTRAPS = 200
+METHODS = ("novelty", "scores", "knn", "mahalanobis", "max softmax")
+Rows = NDArray[np.float32]
+Labels = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
-def without(images: ImageSet, name: str) -> ImageSet:
-    """Return the photos of the other classes."""
-    away = list(images.classes).index(name)
-    rest = images.select(images.labels != away)
-    classes = tuple(other for other in images.classes if other != name)
-    return replace(rest, labels=rest.labels - (rest.labels > away), classes=classes)
+def pictures_of_nothing(side: int = 224) -> NDArray[np.uint8]:
+    """Draw noise of cameras, bars, stripes, squares, gradients and plain grey, (n, side, side, 3)."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:side, :side]
+    pictures: list[NDArray[Any]] = []
+    for i in range(8):
+        pictures += [
+            rng.integers(0, 256, (side, side, 3)),
+            np.clip(128 + rng.normal(0, 20 + 10 * i, (side, side, 3)), 0, 255),
+            np.clip(np.abs(rng.normal(0, 6 + 2 * i, (side, side, 3))), 0, 255),
+            np.repeat((((x // (4 << i % 5)) + (y // (4 << i % 5))) % 2 * 255)[..., None], 3, axis=2),
+            np.repeat((((x if i % 2 else y) // (3 + 4 * i)) % 2 * 255)[..., None], 3, axis=2),
+            (np.array([1, 2, 4]) & ((x * 8 // side + i) % 8)[..., None] > 0) * 255,
+            np.stack([x * (255 / side), y * (255 / side), np.full((side, side), 32 * i)], axis=2),
+            np.full((side, side, 3), 32 * i),
+        ]
+    return np.stack(pictures).astype(np.uint8)
 
 
-def some(images: ImageSet, n: int) -> ImageSet:
-    """Return at most n photos, drawn at random."""
-    drawn = np.random.default_rng(0).permutation(len(images))[:n]
-    return images.select(np.sort(drawn))
+def seen(images: ImageSet, network: Backbone) -> tuple[Rows, Labels, NDArray[np.int64]]:
+    """Return averaged features of length one, labels, and which photos could be decoded."""
+    tap, runtime = Tap(network.cut, "avg"), Runtime(progress=True)
+    compiled, _ = compile_for(images, network, [tap], runtime)
+    features = extract(images, compiled, runtime)
+    X = np.asarray(ENCODERS["l2"](features.matrices[tap].astype(np.float32)), dtype=np.float32)
+    return X, images.labels[features.kept], features.kept
 
 
-def asked(model: ImageClassifier, images: ImageSet) -> tuple[NDArray[np.float64], float]:
-    """Return the novelty of each photo, and the share that is called unknown."""
-    answers = list(model.iter_predictions(images, unknown=RATE))
-    novelty = [answer.novelty for answer in answers if answer.novelty is not None]
-    return np.array(novelty), float(np.mean([answer.unknown for answer in answers]))
+def fifth_nearest(asked: Rows, X: Rows) -> Floats:
+    """Cosine to the fifth nearest training row."""
+    return np.asarray(np.partition(asked @ X.T, -5, axis=1)[:, -5], dtype=np.float64)
 
 
-def unsureness(model: ImageClassifier, train: ImageSet, *others: ImageSet) -> list[NDArray[np.float64]]:
-    """Return 1 − max p of a logistic regression on what the model sees, for each set of photos."""
-
-    def seen(images: ImageSet) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        features = look(model.fitted, images, model.runtime)
-        rows = features.matrices[model.fitted.tap_set].astype(np.float32)
-        return ENCODERS["l2"](rows), images.labels[features.kept]
-
-    probe = GridSearchCV(LogisticRegression(max_iter=1000), {"C": C_GRID}, cv=3).fit(*seen(train))
-    return [1 - probe.predict_proba(seen(images)[0]).max(axis=1) for images in others]
-
-
-def measure(train: ImageSet, test: ImageSet, name: str, args: argparse.Namespace) -> dict[str, Any]:
-    """Keep one class from training, and ask about it."""
-    known, strange = some(without(test, name), args.ask), some(without_others(train, test, name), args.ask)
-    model = ImageClassifier(args.backbone, weights=args.weights, pool="avg", encode="l2", kernel="optical")
-    model.fit(without(train, name))
-    (of_known, rejected), (of_strange, caught) = asked(model, known), asked(model, strange)
-    sure = unsureness(model, without(train, name), known, strange)
-    return {
-        "unknown": name,
-        "novelty": auroc(of_known, of_strange),
-        "max_softmax": auroc(*sure),
-        "rejected": rejected,
-        "caught": caught,
-    }
+def mahalanobis(asked: Rows, X: Rows, y: Labels) -> Floats:
+    """Squared distance from the nearest class's mean."""
+    means = np.stack([X[y == label].mean(axis=0) for label in range(y.max() + 1)])
+    precision = np.linalg.inv(ledoit_wolf(X - means[y])[0])
+    own = np.einsum("nm,nm->n", asked @ precision, asked)
+    cross = asked @ precision @ means.T
+    return np.asarray(
+        (own[:, None] - 2 * cross + np.einsum("cm,cm->c", means @ precision, means)).min(axis=1)
+    )
 
 
-def without_others(train: ImageSet, test: ImageSet, name: str) -> ImageSet:
-    """Return the photos of one class: those of the test, or where these are few, of training."""
-    label = list(train.classes).index(name)
-    held = test.select(test.labels == label)
-    return held if len(held) >= 100 else train.select(train.labels == label)
+def measure(X: Rows, y: Labels, asked: tuple[Rows, ...]) -> list[dict[str, Floats]]:
+    """Say how novel rows are, by each method; `asked` are several sets of rows."""
+    head = OpticalRidge().fit(X, y).fitted_
+    novelty = Novelty.of(head, y, np.arange(len(y)), X)
+    alone = Novelty.of(head, y, np.arange(len(y)))
+    probe = LogisticRegression(C=30, max_iter=1000).fit(X, y)
+    score, by_scores = Scorer(head, novelty, X), Scorer(head, alone)
+    return [
+        {
+            "novelty": score(rows).novelty,
+            "scores": by_scores(rows).novelty,
+            "knn": 1 - fifth_nearest(rows, X),
+            "mahalanobis": mahalanobis(rows, X, y),
+            "max softmax": 1 - probe.predict_proba(rows).max(axis=1),
+        }
+        for rows in asked
+    ]
 
 
-def auroc(known: NDArray[np.float64], strange: NDArray[np.float64]) -> float:
+def auroc(known: Floats, strange: Floats) -> float:
     """Chance that a strange photo has the larger value."""
     truth = np.repeat([0, 1], [len(known), len(strange)])
     return float(roc_auc_score(truth, np.concatenate([known, strange])))
 
 
+def bootstrap_error(known: Floats, strange: Floats) -> float:
+    """Estimate the standard error of the AUROC over samples of the photos."""
+    rng = np.random.default_rng(0)
+    draws = [
+        auroc(rng.choice(known, len(known)), rng.choice(strange, len(strange))) for _ in range(BOOTSTRAPS)
+    ]
+    return float(np.std(draws))
+
+
 def main() -> None:
-    """Leave each class out, print."""
+    """Leave classes out, print."""
     parser = photo_arguments(__doc__)
     parser.add_argument("--ask", type=int, default=200, help="photos to ask about, known and unknown each")
+    parser.add_argument("--limit", type=int, help="training photos drawn at random, of more")
+    parser.add_argument("--classes", type=int, help="classes that are kept from training, drawn at random")
     args = parser.parse_args()
     images = open_images(args.data)
-    if images.test is None:
-        held = holdout_mask(images.labels, 0.2)
-        images = replace(images, splits=np.where(held, "test", "train"))
-    train, test = images.training, images.test
-    assert test is not None
+    network = create_backbone(args.backbone, weights=args.weights)
+    rng = np.random.default_rng(0)
+    test = np.zeros(len(images), bool) if images.splits is None else images.splits == "test"
+    if not test.any():
+        test = holdout_mask(images.labels, 0.2)
+    if args.limit:
+        some = [rng.permutation(np.flatnonzero(part))[: args.limit] for part in (test, ~test)]
+        chosen = np.sort(np.concatenate(some))
+        images, test = images.select(chosen), test[chosen]
+    X, y, kept = seen(images, network)
+    test = test[kept]
+    nothing = pictures_of_nothing()
+    odd = seen(open_images((nothing, np.zeros(len(nothing), np.int64))), network)[0]
     rows = []
-    for name in images.classes:
-        rows.append(measure(train, test, name, args))
+    for label in rng.permutation(np.unique(y))[: args.classes]:
+        train = np.flatnonzero(~test & (y != label))
+        known = rng.permutation(np.flatnonzero(test & (y != label)))[: args.ask]
+        strange = rng.permutation(np.flatnonzero(y == label))[: args.ask]
+        targets = np.unique(y[train], return_inverse=True)[1]
+        of_known, of_strange, of_odd = measure(X[train], targets, (X[known], X[strange], odd))
+        row: dict[str, Any] = {"unknown": images.classes[label]}
+        row |= {name: auroc(of_known[name], of_strange[name]) for name in METHODS}
+        row["error"] = bootstrap_error(of_known["novelty"], of_strange["novelty"])
+        for name, answers in (("rejected", of_known), ("caught", of_strange), ("nothing", of_odd)):
+            row[name] = float((answers["novelty"] >= 1 - RATE).mean())
+        rows.append(row)
         if not args.json:
-            print({k: v if isinstance(v, str) else round(v, 3) for k, v in rows[-1].items()}, flush=True)
+            print({k: v if isinstance(v, str) else round(v, 3) for k, v in row.items()}, flush=True)
     summary = {key: float(np.mean([row[key] for row in rows])) for key in list(rows[0])[1:]}
     if args.json:
         print(json.dumps({"rows": rows, "summary": summary}))
         return
-    print("\n| unknown class | novelty | max softmax | known called unknown | unknown called so |")
-    print("|---|---|---|---|---|")
+    shown = [*METHODS, "error", "rejected", "caught", "nothing"]
+    print(f"\n| unknown class | {' | '.join(shown)} |\n|{'---|' * (len(shown) + 1)}")
     for row in [*rows, {"unknown": "mean", **summary}]:
-        shares = f"{row['rejected']:.1%} | {row['caught']:.1%}"
-        print(f"| {row['unknown']} | {row['novelty']:.3f} | {row['max_softmax']:.3f} | {shares} |")
+        print(f"| {row['unknown']} | {' | '.join(f'{row[name]:.3f}' for name in shown)} |")
 
 
 if __name__ == "__main__":

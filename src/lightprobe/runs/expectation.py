@@ -44,7 +44,8 @@ def expectation(row: Mapping[str, Any]) -> Row:
     accuracy, n = row["loo_accuracy"], row["n_train"]
     if accuracy is None:
         by, accuracy, n = "validation photos", row["val_accuracy"], row["n_validation"]
-    ends = wilson_interval(round(accuracy * n), n)
+    ends = row.get("loo_accuracy_ci95") if row["loo_accuracy"] is not None else None
+    ends = ends or wilson_interval(round(accuracy * n), n)
     said = {"accuracy": accuracy, "by": by, "n": n, "ci95": list(ends), "parted": False}
     if row["test_accuracy"] is None:
         return said
