@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "lightprobe"
 
 # Each room may import the rooms of the rows above its own, and nothing beside or below it.
 LAYERS = (
-    ("errors", "cpus", "json_text", "learned", "paths", "runtime", "_version"),
+    ("errors", "bars", "cpus", "json_text", "learned", "paths", "runtime", "_version"),
     ("atomic", "threads"),
     ("checked_tensors", "csv_text", "devices", "figures", "html_text", "locks", "versions"),
     ("images", "backbones", "optics", "ridge"),

@@ -15,16 +15,19 @@ from lightprobe import ImageClassifier
 from lightprobe.cli import main
 
 SLOW = (
-    "torch",
-    "torchvision",
-    "timm",
-    "lightning",
-    "sklearn",
-    "scipy",
-    "numba",
-    "pandas",
-    "matplotlib",
-    "onnx",
+    *(
+        "torch",
+        "torchvision",
+        "timm",
+        "lightning",
+        "sklearn",
+        "scipy",
+        "numba",
+        "pandas",
+        "matplotlib",
+        "onnx",
+    ),
+    *("asyncio", "urllib.request", "http.client", "ssl"),
 )
 # NumPy alone is 130, OpenVINO 130 more.
 MOST_MODULES = 700

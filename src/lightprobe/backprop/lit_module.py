@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
-from tqdm.auto import tqdm
 
 from lightprobe.backprop.batches import Samples, mixed_seed, training_loader
 from lightprobe.backprop.recipe import Recipe
 from lightprobe.backprop.trainables import Trainable
+from lightprobe.bars import tqdm
 
 Row = dict[str, Any]
 

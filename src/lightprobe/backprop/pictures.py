@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.v2 import functional
-from tqdm.auto import tqdm
 
 from lightprobe.backbones import Preprocessing
 from lightprobe.backprop.batches import Loaded, Samples
+from lightprobe.bars import tqdm
 from lightprobe.cpus import available_cpus
 from lightprobe.errors import DataError, ImageError
 from lightprobe.images import ImageSet, Skipped, decode, decode_ahead

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from tqdm.auto import tqdm
 
+from lightprobe.bars import tqdm
 from lightprobe.check.alignment import Hint, Match, hints, match
 from lightprobe.check.findings import Finding
 from lightprobe.errors import ImageError

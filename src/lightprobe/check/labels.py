@@ -32,8 +32,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, softmax
-from tqdm.auto import tqdm
 
+from lightprobe.bars import tqdm
 from lightprobe.check.findings import Finding
 from lightprobe.check.transition import Transition, find_flows
 from lightprobe.images import ImageSet, sample_mask

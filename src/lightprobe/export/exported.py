@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from lightprobe.backbones import Preprocessing
+from lightprobe.bars import tqdm
 from lightprobe.errors import DataError, ImageError, ModelFileError, OptionError
 from lightprobe.export.names import SUFFIXES, Info, format_of
 from lightprobe.export.opening import Run, open_exported

@@ -7,9 +7,9 @@ from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from lightprobe.backbones import Tap
+from lightprobe.bars import tqdm
 from lightprobe.errors import DataError
 from lightprobe.features.cache import DIGEST_BYTES, FeatureCache, FeatureStore, as_table
 from lightprobe.features.runner import BackboneRunner

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
 from lightprobe.backbones import Parts
+from lightprobe.bars import tqdm
 from lightprobe.errors import DataError, OptionError
 from lightprobe.features import (
     BackboneRunner,

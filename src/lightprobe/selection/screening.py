@@ -11,8 +11,8 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from lightprobe.bars import tqdm
 from lightprobe.errors import DataError
 from lightprobe.features import TapSet
 from lightprobe.head import HeadOptions

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from lightprobe.bars import tqdm
 from lightprobe.errors import OptionError
 from lightprobe.features import TapSet
 from lightprobe.head import FittedHead, HeadOptions

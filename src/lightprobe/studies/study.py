@@ -8,10 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from lightprobe._version import __version__
 from lightprobe.backprop import GradientClassifier
+from lightprobe.bars import tqdm
 from lightprobe.classifier import Settings
 from lightprobe.images import ImageSet
 from lightprobe.runs import ROWS, append_row, open_run, read_rows
