@@ -1,10 +1,18 @@
-"""The one way that data becomes HTML: Jinja templates, of which every text is escaped."""
+"""The one way that data becomes HTML: Jinja templates, of which every text is escaped.
 
+A page's script, if it has one, lies beside its template, goes into the page as it is and is the only one
+that the page's content security policy lets run.
+"""
+
+import hashlib
+from base64 import b64encode
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from lightprobe.atomic import write_whole
 
@@ -28,6 +36,9 @@ def legible(text: str) -> str:
 
 def render(template: str, **values: Any) -> str:
     """Fill a template of `lightprobe/templates`, named without its suffixes."""
+    script = _script(template)
+    policy = f"'sha256-{b64encode(hashlib.sha256(script.encode()).digest()).decode()}'" if script else ""
+    values = {"script": script, "script_policy": Markup(policy), **values}  # noqa: S704 - a digest
     return legible(_environment().get_template(f"{template}.html.jinja").render(values))
 
 
@@ -40,6 +51,13 @@ def render_part(template: str, part: str, *values: Any) -> str:
 def write_page(path: Path, template: str, **values: Any) -> None:
     """Write a page to a file, whole or not at all."""
     write_whole(path, render(template, **values).encode())
+
+
+@cache
+def _script(template: str) -> Markup:
+    """Read the script of a page, which is ours; empty if it has none."""
+    file = files("lightprobe") / "templates" / f"{template}.js"
+    return Markup(file.read_text(encoding="utf-8") if file.is_file() else "")  # noqa: S704 - see above
 
 
 @cache

@@ -101,10 +101,12 @@ def test_train_builds_with_what_a_flag_says_or_names_flag_and_method(
     elif option.sets:
         assert told[option.sets] == value
     else:
-        assert name in ("root", "test_fraction", "path_column", "label_column"), "open_data reads these"
+        assert name in ("root", "test_fraction", "path_column", "label_column", "no_map"), (
+            "the verb reads these"
+        )
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIONS if name != "resume"])
+@pytest.mark.parametrize("name", [name for name in OPTIONS if name not in ("resume", "no_map")])
 @pytest.mark.parametrize("method", METHODS)
 def test_compare_tells_each_method_what_train_then_reads(
     method: str, name: str, parser: argparse.ArgumentParser
@@ -123,7 +125,13 @@ def test_compare_tells_each_method_what_train_then_reads(
 
 
 @pytest.mark.parametrize(
-    ("verb", "flag"), [("compare", "--resume"), ("study size", "--resume"), ("study size", "--keep=sums")]
+    ("verb", "flag"),
+    [
+        ("compare", "--resume"),
+        ("compare", "--no-map"),
+        ("study size", "--resume"),
+        ("study size", "--keep=sums"),
+    ],
 )
 def test_what_a_verb_never_honours_it_does_not_know(
     verb: str, flag: str, parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]

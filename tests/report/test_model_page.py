@@ -1,4 +1,6 @@
+import hashlib
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import numpy as np
@@ -41,11 +43,18 @@ def test_a_page_says_how_good_the_model_is_and_what_it_confuses(run: Path) -> No
     assert page.tags.count("h1") == 1
 
 
-def test_a_page_is_one_file_without_script_or_address_and_names_every_picture(run: Path) -> None:
+def test_a_page_is_one_file_with_no_script_but_its_own_and_no_address_and_names_every_picture(
+    run: Path,
+) -> None:
     path = write_report(run)
     page = read_page(path)
     assert path.stat().st_size < 3_000_000
-    assert "script" not in page.tags
+    text = path.read_text(encoding="utf-8")
+    (script,) = re.findall(r"<script>(.*?)</script>", text, flags=re.DOTALL)
+    digest = b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = [value for tag, name, value in page.attributes if value.startswith("default-src 'none'")]
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert page.tags.count("script") == 2  # the other is the data that it reads
     for tag, name, value in page.attributes:
         assert not name.startswith("on"), (tag, name)
         if name in ("src", "href", "xlink:href", "action"):
@@ -71,7 +80,7 @@ def test_hostile_names_are_text_and_nothing_else(tmp_path: Path) -> None:
     keep_answers(run, HOSTILE)
     path = write_report(run)
     page = read_page(path)
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 2
     assert not [a for a in page.attributes if a[1].startswith("on")]
     for name in HOSTILE:
         assert name in page.text

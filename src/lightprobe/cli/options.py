@@ -139,6 +139,8 @@ _DATA = (
 )
 TEST_FRACTION = Option("--test-fraction", "F", "share of each class set aside for test, as 0.2", fraction,
                        parameter="")
+NO_MAP = Option("--no-map", None, "leave out the report's map of photos and its heat maps",
+                action="store_true", parameter="")
 _BACKBONE = (
     Option("--backbone", "NAME",
            "network that looks: name (efficientnet_lite0) or file (.onnx, .xml); of train several"),
@@ -211,7 +213,17 @@ _BY_GRADIENTS = {"training (linear-probe, fine-tune, scratch)": _TRAINING, "fine
 # fmt: on
 OPTIONS = {
     option.name: option
-    for option in (*_DATA, TEST_FRACTION, *_BACKBONE, QUALITY, *_HEAD, *_TRAINING, *_FINE_TUNE, *_SCRATCH)
+    for option in (
+        *_DATA,
+        TEST_FRACTION,
+        NO_MAP,
+        *_BACKBONE,
+        QUALITY,
+        *_HEAD,
+        *_TRAINING,
+        *_FINE_TUNE,
+        *_SCRATCH,
+    )
 }
 
 

@@ -3,7 +3,7 @@
 import argparse
 
 from lightprobe.cli.methods import build, refuse_foreign
-from lightprobe.cli.options import METHODS, METHODS_HELP, add_data, add_methods, open_data, run_folder
+from lightprobe.cli.options import METHODS, METHODS_HELP, add, add_data, add_methods, open_data, run_folder
 
 HELP = "train a classifier on a folder of photos"
 USAGE = "DATA [--out RUN]"
@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     out = "folder for the model, its report, its row, the log and the list of skipped files"
     data = add_data(parser, out, test=True, numbered="run")
+    add(data, "no_map")
     data.add_argument("--method", default="optical", choices=METHODS, metavar="M", help=METHODS_HELP)
     add_methods(parser)
 
@@ -27,7 +28,14 @@ def run(args: argparse.Namespace) -> int:
     refuse_foreign(args, [args.method])
     images = open_data(args)
     folder = run_folder(args)
-    row = train(images, build(args, args.method), folder.path, command=args.command, data=args.data)
+    row = train(
+        images,
+        build(args, args.method),
+        folder.path,
+        command=args.command,
+        data=args.data,
+        with_map=not args.no_map,
+    )
     report = str(write_report(folder.path))
     if not row.get("interrupted"):
         folder.finish()

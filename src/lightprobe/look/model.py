@@ -7,18 +7,16 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PIL import Image
-from scipy.ndimage import zoom
 
 from lightprobe.backbones import Backbone, compile_on_cpu
 from lightprobe.figures import save_figure
 from lightprobe.images import decode, open_unlabelled
+from lightprobe.look.heat_maps import WHOLE, channels_first, network_input, smooth, within
 from lightprobe.look.saliency import exact_saliency, occlusion_saliency
 from lightprobe.photo_model import PhotoModel, features_of
 from lightprobe.runtime import Runtime
 
 STEPS, CHANNELS, KERNELS = 6, 6, 64
-WHOLE = 512  # pixels of the longer side of a photo that is shown whole
 
 
 def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtime) -> dict[str, Any]:
@@ -48,7 +46,7 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
     decoded = decode(photo.read(0), max_pixels=photo.max_pixels, at_least=backbone.preprocessing.resize)
     prepared = backbone.preprocessing.prepare(decoded)
     # Several networks and looks see different parts of a photo: the evidence is sought in the whole one.
-    shown = _within(decoded, WHOLE) if several else prepared
+    shown = within(decoded, WHOLE) if several else prepared
     probabilities = model.probabilities(features_of(model, [str(image)], runtime))[0]
     which = int(probabilities.argmax())
     infos = backbone.describe()
@@ -72,26 +70,14 @@ def draw_model(model: PhotoModel, image: str | Path, path: Path, runtime: Runtim
     return {"label": label, "probability": probability, "evidence": how, "layers": layers}
 
 
-def _within(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """Reduce a photo so that neither side is longer."""
-    photo = Image.fromarray(pixels)
-    photo.thumbnail((side, side))
-    return np.asarray(photo)
-
-
 def _outputs(backbone: Backbone, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float64]]:
     """Run one photo; what some of the layers give, the last one among them, without the axis of batches."""
     cuts = backbone.cuts
     chosen = sorted({round(i) for i in np.linspace(0, len(cuts) - 1, min(STEPS, len(cuts)))})
-    how = backbone.preprocessing
-    image = ((pixels / 255 - how.mean) / how.std).transpose(2, 0, 1)
     run = compile_on_cpu(backbone.graph([cuts[i].name for i in chosen]), {"INFERENCE_PRECISION_HINT": "f32"})
-    outputs = run([image[None].astype(np.float32)])
-    found = {}
-    for place, i in enumerate(chosen):
-        output = outputs[place][0].astype(np.float64)
-        found[cuts[i].name] = output.transpose(2, 0, 1) if cuts[i].layout == "nhwc" else output
-    return found
+    outputs = run([network_input(backbone, pixels)])
+    names = [cuts[i].name for i in chosen]
+    return {name: channels_first(backbone, name, outputs[place][0]) for place, name in enumerate(names)}
 
 
 def _draw_answer(
@@ -100,12 +86,10 @@ def _draw_answer(
     photo, where, _ = figure.subplots(1, 3)
     photo.imshow(shown)
     photo.set_title(title, loc="left")
-    side = shown.shape[:2]
-    factors = [pixels / cells for pixels, cells in zip(side, evidence.shape, strict=True)]
-    smooth = zoom(evidence, factors, order=3, mode="nearest", grid_mode=True)
-    limit = float(np.abs(smooth).max()) or 1.0
+    heat = smooth(evidence, shown.shape[:2])
+    limit = float(np.abs(heat).max()) or 1.0
     where.imshow(shown.mean(axis=2), cmap="gray")
-    where.imshow(smooth, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.55)
+    where.imshow(heat, cmap="RdBu_r", vmin=-limit, vmax=limit, alpha=0.55)
     where.set_title(f"{answer}: red speaks for it, blue against", loc="left")
     for axes in (photo, where):
         axes.set_axis_off()

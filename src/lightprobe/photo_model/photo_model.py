@@ -184,7 +184,19 @@ def features_of(model: PhotoModel, data: Any, runtime: Runtime) -> NDArray[np.fl
 
 
 def evaluate(model: PhotoModel, images: ImageSet, runtime: Runtime) -> Tested:
+    """Ask a model about photos whose class is known; see `evaluate_with_features`."""
+    return evaluate_with_features(model, images, runtime)[0]
+
+
+def evaluate_with_features(
+    model: PhotoModel, images: ImageSet, runtime: Runtime
+) -> tuple[Tested, NDArray[np.float16]]:
     """Ask a model about photos whose class is known; the test split, or all photos if there is none.
+
+    Returns
+    -------
+    Tested, ndarray of shape (n, d)
+        The answers, and what was seen of their photos.
 
     Raises
     ------
@@ -194,10 +206,12 @@ def evaluate(model: PhotoModel, images: ImageSet, runtime: Runtime) -> Tested:
     images = (images.test or images).aligned_to(model.classes)
     features = look(model, images, runtime)
     start = time.perf_counter()
-    probabilities = model.probabilities(features.matrices[model.tap_set])
+    seen = features.matrices[model.tap_set]
+    probabilities = model.probabilities(seen)
     seconds = features.seconds + time.perf_counter() - start
     kept = images.select(features.kept)
-    return Tested(kept.paths, kept.labels, probabilities, features.skipped + images.skipped, seconds)
+    skipped = features.skipped + images.skipped
+    return Tested(kept.paths, kept.labels, probabilities, skipped, seconds), seen
 
 
 def iter_predictions(

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from lightprobe.html_text import ABSENT, percent
-from lightprobe.report import quality
+from lightprobe.report import exploring, quality
 from lightprobe.report.drawing import as_svg, bars, new_figure, page_figure
 from lightprobe.report.page import Drawing, Page, Section, Table, Tile
 from lightprobe.report.words import count, interval, left_out, megabytes, seconds, some_of
-from lightprobe.runs import LEFT_OUT, TEST, Answer, Artifacts, balanced_accuracy, wilson_interval
+from lightprobe.runs import LEFT_OUT, Answer, Artifacts, balanced_accuracy, wilson_interval
 
 Row = Mapping[str, Any]
 
@@ -28,12 +28,17 @@ SHOWN = 0.005  # seconds: a stage below has no bar
 
 def model_page(run: Path, row: Row, evidence: Artifacts | None) -> Page:
     """Say what a model is, how good, what it confuses, what it cost and how to make it again."""
-    by_split = {} if evidence is None else _by_split(evidence.answers)
+    by_split = {} if evidence is None else exploring.by_split(evidence.answers)
     kinds = {_name(split): answers for split, answers in by_split.items()}
+    data: Mapping[str, Any] = {}
     classes = [] if evidence is None else evidence.facts["classes"]
     sections = [_what(row, classes), _how_good(row, by_split)]
-    if kinds:
-        sections += [_confusions(run, kinds, classes), _calibration(row, kinds)]
+    if kinds and evidence is not None:
+        explorable = exploring.Explorable.of(run, evidence)
+        data = explorable.data(evidence.answers)
+        sections += [_confusions(run, by_split, explorable), _calibration(row, kinds)]
+        if (plot := explorable.plot()) is not None:
+            sections.append(Section("A map of the photos", blocks=[plot]))
     sections.append(_cost(row))
     if row.get("candidates"):
         sections.append(_tried(row))
@@ -42,16 +47,11 @@ def model_page(run: Path, row: Row, evidence: Artifacts | None) -> Page:
     if warnings:
         sections.append(Section("What to mind in the data", warnings))
     sections.append(_again(row, evidence))
-    return Page(_title(row), _subtitle(row, evidence), _tiles(row), sections)
-
-
-def _by_split(answers: Sequence[Answer]) -> dict[str, list[Answer]]:
-    found = {split: [a for a in answers if a.split == split] for split in (LEFT_OUT, TEST)}
-    return {split: of_split for split, of_split in found.items() if of_split}
+    return Page(_title(row), _subtitle(row, evidence), _tiles(row), sections, data)
 
 
 def _name(split: str) -> str:
-    return "left-out photos" if split == LEFT_OUT else "test photos"
+    return exploring.SPLITS[split]
 
 
 def _title(row: Row) -> str:
@@ -128,13 +128,22 @@ def _how_good(row: Row, by_split: Mapping[str, Sequence[Answer]]) -> Section:
     return Section("How good it is", sentences, table)
 
 
-def _confusions(run: Path, kinds: Mapping[str, Sequence[Answer]], classes: Sequence[str]) -> Section:
-    matrices = {name: quality.confusion(answers, classes) for name, answers in kinds.items()}
+def _confusions(
+    run: Path, by_split: Mapping[str, Sequence[Answer]], explorable: exploring.Explorable
+) -> Section:
+    classes, numbers = explorable.classes, explorable.numbers()
+    matrices = {_name(split): quality.confusion(answers, classes) for split, answers in by_split.items()}
     sentence = quality.commonest_confusion(matrices, classes)
-    blocks = [quality.confusion_table(matrix, classes, name) for name, matrix in matrices.items()]
+    blocks = [
+        quality.confusion_table(matrices[_name(split)], classes, _name(split), place)
+        for place, split in enumerate(exploring.SPLITS)
+        if split in by_split
+    ]
     blocks.append(quality.class_table(matrices, classes))
     pictures = [
-        gallery for name, answers in kinds.items() for gallery in quality.galleries(run, answers, name)
+        gallery
+        for split, answers in by_split.items()
+        for gallery in quality.galleries(run, answers, _name(split), numbers)
     ]
     return Section("What it confuses", [sentence], [*blocks, *pictures])
 
@@ -150,8 +159,8 @@ def _calibration(row: Row, kinds: Mapping[str, Sequence[Answer]]) -> Section:
     title = "How far to trust its probabilities"
     if not any(map(quality.calibration_points, kinds.values())):
         few = f"There are too few answers to draw it: a tenth of the scale takes {quality.FEW}."
-        return Section(title, [f"{sentence} {few}"])
-    return Section(title, [sentence], [quality.calibration_drawing(kinds)])
+        return Section(title, [f"{sentence} {few}"], [exploring.thresholds(kinds)])
+    return Section(title, [sentence], [quality.calibration_drawing(kinds), exploring.thresholds(kinds)])
 
 
 def _cost(row: Row) -> Section:

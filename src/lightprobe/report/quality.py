@@ -13,8 +13,11 @@ from lightprobe.report import drawing
 from lightprobe.report.page import Drawing, Gallery, Photo, Table
 from lightprobe.report.words import count, some_of
 from lightprobe.runs import (
+    LEFT_OUT,
+    TEST,
     Answer,
     confusion_matrix,
+    heat_path,
     least_sure,
     surest_mistakes,
     thumbnail_path,
@@ -22,8 +25,10 @@ from lightprobe.runs import (
 )
 
 MATRIX_CLASSES = 14  # more do not fit on a screen: then only the commonest confusions are listed
-PAIRS = 12
+PAIRS = 20
 BINS = 10
+# A heat map is of the whole model, as leaving out a photo leaves no model to look into.
+KNOWS = {LEFT_OUT: ", to the model that has learned from this photo, too", TEST: ""}
 FEW = 5  # answers in a bin of the calibration figure below which it is not drawn
 
 
@@ -35,25 +40,34 @@ def confusion(answers: Sequence[Answer], classes: Sequence[str]) -> NDArray[np.i
     return confusion_matrix(labels, said, len(classes))
 
 
-def confusion_table(matrix: NDArray[np.int64], classes: Sequence[str], what: str) -> Table:
-    """Show the matrix; of many classes, only the pairs that are confused most."""
+def confusion_table(matrix: NDArray[np.int64], classes: Sequence[str], what: str, split: int = 0) -> Table:
+    """Show the matrix; of many classes, only the pairs that are confused most.
+
+    `split` is the number by which the page's script finds the photos of a cell.
+    """
     if len(classes) > MATRIX_CLASSES:
-        return _pairs_table(matrix, classes, what)
+        return _pairs_table(matrix, classes, what, split)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     return Table(
         f"Rows are the true classes, columns what the model said, of {what}",
         ["is", *classes],
         [[name, *(str(n) if n else "·" for n in row)] for name, row in zip(classes, matrix, strict=True)],
+        keys=[
+            ["", *(f"{split} {i} {j}" if n else "" for j, n in enumerate(row))]
+            for i, row in enumerate(matrix.tolist())
+        ],
         shares=[[0.0, *row] for row in shares.tolist()],
     )
 
 
-def _pairs_table(matrix: NDArray[np.int64], classes: Sequence[str], what: str) -> Table:
+def _pairs_table(matrix: NDArray[np.int64], classes: Sequence[str], what: str, split: int) -> Table:
     pairs = confused_pairs(matrix, classes)[:PAIRS]
+    places = [(classes.index(is_), classes.index(said)) for _, is_, said in pairs]
     return Table(
         f"The commonest confusions of {what}",
         ["is", "was called", "photos", "of the class"],
         [[is_, said, str(n), percent(n / matrix[classes.index(is_)].sum())] for n, is_, said in pairs],
+        keys=[["", "", f"{split} {i} {j}", ""] for i, j in places],
     )
 
 
@@ -151,22 +165,34 @@ def calibration_points(answers: Sequence[Answer]) -> list[tuple[float, float, fl
     return points
 
 
-def galleries(run: Path, answers: Sequence[Answer], what: str) -> list[Gallery]:
-    """Show the surest mistakes and the least sure answers that have a thumbnail."""
+def galleries(
+    run: Path, answers: Sequence[Answer], what: str, numbers: Mapping[tuple[str, str], int]
+) -> list[Gallery]:
+    """Show the surest mistakes and the least sure answers that have a thumbnail, with their numbers."""
     kinds = {
         f"The surest mistakes on {what}": surest_mistakes(answers),
         f"The least sure answers on {what}": least_sure(answers),
     }
-    shown = ((caption, _photos(run, picked)) for caption, picked in kinds.items())
+    shown = ((caption, _photos(run, picked, numbers)) for caption, picked in kinds.items())
     return [Gallery(caption, photos) for caption, photos in shown if photos]
 
 
-def _photos(run: Path, answers: Sequence[Answer]) -> list[Photo]:
+def _photos(run: Path, answers: Sequence[Answer], numbers: Mapping[tuple[str, str], int]) -> list[Photo]:
     photos = []
     for answer in answers:
-        path = thumbnail_path(run, answer.path)
+        path, heat = thumbnail_path(run, answer.path), heat_path(run, answer.path)
         if path.is_file():
-            photos.append(Photo(data_address(path.read_bytes()), _verdict(answer), answer.path))
+            drawn = not answer.right and heat.is_file()
+            photos.append(
+                Photo(
+                    data_address(path.read_bytes()),
+                    _verdict(answer),
+                    answer.path,
+                    numbers[answer.split, answer.path],
+                    data_address(heat.read_bytes()) if drawn else "",
+                    f"red speaks for {answer.answer}, blue against{KNOWS[answer.split]}",
+                )
+            )
     return photos
 
 

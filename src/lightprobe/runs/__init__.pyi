@@ -11,6 +11,7 @@ from .artifacts import (
 from .comparison import compare
 from .digits_demo import demo
 from .metrics import balanced_accuracy, confusion_matrix, evaluation, wilson_interval
+from .photo_map import PhotoMap, choose_photos, heat_path, read_photo_map
 from .rows import COLUMNS, ROWS, collect_rows, filtered, ordered, read_rows
 from .run_folder import RunFolder, next_run_folder
 from .training_run import append_row, open_run, peak_rss_mb, train, with_test_split, with_total
@@ -23,21 +24,25 @@ __all__ = [
     "TEST",
     "Answer",
     "Artifacts",
+    "PhotoMap",
     "RunFolder",
     "append_row",
     "balanced_accuracy",
+    "choose_photos",
     "collect_rows",
     "compare",
     "confusion_matrix",
     "demo",
     "evaluation",
     "filtered",
+    "heat_path",
     "least_sure",
     "next_run_folder",
     "open_run",
     "ordered",
     "peak_rss_mb",
     "read_artifacts",
+    "read_photo_map",
     "read_relabelling",
     "read_rows",
     "surest_mistakes",

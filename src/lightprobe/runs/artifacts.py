@@ -31,7 +31,7 @@ from lightprobe.versions import versions_of
 ARTIFACTS, ANSWERS, THUMBNAILS, FACTS = "artifacts", "answers.csv", "thumbnails", "run.json"
 LEFT_OUT, TEST = "left-out", "test"
 SHOWN = 14  # mistakes a split, and half as many unsure answers
-SIDE, QUALITY = 160, 72  # of a thumbnail: pixels, JPEG
+SIDE, QUALITY = 320, 72  # of a thumbnail: pixels, JPEG
 PACKAGES = ("torch", "torchvision", "openvino", "numpy", "scikit-learn")
 
 

@@ -131,7 +131,7 @@ def draw_comparison(rows: Sequence[Row], curves: Mapping[str, Sequence[Row]], pa
 def _train(method: str, command: Sequence[str], run: Path) -> Row:
     with tempfile.TemporaryDirectory() as cache:
         done = subprocess.run(  # noqa: S603  our own program, with the user's own arguments
-            [sys.executable, "-m", "lightprobe", "train", "--json", f"--out={run}", *command],
+            [sys.executable, "-m", "lightprobe", "train", "--json", "--no-map", f"--out={run}", *command],
             stdout=subprocess.PIPE,
             encoding="utf-8",
             env={**os.environ, "LIGHTPROBE_CACHE": cache, "PYTHONIOENCODING": "utf-8"},

@@ -11,19 +11,28 @@ from typing import Any
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from lightprobe._version import __version__
 from lightprobe.atomic import append_line
 from lightprobe.backprop import GradientClassifier, Scratch, TrainedModel
+from lightprobe.classifier import Fitted, TrainingRows
 from lightprobe.csv_text import write_csv
 from lightprobe.errors import OptionError
 from lightprobe.images import ImageSet, Skipped, count_skipped, holdout_mask
 from lightprobe.json_text import to_json
-from lightprobe.photo_model import PhotoClassifier, PhotoModel, contradict_card, evaluate, model_bytes
+from lightprobe.photo_model import (
+    PhotoClassifier,
+    PhotoModel,
+    contradict_card,
+    evaluate_with_features,
+    model_bytes,
+)
 from lightprobe.runs.artifacts import LEFT_OUT, TEST, answers_of, keep
 from lightprobe.runs.epochs import CURVES, EpochLog, draw_curves
 from lightprobe.runs.expectation import expectation, guess_groups, weakest
 from lightprobe.runs.metrics import evaluation
+from lightprobe.runs.photo_map import write_photo_map
 from lightprobe.runs.run_folder import UNFINISHED
 
 Row = dict[str, Any]
@@ -39,6 +48,7 @@ def train(
     *,
     command: str = "",
     data: str = "",
+    with_map: bool = True,
 ) -> Row:
     """Fit, save, test and record.
 
@@ -56,6 +66,8 @@ def train(
         The command line that asked for this, for the report.
     data : str
         Where the photos lie, for those who want to see them later.
+    with_map : bool
+        Keep a map of the photos and heat maps of mistakes for the report; see `photo_map`.
 
     Returns
     -------
@@ -76,7 +88,9 @@ def train(
         if isinstance(classifier, Scratch):
             classifier.save_backbone(out / BACKBONE)
         test = images.test
-        tested = None if test is None else evaluate(fitted, test, classifier.runtime)
+        tested, seen = None, None
+        if test is not None:
+            tested, seen = evaluate_with_features(fitted, test, classifier.runtime)
         skipped = tuple(dict.fromkeys(fitted.skipped + (tested.skipped if tested else ())))
         _write_skipped(out / "skipped.csv", skipped)
         classes = list(fitted.classes)
@@ -111,7 +125,21 @@ def train(
             contradict_card(model, row["expected"])
         append_row(out, row)
         keep(out, images, answers, classes, command, repr(classifier), data)
+        if with_map:
+            rows = _rows_for_map(fitted, seen)
+            took = row["seconds"]["total"]
+            write_photo_map(out, images, answers, rows, fitted, classifier.runtime, took)
     return row
+
+
+def _rows_for_map(model: PhotoModel, seen: NDArray[np.float16] | None) -> dict[str, NDArray[Any]]:
+    """Return the features of each split's photos, as the head takes them, as far as they are at hand."""
+    rows: dict[str, NDArray[Any]] = {}
+    if isinstance(model, Fitted) and isinstance(model.record, TrainingRows):
+        rows[LEFT_OUT] = model.record.rows
+    if seen is not None:
+        rows[TEST] = model.encode(seen) if isinstance(model, Fitted) else seen
+    return rows
 
 
 def with_total(stages: Mapping[str, float]) -> dict[str, float]:
