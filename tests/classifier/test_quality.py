@@ -37,7 +37,7 @@ def test_a_level_looks_through_what_it_says() -> None:
     best = Level.named("best", "mobilenet_v2=a.pth,resnet18=b.pth")
     assert best.networks == (*PACKAGED, "mobilenet_v2", "resnet18")
     assert best.weights == (None, None, "a.pth", "b.pth")
-    assert best.looks == ("crop", "mirror", "squash")
+    assert best.looks == ("squash", "crop", "mirror")
     assert [one.name for one in best.missing] == [name for name in BEST if name != "mobilenet_v2"]
 
 

@@ -56,8 +56,8 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         stages. Of several networks "LAYER,LAYER".
     looks : str or list of str, optional
         How photos are looked at: "crop" (the centre), "squash" (the whole photo, out of proportion) or
-        "mirror" (the centre, mirrored); the network's own way without it, which is "crop" as a rule. Of
-        several, "crop,squash", the first alone is compared with all side by side.
+        "mirror" (the centre, mirrored); the network's own way without it, which is "squash" for those inside
+        the package. Of several, "squash,crop", the first alone is compared with all side by side.
     image_size : int, optional
         Side of the network's input in pixels; the network's own without it.
     mean, std : sequence of 3 floats, optional

@@ -3,7 +3,7 @@
     fast      the default network, in its own way
     balanced  the two networks inside the package, side by side
     best      those and what else of a list is at hand, the two or three that leave-one-out prefers, each
-              looking at the centre, at the centre mirrored, and at the whole photo
+              looking at the whole photo, at the centre, and at the centre mirrored
 
 A level is taken only as far as leave-one-out sees a gain: among what it compares, the cheapest that is within
 one standard error of the best wins, however few the photos are.
@@ -44,7 +44,8 @@ from lightprobe.selection import Candidate, Choice, Photos, select
 logger = logging.getLogger("lightprobe.quality")
 
 LEVELS: Final = ("fast", "balanced", "best")
-BEST_LOOKS: Final[tuple[Look, ...]] = ("crop", "mirror", "squash")
+# First the way in which the networks inside the package look by themselves.
+BEST_LOOKS: Final[tuple[Look, ...]] = ("squash", "crop", "mirror")
 MOST: Final = 3  # networks that stand side by side
 
 
