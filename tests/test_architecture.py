@@ -18,7 +18,7 @@ LAYERS = (
     ("checked_tensors", "csv_text", "devices", "figures", "html_text", "locks", "versions"),
     ("images", "backbones", "optics", "ridge"),
     ("features", "head"),
-    ("selection",),
+    ("labelling", "selection"),
     ("photo_model",),
     ("classifier",),
     ("backprop",),

@@ -155,6 +155,10 @@ class Fitted(PhotoModel):
         probabilities = self.head.calibration.probabilities(self.head.loo_scores)
         return self.paths, self.record.labels, probabilities
 
+    def known_digests(self) -> NDArray[np.uint8]:
+        """Digests (n, 20) of the training photos' bytes; none of a model that keeps nothing."""
+        return super().known_digests() if self.record is None else self.record.digests
+
     def facts(self) -> dict[str, Any]:
         """Describe it in JSON values, for a run's row."""
         return {

@@ -21,8 +21,8 @@ from lightprobe.paths import cache_folder
 from lightprobe.threads import passive_threads
 
 VERBS = (
-    "demo", "train", "compare", "study", "check", "evaluate", "predict", "look", "update", "export", "serve",
-    "extract", "report", "runs", "backbones", "datasets",
+    "demo", "train", "compare", "study", "check", "evaluate", "predict", "look", "update", "next", "export",
+    "serve", "extract", "report", "runs", "backbones", "datasets",
 )  # fmt: skip
 
 DESCRIPTION = """\

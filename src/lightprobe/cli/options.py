@@ -230,10 +230,11 @@ OPTIONS = {
 def add_model(parser: argparse.ArgumentParser, more: str = "") -> None:
     """Add the model that a verb asks; the folder of a run stands for the model in it."""
     told = f"folder that train wrote: RUN or RUN/model{more}"
-    parser.add_argument("model", metavar="MODEL", type=_model, help=told)
+    parser.add_argument("model", metavar="MODEL", type=model_path, help=told)
 
 
-def _model(text: str) -> Path:
+def model_path(text: str) -> Path:
+    """Return the folder of a model that is named by its own or that of its run."""
     from lightprobe.photo_model import model_folder
 
     return model_folder(Path(text))

@@ -11,7 +11,10 @@ from lightprobe.cli import training_text
 
 if TYPE_CHECKING:
     from lightprobe.backbones import BackboneInfo, Published
+    from lightprobe.labelling import NextPhotos
     from lightprobe.report import Section
+
+NAMED = 20  # photos left out that are named on the screen
 
 # What moves the cursor, colours the screen or ends a line, though it stands in a name.
 _CONTROL = re.compile("[\\x00-\\x08\\n-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
@@ -180,6 +183,20 @@ def update(row: Mapping[str, Any]) -> None:
     else:
         _line(f"leave-one-out accuracy  {after:.2%}   before {before:.2%}")
     _line(f"seconds                 {row['seconds']:.1f}")
+
+
+def next_photos(chosen: "NextPhotos", table_file: object | None, model: object | None) -> None:
+    """Say on stderr what was left out, how many photos were chosen, and what to do with the table."""
+    for skipped in chosen.skipped[:NAMED]:
+        note(f"left out: {skipped.path} {skipped.reason}")
+    if len(chosen.skipped) > NAMED:
+        note(f"left out: {len(chosen.skipped) - NAMED} more, which --json names")
+    known = f"; {chosen.n_known} more are known to the model" if chosen.n_known else ""
+    repeated = f"; {chosen.n_repeated} were passed over, as they repeat these" if chosen.n_repeated else ""
+    note(f"{len(chosen.photos)} of {chosen.n_unlabelled} photos without labels{known}{repeated}.")
+    if table_file is not None:
+        learn = f"train {table_file}" if model is None else f"update {model} --add {table_file}"
+        note(f"Next: fill in the column label of {table_file}, then lightprobe {learn}")
 
 
 def export(info: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from .photo_model import (
     open_labelled,
 )
 from .predictions import Argument, Explanation, Prediction, Tested, as_record, most_probable
+from .to_label import next_photos
 
 __all__ = [
     "Answerer",
@@ -48,6 +49,7 @@ __all__ = [
     "most_probable",
     "named",
     "network_facts",
+    "next_photos",
     "open_labelled",
     "optical_card",
     "read_config",

@@ -15,6 +15,7 @@ from lightprobe.atomic import through_links
 from lightprobe.backbones import Parts
 from lightprobe.errors import ModelFileError
 from lightprobe.images import Skipped, as_labels, open_unlabelled
+from lightprobe.labelling import NextPhotos
 from lightprobe.learned import Learned
 from lightprobe.photo_model.disk import (
     is_model,
@@ -33,6 +34,7 @@ from lightprobe.photo_model.photo_model import (
     open_labelled,
 )
 from lightprobe.photo_model.predictions import Prediction, Tested
+from lightprobe.photo_model.to_label import next_photos
 from lightprobe.runtime import Runtime
 
 Model = TypeVar("Model", bound=PhotoModel)
@@ -155,6 +157,35 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         images = open_unlabelled(data)
         asked: dict[str, Any] = {"top": top, "unknown": unknown, "why": why, "coverage": coverage}
         yield from iter_predictions(self.fitted, images, self.runtime, **asked)
+
+    def next(self, data: Any, n: int = 50) -> NextPhotos:
+        """Choose the photos whose labels would help most: those that the model is least sure of.
+
+        Sure is the margin p_1 − p_2 between the two most probable classes. A photo that repeats one before
+        it in the batch is passed over, and so is one that the model was trained on, to the byte, where it
+        keeps which these were.
+
+        Parameters
+        ----------
+        data : as for `iter_predictions`
+            Photos without labels.
+        n : int
+            How many; fewer are named where the others repeat these.
+
+        Returns
+        -------
+        next_photos : NextPhotos
+            `photos`, the least sure first, with the figures behind the order; `skipped`, those that could
+            not be decoded.
+
+        Raises
+        ------
+        OptionError
+            If n is below 1.
+        DataError
+            If no photo can be decoded, or the model was trained on all of them.
+        """
+        return next_photos(self.fitted, open_unlabelled(data), n, self.runtime)
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write `model.safetensors`, `config.json` and a card, replacing a model that lies there.

@@ -19,6 +19,7 @@ from lightprobe.backbones import Parts
 from lightprobe.bars import tqdm
 from lightprobe.errors import DataError, OptionError
 from lightprobe.features import (
+    DIGEST_BYTES,
     BackboneRunner,
     Chunk,
     Features,
@@ -91,6 +92,10 @@ class PhotoModel(ABC):
     def left_out(self) -> LeftOut | None:
         """Answer for each training photo as the model would that never saw it, where that is known."""
         return None
+
+    def known_digests(self) -> NDArray[np.uint8]:
+        """Digests (n, 20) of the training photos' bytes; none of a model that does not keep them."""
+        return np.empty((0, DIGEST_BYTES), np.uint8)
 
     @property
     def network(self) -> Network:
