@@ -153,7 +153,7 @@ def test_what_was_read_before_another_saved_is_not_saved_over_it(run: Path, tmp_
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("photo,label\na,b\n", "no column path"),
+        ("thing,label\na,b\n", "no column 'path'"),
         ("path,label\na,\n", "line 2"),
         ("path,label\na,b\na,c\n", "line 3"),
     ],
