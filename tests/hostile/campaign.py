@@ -81,7 +81,7 @@ def run(campaign: Campaign, state: Path, say: Callable[[str], None]) -> Result:
     """Run what is left of a campaign, in as many processes one after the other as die of it."""
     state.mkdir(parents=True, exist_ok=True)
     file = state / f"{campaign.module}.jsonl"
-    while rest := [number for number in campaign.numbers() if number not in _done(file)]:
+    while rest := sorted(set(campaign.numbers()) - _done(file).keys()):
         started = _run_some(campaign, rest, file)
         if started is not None:
             number, how = started
@@ -97,11 +97,15 @@ def _run_some(campaign: Campaign, numbers: list[int], file: Path) -> tuple[int, 
     """Run cases in a process; the one that it died of, and how, if it did."""
     command = [sys.executable, "-m", "tests.hostile.campaign", campaign.module, str(file)]
     # A new name for its cache, so that no campaign sees another's.
-    with tempfile.TemporaryDirectory(prefix="lightprobe-hostile-") as cache:
+    with (
+        tempfile.TemporaryDirectory(prefix="lightprobe-hostile-") as cache,
+        file.with_suffix(".log").open("ab") as log,
+    ):
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=log,
             text=True,
             env={**os.environ, "LIGHTPROBE_CACHE": cache},
         )

@@ -26,7 +26,7 @@ from lightprobe.serve import Service, create_app
 from lightprobe.serve.access import Rates
 from lightprobe.serve.guard import BodyLimits, Guard
 from lightprobe.serve.server import serve
-from lightprobe.serve.uploads import PREFIX, UploadQuota, uploads_folder
+from lightprobe.serve.uploads import PREFIX, UploadGuard, uploads_folder
 
 
 class Running:
@@ -257,10 +257,12 @@ def test_an_upload_for_which_there_is_no_room_is_refused_before_it_is_read(
     async def upload(request: Request) -> dict[str, int]:
         return {"bytes": len(await request.body())}
 
-    app.add_middleware(UploadQuota, folder=tmp_path, most_bytes=1000)
+    app.add_middleware(UploadGuard, folder=tmp_path, most_bytes=1000)
     running = Running(app, monkeypatch)
     try:
         assert running.ask("/gradio_api/upload", bytes(900))[0] == 200
+        for path in ("/gradio_api/file=http://example.org/x", "/gradio_api/file=https:%2f%2fexample.org/x"):
+            assert running.ask(path)[0] == 403
         (tmp_path / "deep").mkdir()
         (tmp_path / "deep" / "photo").write_bytes(bytes(200))
         assert running.ask("/gradio_api/upload", bytes(900))[0] == 507

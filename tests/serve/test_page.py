@@ -14,7 +14,7 @@ from tests.serve.servers import Server
 pytest.importorskip("gradio", reason="the extra web is not installed")
 
 from lightprobe.serve import Album, PageActions, Service, add_page, create_app
-from lightprobe.serve.page import _take_as_it_is
+from lightprobe.serve.page import _take_as_it_is, _take_only_uploads
 
 
 @pytest.fixture
@@ -58,6 +58,7 @@ def test_a_photo_is_taken_as_it_was_uploaded_and_no_address_is_fetched() -> None
 
     photo = gr.Image(type="filepath", render=False)
     _take_as_it_is(photo)
+    _take_only_uploads(photo)
     with pytest.raises(ValueError, match="upload the file"):
         asyncio.run(photo.async_move_resource_to_block_cache("http://127.0.0.1:1/photo.jpg"))
     assert photo.preprocess(ImageData(path="broken.heic")) == "broken.heic"

@@ -20,7 +20,7 @@ from lightprobe.images import IMAGE_SUFFIXES
 from lightprobe.serve import html
 from lightprobe.serve.actions import TOP, PageActions
 from lightprobe.serve.service import Limits
-from lightprobe.serve.uploads import UploadQuota, uploads_folder
+from lightprobe.serve.uploads import UploadGuard, uploads_folder
 
 HOUR: Final = 3600
 VISITORS: Final = 32  # of whom none waits for another one's answer to begin
@@ -45,7 +45,7 @@ def add_page(
         The run's report, if there is one.
     """
     uploads = uploads_folder(app)
-    app.add_middleware(UploadQuota, folder=uploads, most_bytes=limits.uploads)
+    app.add_middleware(UploadGuard, folder=uploads, most_bytes=limits.uploads)
     with _environment(GRADIO_ANALYTICS_ENABLED="False", GRADIO_TEMP_DIR=str(uploads)):
         try:
             import gradio as gr
@@ -87,6 +87,9 @@ def _blocks(gr: Any, actions: PageActions, uploads: Path, *, allow_teaching: boo
         # Others may have taught since the page was made, and since this visitor came.
         blocks.load(lambda: html.heading(actions.facts), outputs=heading, **_QUIET)
         tab.select(lambda: html.model(actions.facts), outputs=facts, **_QUIET)
+    for component in blocks.blocks.values():  # a client may name a file where a text is expected, too
+        if hasattr(component, "async_move_resource_to_block_cache"):
+            _take_only_uploads(component)
     blocks.queue(default_concurrency_limit=VISITORS)
     return blocks
 
@@ -171,7 +174,6 @@ def _many_photos(gr: Any, actions: PageActions, uploads: Path) -> None:
         file_types=[*sorted(IMAGE_SUFFIXES), ".zip"],
         elem_id="files",
     )
-    _take_only_uploads(given)
     table = gr.HTML(elem_id="table", **_PLAIN)
     download = gr.DownloadButton("Download as CSV", visible=False, elem_id="csv")
 
@@ -199,17 +201,19 @@ def _or_refusal(do: Callable[[], str]) -> Callable[[], str]:
 
 
 def _take_as_it_is(photo: Any) -> None:
-    """Let a photo arrive as the file that was uploaded, to the byte, and nothing but an uploaded file.
+    """Let a photo arrive as the file that was uploaded, to the byte.
 
     Gradio would open it with Pillow, which neither knows every format that is known here nor holds to its
-    limits; and where a client names an address instead of an upload, Gradio would fetch it from there.
+    limits.
     """
-    _take_only_uploads(photo)
     photo.preprocess = lambda payload: None if payload is None else payload.path
 
 
 def _take_only_uploads(component: Any) -> None:
-    """Let no address be fetched, nor its host be looked up, where a client names one instead of an upload."""
+    """Let no address be fetched, nor its host be looked up, where a client names one instead of an upload.
+
+    Gradio would do so for the inputs of every component, whatever they are meant to be.
+    """
     to_cache = component.async_move_resource_to_block_cache
 
     async def only_uploads(path: str | Path | None) -> str | None:

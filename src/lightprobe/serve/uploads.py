@@ -43,14 +43,20 @@ def uploads_folder(owner: Any) -> Path:
     return folder
 
 
-class UploadQuota:
-    """Refuses uploads for which the folder has no room, before they are read."""
+class UploadGuard:
+    """Refuses uploads for which the folder has no room, before they are read, and files that lie elsewhere.
+
+    Gradio answers for `/gradio_api/file=http://HOST/...`, too, and looks that host up.
+    """
 
     def __init__(self, app: App, folder: Path, most_bytes: int) -> None:
         self._app, self._folder, self._most_bytes = app, folder, most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI has it."""
+        if scope["type"] == "http" and "://" in scope["path"]:
+            await JSONResponse({"detail": "Files of other machines are not here."}, 403)(scope, receive, send)
+            return
         if scope["type"] == "http" and scope["path"].startswith(ROUTE) and scope["method"] == "POST":
             length = Headers(scope=scope).get("content-length", "")
             refusal = None
