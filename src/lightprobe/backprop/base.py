@@ -147,6 +147,7 @@ class GradientClassifier(PhotoClassifier[TrainedModel]):
             if importlib.util.find_spec(package) is None:
                 raise MissingExtraError(package, "backprop", "Training by gradients")
         images = open_labelled(data, y, class_map=self.class_map, classes=self.classes, group=self.group)
+        self._photos = images
         split = self._split(images)
         learned = self._learn(split, recipe)
         self._fitted = TrainedModel(

@@ -5,6 +5,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from lightprobe.check.decisions import choices
 from lightprobe.check.findings import KINDS, Finding
 from lightprobe.check.run import Check
 from lightprobe.csv_text import write_csv
@@ -30,8 +31,12 @@ def write_report(found: Check, images: ImageSet, out: Path) -> dict[str, str]:
     out.mkdir(parents=True, exist_ok=True)
     table, page = out / "check.csv", out / "check.html"
     write_csv(table, COLUMNS, ([getattr(one, column) for column in COLUMNS] for one in found.findings))
-    kinds = _kinds(found.findings, images)
-    write_page(page, "check", summary=summary_lines(found), kinds=kinds, side=PICTURE_SIDE)
+    kinds = list(_kinds(found.findings, images))
+    shown = [finding for kind in kinds for finding in kind["shown"] if finding["choices"]]
+    for number, finding in enumerate(shown):
+        finding["number"] = number
+    data = [{"choices": finding["choices"]} for finding in shown]
+    write_page(page, "check", summary=summary_lines(found), kinds=kinds, side=PICTURE_SIDE, data=data)
     return {"csv": str(table), "html": str(page)}
 
 
@@ -63,6 +68,7 @@ def summary_lines(found: Check) -> Iterator[str]:
 def _kinds(findings: Sequence[Finding], images: ImageSet) -> Iterator[dict[str, Any]]:
     """Yield what the page shows of each kind: its first findings, with their photos where there are any."""
     place = {path: index for index, path in enumerate(images.paths)}
+    labels = {path: images.classes[images.labels[index]] for path, index in place.items()}
 
     def photo(path: str) -> tuple[str, str]:
         try:
@@ -78,6 +84,8 @@ def _kinds(findings: Sequence[Finding], images: ImageSet) -> Iterator[dict[str, 
                 "photos": [photo(path) for path in (one.path, one.other_path) if path],
                 "evidence": one.evidence,
                 "suggestion": one.suggestion,
+                "choices": choices(one, labels),
+                "number": None,
             }
             for one in of_kind[:SHOWN]
         ]

@@ -235,6 +235,7 @@ class ImageClassifier(PhotoClassifier[Fitted]):
         settings, runtime = self.settings, self.runtime
         settings.check(runtime)
         images = open_labelled(data, y, class_map=self.class_map, classes=self.classes, group=self.group)
+        self._photos = images
         self._fitted = replace(fit(settings, images, runtime), label_kind=images.label_kind)
         return self
 

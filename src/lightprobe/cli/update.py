@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(parser, "classes")
     parser.add_argument(
         "--remove", metavar="PHOTO", nargs="+", default=[],
-        help="photos to forget, by name or path: model, run and feature cache lose every trace",
+        help="photos, or tables of paths (.csv), to forget: model, run and feature cache lose every trace",
     )  # fmt: skip
     parser.add_argument(
         "--relabel", metavar="CSV", type=Path, help="table path,label with the right class of each photo"
@@ -31,14 +31,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Update in place and say what came of it."""
     from lightprobe.cli import output
-    from lightprobe.runs import read_relabelling, update_saved
+    from lightprobe.runs import read_relabelling, read_removals, update_saved
 
     if args.add is None:
         refuse(args, ["classes"], "says how to read the photos of --add: leave it out, or add some.")
     row = update_saved(
         args.model,
         args.add,
-        remove=args.remove,
+        remove=read_removals(args.remove),
         relabel=read_relabelling(args.relabel) if args.relabel else None,
         reselect=args.reselect,
         device=args.device,

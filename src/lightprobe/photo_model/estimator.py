@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from lightprobe.atomic import through_links
 from lightprobe.backbones import Parts
 from lightprobe.errors import ModelFileError
-from lightprobe.images import Skipped, as_labels, open_unlabelled
+from lightprobe.images import ImageSet, Skipped, as_labels, open_unlabelled
 from lightprobe.labelling import NextPhotos
 from lightprobe.learned import Learned
 from lightprobe.photo_model.disk import (
@@ -51,6 +51,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
     class_map: Any
     classes: str | None
     _fitted: Model
+    _photos: ImageSet | None = None  # what it was fitted to in this process, for its card in a notebook
     _read_from: Path | None = None
     _digest: str | None = None
 
@@ -244,6 +245,26 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
     @abstractmethod
     def saved_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON values."""
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """Show a fitted model in a notebook: accuracy, confusions, and mistakes as pictures."""
+        shown: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        if self.__sklearn_is_fitted__() and "text/html" in shown:  # which sklearn.set_config may leave out
+            shown["text/html"] = self._repr_html_()
+        return shown
+
+    def _repr_html_(self) -> str:
+        """Return the same for those who show HTML alone."""
+        if not self.__sklearn_is_fitted__():
+            html: str = super()._repr_html_()
+            return html
+        from lightprobe.photo_model.notebook import notebook_card  # templates, which answering need not load
+
+        return notebook_card(self._fitted, self._photos)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the photos out, which are this process's own."""
+        return {name: value for name, value in super().__getstate__().items() if name != "_photos"}
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_fitted" in vars(self)

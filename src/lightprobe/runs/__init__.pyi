@@ -15,7 +15,7 @@ from .photo_map import PhotoMap, choose_photos, heat_path, read_photo_map
 from .rows import COLUMNS, ROWS, collect_rows, filtered, ordered, read_rows
 from .run_folder import RunFolder, next_run_folder
 from .training_run import append_row, open_run, peak_rss_mb, train, with_test_split, with_total
-from .update import read_relabelling, update_saved
+from .update import read_relabelling, read_removals, update_saved
 
 __all__ = [
     "COLUMNS",
@@ -44,6 +44,7 @@ __all__ = [
     "read_artifacts",
     "read_photo_map",
     "read_relabelling",
+    "read_removals",
     "read_rows",
     "surest_mistakes",
     "thumbnail_path",

@@ -131,6 +131,25 @@ def _log_without(text: str, names: Collection[str]) -> str:
 _WITHOUT: Mapping[str, Callable[[str, Collection[str]], str]] = {".csv": _table_without, ".txt": _log_without}
 
 
+def read_removals(items: Sequence[str]) -> list[str]:
+    """List the photos to remove: a table among the items stands for those in its column `path`.
+
+    Raises
+    ------
+    DataError
+        If a table cannot be read, or has no such column.
+    """
+    photos: list[str] = []
+    for item in items:
+        if Path(item).suffix.lower() == ".csv":
+            table = read_table(Path(item))
+            place = table.column("path")
+            photos += [row[place] for _, row in table.rows if row[place]]
+        else:
+            photos.append(item)
+    return photos
+
+
 def read_relabelling(path: Path) -> dict[str, str]:
     """Read a table of corrections: columns `path` and `label`, others ignored.
 
