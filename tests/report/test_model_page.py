@@ -5,14 +5,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from tests.report.pages import HOSTILE, keep_answers, read_page, train_row, write_rows
 
 from lightprobe import ImageClassifier
 from lightprobe.errors import DataError
 from lightprobe.images import open_images
+from lightprobe.json_text import to_json
 from lightprobe.report import comparison_section, write_report
 from lightprobe.report.quality import commonest_confusion
-from lightprobe.runs.artifacts import ARTIFACTS, Answer, least_sure, read_artifacts, surest_mistakes
+from lightprobe.runs import photo_map
+from lightprobe.runs.artifacts import (
+    ARTIFACTS,
+    QUALITY,
+    SIDE,
+    Answer,
+    least_sure,
+    read_artifacts,
+    surest_mistakes,
+    thumbnail_path,
+)
+from lightprobe.runs.photo_map import heat_path
 from lightprobe.runs.training_run import train
 
 CLASSES = ("daisy", "rose", "tulip")
@@ -197,3 +210,36 @@ def test_very_many_classes_fill_no_paragraph(tmp_path: Path) -> None:
     paragraphs = re.findall(r"<p[^>]*>(.*?)</p>", page, flags=re.DOTALL)
     assert any("81 classes" in one and "and 71 more" in one for one in paragraphs)
     assert max(one.count("product") for one in paragraphs) <= 10
+
+
+@pytest.mark.slow
+def test_a_page_of_very_many_photos_and_classes_stays_below_ten_megabytes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    classes = tuple(f"kind of product number {i}" for i in range(200))
+    write_rows(tmp_path, train_row(n_classes=200, n_train=50_000, n_test=10_000))
+    answers = keep_answers(tmp_path, classes, n=50_000, pictures=False)
+    for answer in {*surest_mistakes(answers[:50_000]), *least_sure(answers[:50_000])} | {
+        *surest_mistakes(answers[50_000:]),
+        *least_sure(answers[50_000:]),
+    }:  # noise is what JPEG is worst at
+        picture = Image.fromarray(rng.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8))
+        picture.save(thumbnail_path(tmp_path, answer.path), quality=QUALITY)
+        heat_path(tmp_path, answer.path).parent.mkdir(exist_ok=True)
+        picture.resize((224, 224)).save(heat_path(tmp_path, answer.path), quality=75)
+    tile = photo_map.SIDE
+    tiles = [
+        Image.fromarray(one) for one in rng.integers(0, 256, (photo_map.MOST, tile, tile, 3), dtype=np.uint8)
+    ]
+    jpeg, n_tiles = photo_map._sheet(tiles, 45, tile)
+    (tmp_path / ARTIFACTS / photo_map.TILES).write_bytes(jpeg)
+    told = {
+        "photos": photo_map.choose_photos(answers).tolist(),
+        "places": rng.random((photo_map.MOST, 2)).round(4).tolist(),
+        "by": "t-SNE", "n_tiles": n_tiles, "columns": 45, "side": tile,
+    }  # fmt: skip
+    (tmp_path / ARTIFACTS / photo_map.MAP).write_text(to_json(told), encoding="utf-8")
+    path = write_report(tmp_path)
+    assert 1000 < n_tiles <= photo_map.MOST
+    assert path.stat().st_size < 10_000_000
+    page = read_page(path)
+    assert page.tags.count("circle") == photo_map.MOST
