@@ -19,6 +19,9 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PATHS = ["0", "1", "caf\udce9, 2"]
 
 
+SPLITS = {"a/1.jpg": "test", "b/2.jpg": "train"}
+
+
 def findings() -> list[Finding]:
     return worst_first(
         [
@@ -47,12 +50,13 @@ def test_a_relabelled_photo_moves_to_the_folder_of_its_class(path: str, label: s
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_offers_what_can_be_done_about_it(kind: str) -> None:
     other = "b/2.jpg" if kind in ("conflicting-label", "leak", "duplicate", "near-duplicate") else ""
-    offered = choices(Finding("a/1.jpg", kind, "", "b", other), {"a/1.jpg": "a", "b/2.jpg": "b"})
+    offered = choices(Finding("a/1.jpg", kind, "", "b", other), {"a/1.jpg": "a", "b/2.jpg": "b"}, SPLITS)
     removals = [choice["remove"] for choice in offered if choice["remove"]]
     if kind in ("mixed-classes", "small-class", "imbalance"):
         assert offered == []
     elif other:
-        assert removals[:2] == [["a/1.jpg"], ["b/2.jpg"]]
+        first, second = ("b/2.jpg", "a/1.jpg") if kind == "leak" else ("a/1.jpg", "b/2.jpg")
+        assert removals[:2] == [[first], [second]]
     else:
         assert removals == [["a/1.jpg"]]
     relabelled = [choice["relabel"] for choice in offered if choice["relabel"]]
@@ -95,7 +99,7 @@ def test_what_is_accepted_is_downloaded_as_tables_that_update_reads(page: Any, t
     assert page.get_by_role("button", name="remove.csv").is_disabled()
     page.get_by_label("accept: it is b").focus()
     page.keyboard.press("Space")
-    page.get_by_label("remove the photo").first.check()
+    page.get_by_label("accept: remove the photo").first.check()
     page.get_by_label("reject").last.check()
     assert page.locator("[role=status]").inner_text().startswith("2 accepted, 1 rejected, 0 undecided")
     assert read_relabelling(download("relabel.csv")) == {PATHS[0]: "b"}

@@ -5,17 +5,18 @@ from typing import Any, Final
 
 from lightprobe.check.findings import Finding
 
-PAIRS: Final = ("conflicting-label", "leak", "duplicate", "near-duplicate")
 OF_CLASSES: Final = ("mixed-classes", "small-class", "imbalance")  # not of photos
 
 
-def choices(finding: Finding, labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    """List what may be done; nothing for findings about classes.
+def choices(finding: Finding, labels: Mapping[str, str], splits: Mapping[str, str]) -> list[dict[str, Any]]:
+    """List what may be done, what the finding suggests first; nothing for findings about classes.
 
     Parameters
     ----------
     labels : mapping of str to str
         Each photo's class.
+    splits : mapping of str to str
+        Each photo's split.
 
     Returns
     -------
@@ -25,11 +26,16 @@ def choices(finding: Finding, labels: Mapping[str, str]) -> list[dict[str, Any]]
     if finding.kind in OF_CLASSES:
         return []
     path, other = finding.path, finding.other_path
-    removals = [_choice(f"remove {path}" if other else "remove the photo", remove=[path])]
-    if other:
-        removals.append(_choice(f"remove {other}", remove=[other]))
-        if finding.kind == "conflicting-label":
-            removals.append(_choice("remove both", remove=[path, other]))
+    if finding.kind == "leak" and splits[other] == "train":
+        path, other = other, path
+    if not other:
+        removals = [_choice("accept: remove the photo", remove=[path])]
+    elif finding.kind == "conflicting-label":  # of which is right, only who looks can tell
+        removals = [_choice(f"accept: remove {one}", remove=[one]) for one in (path, other)]
+        removals.append(_choice("accept: remove both", remove=[path, other]))
+    else:
+        removals = [_choice(f"accept: remove {path}", remove=[path])]
+        removals.append(_choice(f"remove {other} instead", remove=[other]))
     if finding.kind != "suspicious-label":
         return removals
     label = finding.suggestion

@@ -69,6 +69,7 @@ def _kinds(findings: Sequence[Finding], images: ImageSet) -> Iterator[dict[str, 
     """Yield what the page shows of each kind: its first findings, with their photos where there are any."""
     place = {path: index for index, path in enumerate(images.paths)}
     labels = {path: images.classes[images.labels[index]] for path, index in place.items()}
+    splits = dict(zip(images.paths, images.splits.tolist(), strict=True))
 
     def photo(path: str) -> tuple[str, str]:
         try:
@@ -84,7 +85,7 @@ def _kinds(findings: Sequence[Finding], images: ImageSet) -> Iterator[dict[str, 
                 "photos": [photo(path) for path in (one.path, one.other_path) if path],
                 "evidence": one.evidence,
                 "suggestion": one.suggestion,
-                "choices": choices(one, labels),
+                "choices": choices(one, labels, splits),
                 "number": None,
             }
             for one in of_kind[:SHOWN]
