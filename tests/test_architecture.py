@@ -26,7 +26,7 @@ LAYERS = (
     ("models",),
     ("look",),
     ("prediction_files", "check", "export", "runs"),
-    ("studies",),
+    ("studies", "cluster"),
     ("report", "serve"),
     ("cli",),
 )

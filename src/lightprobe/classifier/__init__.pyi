@@ -1,10 +1,10 @@
 from .answers import Explainer
 from .changes import Changes, Update
 from .fitted import Fitted
-from .fitting import fit
+from .fitting import fit, gained_by, put_together
 from .image_classifier import ImageClassifier, load
 from .settings import Settings
-from .training_record import TrainingRows, TrainingSums
+from .training_record import TrainingIndex, TrainingRows, TrainingSums, digest_keys
 from .updating import update
 
 __all__ = [
@@ -13,10 +13,14 @@ __all__ = [
     "Fitted",
     "ImageClassifier",
     "Settings",
+    "TrainingIndex",
     "TrainingRows",
     "TrainingSums",
     "Update",
+    "digest_keys",
     "fit",
+    "gained_by",
     "load",
+    "put_together",
     "update",
 ]

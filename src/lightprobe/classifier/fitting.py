@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lightprobe.classifier.fitted import Fitted
 from lightprobe.classifier.levels import LEVELS, Gained, Level, prefer_networks
 from lightprobe.classifier.settings import Settings
-from lightprobe.classifier.training_record import TrainingRows, TrainingSums, digest_keys
+from lightprobe.classifier.training_record import TrainingIndex, TrainingRows, TrainingSums, digest_keys
 from lightprobe.features import BackboneRunner, TapSet, extract_tap_sets, taps_of
 from lightprobe.head import Conformal, Exact, Novelty
 from lightprobe.images import ImageSet, require_every_class
@@ -76,7 +76,7 @@ def fit(settings: Settings, images: ImageSet, runtime: Runtime) -> Fitted:
         fitted,
         seconds={"features": seen.seconds, **selection.seconds},
         skipped=seen.skipped + images.skipped,
-        gained=_gained(level, selection, images.labels, images.groups, fast),
+        gained=gained_by(level, selection, images.labels, images.groups, fast),
         cut_gain=_gain_over(available.last, selection.candidates) if every_stage else None,
         n_cached=seen.n_cached,
     )
@@ -131,14 +131,8 @@ def assemble(
     rows : TrainingRows
         As the winner's head saw them.
     """
-    choice, head = selection.choice, selection.head
-    taps = choice.taps
-    needed = tuple(networks[place].at(tap.cut) for place, tap in zip(taps.places, taps.taps, strict=True))
-    # Alone, its layer needs no network's name before it.
-    renumbered = TapSet(taps.taps, tuple(range(len(needed))), taps.names if len(needed) > 1 else ("",))
-    choice = replace(choice, taps=renumbered)
+    head = selection.head
     record: TrainingRows | TrainingSums | None = None
-    units = rows.units()
     if settings.keep == "features":
         # The head's copy of the rows, where it has one, so that memory holds them once.
         decision = head.decision
@@ -146,34 +140,65 @@ def assemble(
         record = replace(rows, rows=kept)
     elif settings.keep == "sums":
         record = TrainingSums.of(head, rows, settings.head_options(runtime))
+    fitted = put_together(settings, selection, networks, rows, rows.units(), record, classes)
+    return replace(fitted, n_groups=None if rows.groups is None else len(np.unique(rows.groups)))
+
+
+def put_together(
+    settings: Settings,
+    selection: Selection,
+    networks: Sequence[Network],
+    index: TrainingIndex,
+    units: NDArray[np.intp],
+    record: TrainingRows | TrainingSums | None,
+    classes: Sequence[str],
+) -> Fitted:
+    """Put a model together of what is known of its training photos.
+
+    Parameters
+    ----------
+    settings, selection, networks, classes
+        As for `assemble`.
+    index : TrainingIndex
+        The training photos, in the order of the winner's left-out scores.
+    units : ndarray, shape (n,)
+        Which of them were left out together.
+    record : TrainingRows, TrainingSums or None
+        What is kept of them.
+    """
+    choice, head = selection.choice, selection.head
+    taps = choice.taps
+    needed = tuple(networks[place].at(tap.cut) for place, tap in zip(taps.places, taps.taps, strict=True))
+    # Alone, its layer needs no network's name before it.
+    renumbered = TapSet(taps.taps, tuple(range(len(needed))), taps.names if len(needed) > 1 else ("",))
     at_hand = record.rows if isinstance(record, TrainingRows) else None
     return Fitted(
         classes=tuple(classes),
         networks=needed,
-        n_train=len(rows),
+        n_train=len(index),
         seconds=selection.seconds,
         skipped=(),
         settings=settings,
-        choice=choice,
+        choice=replace(choice, taps=renumbered),
         candidates=tuple(selection.candidates),
         head=head,
-        novelty=Novelty.of(head, rows.labels, units, at_hand),
-        loo_interval=accuracy_interval(head.loo_scores.argmax(axis=1) == rows.labels, units),
-        conformal=Conformal.of(head, rows.labels, units),
+        novelty=Novelty.of(head, index.labels, units, at_hand),
+        loo_interval=accuracy_interval(head.loo_scores.argmax(axis=1) == index.labels, units),
+        conformal=Conformal.of(head, index.labels, units),
         record=record,
-        paths=rows.names,
+        paths=index.names,
         optimism=selection.optimism,
-        n_groups=None if rows.groups is None else len(np.unique(rows.groups)),
     )
 
 
-def _gained(
+def gained_by(
     level: Level | None,
     selection: Selection,
     labels: NDArray[np.int64],
     groups: NDArray[np.str_] | None,
-    fast: Candidate | None,
+    fast: Candidate | None = None,
 ) -> Gained | None:
+    """Say what a level of quality was worth, where one named the networks; see `Gained.of`."""
     if level is None:
         return None
     photos = Photos.of(selection.head.class_weight[labels], groups)

@@ -12,11 +12,20 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from lightprobe.errors import DataError, ImageError, ResourceError
+from lightprobe.errors import DataError, ImageError
 from lightprobe.features import image_digest
-from lightprobe.head import Exact, FittedHead, HeadOptions, finite, pack_rows, sum_classes, unpack_rows
+from lightprobe.head import (
+    Exact,
+    FittedHead,
+    HeadOptions,
+    finite,
+    pack_rows,
+    require_room,
+    sum_classes,
+    unpack_rows,
+)
 from lightprobe.images import class_name, photo_name, read_file
-from lightprobe.ridge import Keys, RidgeStatistics, identical_rows, joined_groups, primal_bytes
+from lightprobe.ridge import Keys, RidgeStatistics, identical_rows, joined_groups
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -200,28 +209,14 @@ class TrainingSums(TrainingIndex):
         ResourceError
             The sums would take more memory than there is, or was allowed.
         """
-        decision, budget = finite(head), options.memory_budget()
-        width = decision.coef.shape[1]
-        if (needed := primal_bytes(width)) > budget:
-            raise ResourceError(
-                f"The sums of {width} features take {needed / 1e9:.2g} GB and {budget / 1e9:.2g} GB are "
-                "allowed: average over positions (`pool='avg'`), or take fewer random features "
-                "(`components`)."
-            )
+        decision = finite(head)
+        require_room(decision.coef.shape[1], options)
         sums = sum_classes(decision, rows.rows, rows.labels, head.n_classes, options.solve_device)
         return cls(rows.names, rows.digests, rows.labels, sums)
 
     def to_arrays(self) -> Arrays:
-        """Take it apart; of the symmetric matrix the rows from the diagonal on."""
-        gram = self.sums.gram
-        return {
-            "digests": self.digests,
-            "labels": self.labels,
-            "feature_sum": self.sums.feature_sum,
-            "target_sum": self.sums.target_sum,
-            "moment": self.sums.moment,
-            "gram": np.concatenate([row[place:] for place, row in enumerate(gram)]),
-        }
+        """Take it apart."""
+        return {"digests": self.digests, "labels": self.labels, **self.sums.to_arrays()}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], names: Sequence[str], head: FittedHead) -> Self:
@@ -232,22 +227,9 @@ class TrainingSums(TrainingIndex):
         KeyError, ValueError
             Something is missing, or lengths differ.
         """
-        n, m, c = len(names), finite(head).coef.shape[1], head.n_classes
-        shapes = {
-            "digests": (n, 20),
-            "labels": (n,),
-            "feature_sum": (m,),
-            "target_sum": (c,),
-            "moment": (m, c),
-            "gram": (m * (m + 1) // 2,),
-        }
-        for name, shape in shapes.items():
+        n = len(names)
+        for name, shape in {"digests": (n, 20), "labels": (n,)}.items():
             if arrays[name].shape != shape:
                 raise ValueError(f"sums.{name} has shape {arrays[name].shape}, not {shape}")
-        gram, start = np.empty((m, m)), 0
-        for place in range(m):
-            gram[place, place:] = gram[place:, place] = arrays["gram"][start : start + m - place]
-            start += m - place
-        parts = {name: arrays[name] for name in ("feature_sum", "target_sum", "moment")}
-        sums = RidgeStatistics(n_rows=n, weight=float(n), gram=gram, **parts)
+        sums = RidgeStatistics.from_arrays(arrays, n, finite(head).coef.shape[1], head.n_classes)
         return cls(tuple(names), arrays["digests"], arrays["labels"], sums)

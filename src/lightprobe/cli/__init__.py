@@ -22,7 +22,7 @@ from lightprobe.threads import passive_threads
 
 VERBS = (
     "demo", "train", "compare", "study", "check", "evaluate", "predict", "look", "update", "next", "export",
-    "serve", "extract", "report", "runs", "backbones", "datasets",
+    "serve", "extract", "sums", "merge", "report", "runs", "backbones", "datasets",
 )  # fmt: skip
 
 DESCRIPTION = """\

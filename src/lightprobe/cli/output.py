@@ -120,6 +120,15 @@ def _outcome(row: Mapping[str, Any]) -> None:
     _line(f"model                   {row['model']} ({row['model_bytes'] / 1e6:.1f} MB)")
 
 
+def sums(summary: Mapping[str, Any]) -> None:
+    """Print what a part of a model is over, and where it lies."""
+    skipped = f" ({summary['n_skipped']} files skipped)" if summary["n_skipped"] else ""
+    _line(f"shard {summary['shard']} of {summary['n_listed']} training images: {summary['n']} seen{skipped}")
+    seconds = ", ".join(f"{stage} {value:.1f}" for stage, value in summary["seconds"].items())
+    _line(f"seconds                 {seconds}")
+    _line(f"part                    {summary['file']} ({summary['bytes'] / 1e6:.1f} MB with its features)")
+
+
 def figure(path: str) -> None:
     """Print where a figure lies."""
     _line(f"figure                  {path}")

@@ -1,8 +1,9 @@
 from .attribution import Attribution
-from .class_sums import finite, over_classes, solved_again, sum_classes
+from .class_sums import Finite, finite, over_classes, require_room, solved_again, sum_classes, unfitted
 from .conformal import Conformal, check_coverage
 from .decision import Decision, Exact, Linear, RandomFeatures, pack_rows, unpack_rows
 from .fit import fit_head
+from .fit_sums import fit_sums
 from .fitted_head import FittedHead
 from .novelty import Novelty, check_rate, is_unknown
 from .optical_ridge import OpticalRidge
@@ -14,6 +15,7 @@ __all__ = [
     "Conformal",
     "Decision",
     "Exact",
+    "Finite",
     "FittedHead",
     "HeadOptions",
     "Linear",
@@ -26,10 +28,13 @@ __all__ = [
     "check_rate",
     "finite",
     "fit_head",
+    "fit_sums",
     "is_unknown",
     "over_classes",
     "pack_rows",
+    "require_room",
     "solved_again",
     "sum_classes",
+    "unfitted",
     "unpack_rows",
 ]

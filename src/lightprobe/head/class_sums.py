@@ -13,22 +13,57 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lightprobe.errors import ResourceError
 from lightprobe.head.decision import Linear, RandomFeatures
 from lightprobe.head.fitted_head import FittedHead
-from lightprobe.ridge import RidgeStatistics, solve_sums
+from lightprobe.head.options import HeadOptions
+from lightprobe.optics import Projection, drawn_seed
+from lightprobe.ridge import RidgeFit, RidgeStatistics, Rows, primal_bytes, solve_sums
 
 Finite = Linear | RandomFeatures
 
 
 def sum_classes(
-    decision: Finite, X: NDArray[Any], labels: NDArray[np.integer], n_classes: int, device: str
+    decision: Finite, X: Rows, labels: NDArray[np.integer], n_classes: int, device: str
 ) -> RidgeStatistics:
     """Sum over rows X (n, m) of classes `labels` (n,): targets are 1 for a row's own class and else 0.
 
     In double precision, so that taking rows out leaves of them what rounding leaves, and of bits nothing.
     """
     own = (labels[:, None] == np.arange(n_classes)).astype(np.float64)
-    return RidgeStatistics.of(_Features(decision, X), own, device=device)
+    return RidgeStatistics.of(FeatureRows(decision, X), own, device=device)
+
+
+def unfitted(options: HeadOptions, n_features: int, dtype: np.dtype[Any], n_classes: int) -> Finite:
+    """Return a decision function of finite dimension with coefficients of zero: its features are settled.
+
+    Raises
+    ------
+    ResourceError
+        Sums over them would take more memory than there is, or was allowed.
+    """
+    linear = options.kernel == "linear"
+    assert linear or isinstance(options.components, int)
+    width = n_features if linear else int(options.components)
+    require_room(width, options)
+    n_scores = 1 if n_classes == 2 else n_classes
+    coef, intercept = np.zeros((n_scores, width)), np.zeros(n_scores)
+    if linear:
+        return Linear(coef, intercept, dtype)
+    random_state = drawn_seed(options.random_state)
+    projection = Projection(width, drawn_seed(random_state), options.projection, device=options.device)
+    return RandomFeatures(coef, intercept, dtype, projection, random_state, n_features)
+
+
+def require_room(width: int, options: HeadOptions) -> None:
+    """Raise ResourceError where sums of so many features take more memory than is allowed."""
+    budget = options.memory_budget()
+    if (needed := primal_bytes(width)) > budget:
+        raise ResourceError(
+            f"The sums of {width} features take {needed / 1e9:.2g} GB and {budget / 1e9:.2g} GB are "
+            "allowed: average over positions (`pool='avg'`), or take fewer random features "
+            "(`components`)."
+        )
 
 
 def over_classes(sums: RidgeStatistics, columns: NDArray[np.integer]) -> RidgeStatistics:
@@ -52,19 +87,10 @@ def solved_again(head: FittedHead, sums: RidgeStatistics, device: str) -> Fitted
         As `solve_primal`.
     """
     n_classes = len(sums.target_sum)
-    signed = replace(
-        sums,
-        target_sum=2 * sums.target_sum - sums.weight,
-        moment=2 * sums.moment - sums.feature_sum[:, None],
-    )
-    fit = solve_sums(signed, head.alpha_relative, device=device)
-    columns = slice(1, 2) if n_classes == 2 else slice(None)
-    decision = replace(
-        finite(head), coef=np.ascontiguousarray(fit.coef.T[columns]), intercept=fit.intercept[columns]
-    )
+    fit = solve_sums(signed(sums), head.alpha_relative, device=device)
     return replace(
         head,
-        decision=decision,
+        decision=with_coefficients(finite(head), fit),
         n_classes=n_classes,
         alpha=fit.alpha,
         class_weight=np.ones(n_classes),
@@ -78,12 +104,27 @@ def finite(head: FittedHead) -> Finite:
     return head.decision
 
 
-class _Features:
+def signed(sums: RidgeStatistics) -> RidgeStatistics:
+    """Give sums over classes targets in {−1, +1} instead of {0, 1}."""
+    return replace(
+        sums,
+        target_sum=2 * sums.target_sum - sums.weight,
+        moment=2 * sums.moment - sums.feature_sum[:, None],
+    )
+
+
+def with_coefficients(decision: Finite, fit: RidgeFit) -> Finite:
+    """Put the coefficients of a fit into a decision function of the same features."""
+    columns = slice(1, 2) if fit.coef.shape[1] == 2 else slice(None)
+    return replace(decision, coef=np.ascontiguousarray(fit.coef.T[columns]), intercept=fit.intercept[columns])
+
+
+class FeatureRows:
     """φ(X) in double precision, made a block of rows at a time."""
 
-    def __init__(self, decision: Finite, X: NDArray[Any]) -> None:
+    def __init__(self, decision: Finite, X: Rows) -> None:
         self._decision, self._X = decision, X
-        self.shape = (len(X), decision.coef.shape[1])
+        self.shape = (X.shape[0], decision.coef.shape[1])
 
     def __getitem__(self, index: NDArray[np.intp]) -> NDArray[np.float64]:
         return self._decision.features(self._X[index]).astype(np.float64)

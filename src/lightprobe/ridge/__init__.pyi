@@ -8,11 +8,11 @@ from .calibrate import (
 )
 from .cholesky import Cholesky, IllConditionedError
 from .dual import DegenerateKernelError, DualSystem
-from .loo import Keys, group_members, identical_rows, joined_groups, row_keys
+from .loo import Keys, Rows, group_members, identical_rows, joined_groups, row_keys
 from .plan import Plan, plan_fit, primal_bytes
 from .significance import accuracy_interval, paired_gain
 from .solve import SOLVERS, solve_dual, solve_primal, solve_sums
-from .sufficient_statistics import RidgeStatistics, Rows
+from .sufficient_statistics import RidgeStatistics
 
 __all__ = [
     "ACCURACY_ROWS",

@@ -14,6 +14,7 @@ Held fixed while rows are left out: the penalty in absolute terms and all weight
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,20 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Keys = NDArray[np.uint64]
 
+BLOCK_ROWS = 1024
 
-def identical_rows(X: NDArray[np.generic]) -> Indices:
+
+class Rows(Protocol):
+    """A matrix whose rows can be had by index: an array, a memory map, or features made on demand."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, m)."""
+
+    def __getitem__(self, index: Indices, /) -> NDArray[Any]: ...
+
+
+def identical_rows(X: Rows) -> Indices:
     """Find for every row the first one that equals it to the last bit.
 
     The same photo twice is one photo of double weight: leave-one-out must leave both out, or each is
@@ -33,21 +46,24 @@ def identical_rows(X: NDArray[np.generic]) -> Indices:
 
     Parameters
     ----------
-    X : (n, m)
+    X : (n, m), read in blocks of rows
 
     Returns
     -------
     (n,) indices of rows; a row that equals none before it has its own
     """
-    first = np.arange(len(X))
+    n = X.shape[0]
+    first = np.arange(n)
     seen: dict[int, list[int]] = {}
-    for i, row in enumerate(X):
-        same_hash = seen.setdefault(hash(row.tobytes()), [])
-        equal = next((j for j in same_hash if np.array_equal(X[j], row)), None)
-        if equal is None:
-            same_hash.append(i)
-        else:
-            first[i] = equal
+    for start in range(0, n, BLOCK_ROWS):
+        block = X[np.arange(start, min(start + BLOCK_ROWS, n))]
+        for i, row in enumerate(block, start):
+            same_hash = seen.setdefault(hash(row.tobytes()), [])
+            equal = next((j for j in same_hash if np.array_equal(X[np.array([j])][0], row)), None)
+            if equal is None:
+                same_hash.append(i)
+            else:
+                first[i] = equal
     return first
 
 

@@ -14,8 +14,8 @@ has other seconds, but nearly the same ratios.
 from dataclasses import dataclass
 
 from lightprobe.errors import ResourceError
+from lightprobe.ridge.loo import BLOCK_ROWS
 from lightprobe.ridge.solve import SEARCH_ROWS
-from lightprobe.ridge.sufficient_statistics import BLOCK_ROWS
 
 PRODUCT_RATES = {"uint8": 2e12, "float": 1e11}  # products a second
 SOLVE_RATE = 8e10  # double-precision operations a second

@@ -19,16 +19,18 @@ from lightprobe.ridge.alpha_search import RidgeFit, Solution, Trials, choose_alp
 from lightprobe.ridge.cholesky import Cholesky, IllConditionedError
 from lightprobe.ridge.dual import DegenerateKernelError, DualSystem, refuse_degenerate
 from lightprobe.ridge.loo import (
+    BLOCK_ROWS,
     Batch,
     Floats,
     Indices,
     Keys,
+    Rows,
     group_members,
     group_units,
     left_out_residuals,
     unparted_batches,
 )
-from lightprobe.ridge.sufficient_statistics import BLOCK_ROWS, RidgeStatistics, Rows
+from lightprobe.ridge.sufficient_statistics import RidgeStatistics
 
 WARM_ROWS = 1500  # from here on the dual guesses the penalty from a quarter of the rows
 SETTLED_ROWS = 4000  # from here on half of the rows settle it, at an eighth of the work

@@ -10,28 +10,18 @@ floating-point features it does so to rounding.
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lightprobe.devices import CPU, array_namespace, namespace_of, to_device, to_numpy
-from lightprobe.ridge.loo import Floats, Indices
+from lightprobe.ridge.loo import BLOCK_ROWS, Floats, Rows
 
-BLOCK_ROWS, BLOCK_COLUMNS = 1024, 2048
+BLOCK_COLUMNS = 2048
 BYTE_ROWS = 256
-
-
-class Rows(Protocol):
-    """A matrix whose rows can be had by index: an array, a memory map, or features made on demand."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, m)."""
-
-    def __getitem__(self, index: Indices, /) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -91,6 +81,35 @@ class RidgeStatistics:
             right = slice(column + BLOCK_COLUMNS, None)
             gram[right, column : column + BLOCK_COLUMNS] = gram[column : column + BLOCK_COLUMNS, right].T
         return cls(n, float(w.sum()), feature_sum, w @ Y, to_numpy(gram), moment)
+
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
+        """Take it apart; of the symmetric matrix the rows from the diagonal on, one after the other."""
+        return {
+            "feature_sum": self.feature_sum,
+            "target_sum": self.target_sum,
+            "moment": self.moment,
+            "gram": np.concatenate([row[place:] for place, row in enumerate(self.gram)]),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], n_rows: int, m: int, c: int) -> Self:
+        """Build sums over n rows of weight one, of m features and c targets, again.
+
+        Raises
+        ------
+        KeyError, ValueError
+            Something is missing, or lengths differ.
+        """
+        shapes = {"feature_sum": (m,), "target_sum": (c,), "moment": (m, c), "gram": (m * (m + 1) // 2,)}
+        for name, shape in shapes.items():
+            if arrays[name].shape != shape:
+                raise ValueError(f"sums.{name} has shape {arrays[name].shape}, not {shape}")
+        gram, start = np.empty((m, m)), 0
+        for place in range(m):
+            gram[place, place:] = gram[place:, place] = arrays["gram"][start : start + m - place]
+            start += m - place
+        parts = {name: arrays[name] for name in ("feature_sum", "target_sum", "moment")}
+        return cls(n_rows=n_rows, weight=float(n_rows), gram=gram, **parts)
 
     def __add__(self, other: "RidgeStatistics") -> "RidgeStatistics":
         return self._by_field(operator.add, other)

@@ -14,7 +14,7 @@ from .metrics import balanced_accuracy, confusion_matrix, evaluation, wilson_int
 from .photo_map import PhotoMap, choose_photos, heat_path, read_photo_map
 from .rows import COLUMNS, ROWS, collect_rows, filtered, ordered, read_rows
 from .run_folder import RunFolder, next_run_folder
-from .training_run import append_row, open_run, peak_rss_mb, train, with_test_split, with_total
+from .training_run import append_row, open_run, peak_rss_mb, record, train, with_test_split, with_total
 from .update import read_relabelling, read_removals, update_saved
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "read_relabelling",
     "read_removals",
     "read_rows",
+    "record",
     "surest_mistakes",
     "thumbnail_path",
     "train",

@@ -81,54 +81,74 @@ def train(
         start = time.perf_counter()
         fitted: PhotoModel = classifier.fit(images).fitted
         train_seconds = time.perf_counter() - start
-        model = classifier.save(out / "model")
         if isinstance(fitted, TrainedModel):
             train_seconds -= fitted.watched_seconds
+        row = record(classifier, images, out, train_seconds, command=command, data=data, with_map=with_map)
+        if isinstance(fitted, TrainedModel):
             draw_curves(fitted.history, fitted.best_epoch, out / CURVES)
         if isinstance(classifier, Scratch):
             classifier.save_backbone(out / BACKBONE)
-        test = images.test
-        tested, seen = None, None
-        if test is not None:
-            tested, seen = evaluate_with_features(fitted, test, classifier.runtime)
-        skipped = tuple(dict.fromkeys(fitted.skipped + (tested.skipped if tested else ())))
-        _write_skipped(out / "skipped.csv", skipped)
-        classes = list(fitted.classes)
-        summary = evaluation(tested.labels, tested.probabilities, classes) if tested else {}
-        row: Row = {
-            **fitted.facts(),
-            "n_test": summary.get("n", 0),
-            "n_classes": len(classes),
-            "n_skipped": count_skipped(skipped),
-            "test_accuracy": summary.get("accuracy"),
-            "test_accuracy_ci95": summary.get("accuracy_ci95"),
-            "test_balanced_accuracy": summary.get("balanced_accuracy"),
-            "expected_calibration_error": summary.get("expected_calibration_error"),
-            "calibration_error_limit95": summary.get("calibration_error_limit95"),
-            "peak_rss_mb": peak_rss_mb(),
-            "model_bytes": model_bytes(model),
-            "seed": classifier.runtime.seed,
-            "version": __version__,
-            "model": str(model),
-            "train_seconds": train_seconds,
-            "seconds": with_total({**fitted.seconds, "predict": tested.seconds if tested else 0.0}),
-        }
-        answers = []
-        if (left_out := fitted.left_out()) is not None:
-            answers += answers_of(LEFT_OUT, *left_out, classes)
-        if tested is not None:
-            answers += answers_of(TEST, tested.paths, tested.labels, tested.probabilities, classes)
-        row |= {"classes": classes, "expected": expectation(row)}
-        row["weakest"] = weakest(answers, row["expected"])
-        row["group_guess"] = guess_groups(fitted, classifier.runtime, row["expected"])
-        if row["expected"]["parted"]:
-            contradict_card(model, row["expected"])
-        append_row(out, row)
-        keep(out, images, answers, classes, command, repr(classifier), data)
-        if with_map:
-            rows = _rows_for_map(fitted, seen)
-            took = row["seconds"]["total"]
-            write_photo_map(out, images, answers, rows, fitted, classifier.runtime, took)
+        return row
+
+
+def record(
+    classifier: PhotoClassifier[Any],
+    images: ImageSet,
+    out: Path,
+    train_seconds: float,
+    *,
+    command: str = "",
+    data: str = "",
+    with_map: bool = True,
+) -> Row:
+    """Save a fitted classifier into a run's open folder, test it, and write down what came of it.
+
+    Parameters, and what is returned, as for `train`; of photos that `images` lacks no small picture is kept.
+    """
+    fitted: PhotoModel = classifier.fitted
+    model = classifier.save(out / "model")
+    test = images.test
+    tested, seen = None, None
+    if test is not None:
+        tested, seen = evaluate_with_features(fitted, test, classifier.runtime)
+    skipped = tuple(dict.fromkeys(fitted.skipped + (tested.skipped if tested else ())))
+    _write_skipped(out / "skipped.csv", skipped)
+    classes = list(fitted.classes)
+    summary = evaluation(tested.labels, tested.probabilities, classes) if tested else {}
+    row: Row = {
+        **fitted.facts(),
+        "n_test": summary.get("n", 0),
+        "n_classes": len(classes),
+        "n_skipped": count_skipped(skipped),
+        "test_accuracy": summary.get("accuracy"),
+        "test_accuracy_ci95": summary.get("accuracy_ci95"),
+        "test_balanced_accuracy": summary.get("balanced_accuracy"),
+        "expected_calibration_error": summary.get("expected_calibration_error"),
+        "calibration_error_limit95": summary.get("calibration_error_limit95"),
+        "peak_rss_mb": peak_rss_mb(),
+        "model_bytes": model_bytes(model),
+        "seed": classifier.runtime.seed,
+        "version": __version__,
+        "model": str(model),
+        "train_seconds": train_seconds,
+        "seconds": with_total({**fitted.seconds, "predict": tested.seconds if tested else 0.0}),
+    }
+    answers = []
+    if (left_out := fitted.left_out()) is not None:
+        answers += answers_of(LEFT_OUT, *left_out, classes)
+    if tested is not None:
+        answers += answers_of(TEST, tested.paths, tested.labels, tested.probabilities, classes)
+    row |= {"classes": classes, "expected": expectation(row)}
+    row["weakest"] = weakest(answers, row["expected"])
+    row["group_guess"] = guess_groups(fitted, classifier.runtime, row["expected"])
+    if row["expected"]["parted"]:
+        contradict_card(model, row["expected"])
+    append_row(out, row)
+    keep(out, images, answers, classes, command, repr(classifier), data)
+    if with_map:
+        rows = _rows_for_map(fitted, seen)
+        took = row["seconds"]["total"]
+        write_photo_map(out, images, answers, rows, fitted, classifier.runtime, took)
     return row
 
 

@@ -4,7 +4,7 @@ The winner is the one that the rule takes (see `rule`). Of many photos, a sample
 are out of the question (`screening`).
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -102,13 +102,53 @@ def select(
         seconds=seconds,
         progress=progress,
     )
+    fits = fit_each(features, labels, wanted, options, groups, seconds, keys=keys)
+
+    def again(choice: Choice) -> FittedHead:
+        spent = dict.fromkeys(STAGES, 0.0)
+        ((_, head, _),) = fit_each(features, labels, [choice], options, groups, spent, keys=keys)
+        assert head is not None
+        return head
+
+    shown = tqdm(fits, "Comparing", len(wanted), unit="candidate", disable=not progress)
+    found = judge(
+        shown, labels, again, groups=groups, multiplications=multiplications, cheaper=cheaper, seconds=seconds
+    )
+    return replace(found, candidates=found.candidates + behind)
+
+
+def judge(
+    fits: Iterable[tuple[Choice, FittedHead | None, str]],
+    labels: NDArray[np.int64],
+    again: Callable[[Choice], FittedHead],
+    *,
+    groups: NDArray[np.generic] | None = None,
+    multiplications: Mapping[TapSet, int] | None = None,
+    cheaper: bool | None = None,
+    seconds: dict[str, float],
+) -> Selection:
+    """Take the winner of fitted choices.
+
+    Parameters
+    ----------
+    fits : iterable of (Choice, FittedHead or None, str)
+        Fitted one after the other; None for one that cannot be used, and why.
+    again : callable
+        Fits a choice once more, should its head have been let go.
+    labels, groups, multiplications, cheaper
+        As for `select`.
+    seconds : dict of str to float
+        Of the selection.
+
+    Raises
+    ------
+    OptionError
+        If no choice can be used.
+    """
     tried: list[Candidate] = []
     heads: dict[Choice, FittedHead] = {}
     photos = Photos.of(np.ones(len(labels)), groups)
-    fits = fit_each(features, labels, wanted, options, groups, seconds, keys=keys)
-    for choice, fitted, reason in tqdm(
-        fits, "Comparing", len(wanted), unit="candidate", disable=not progress
-    ):
+    for choice, fitted, reason in fits:
         if fitted is None:
             tried.append(Candidate(choice, dropped=reason))
             continue
@@ -125,13 +165,9 @@ def select(
     rivals = Rivals.of(scored, photos, cheaper)
     winner = scored[rivals.taken()]
     if winner.choice not in heads:
-        ((_, head, _),) = fit_each(
-            features, labels, [winner.choice], options, groups, dict.fromkeys(STAGES, 0.0), keys=keys
-        )
-        assert head is not None
-        heads[winner.choice] = head
+        heads[winner.choice] = again(winner.choice)
     tried.sort(key=lambda c: (c is not winner, -photos.accuracy(c), c.loo_squared_error or 0.0))
-    return Selection(tried + behind, winner.choice, heads[winner.choice], seconds, optimism(rivals))
+    return Selection(tried, winner.choice, heads[winner.choice], seconds, optimism(rivals))
 
 
 def _contenders(tried: Sequence[Candidate], photos: Photos, cheaper: bool | None = None) -> list[Candidate]:
