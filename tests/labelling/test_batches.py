@@ -106,3 +106,9 @@ def test_the_seed_decides_the_first_centres_and_nothing_else() -> None:
     X = np.random.default_rng(0).normal(size=(200, 16))
     again = [choose_spread(X, 10, seed=4).rows.tolist() for _ in range(2)]
     assert again[0] == again[1]
+
+
+def test_copies_draw_a_centre_as_the_many_photos_that_they_are() -> None:
+    degrees = np.repeat([0, 10, 14, 180], [9, 1, 1, 1])  # without the copies, 10 is nearest to 0, 10 and 14
+    X = np.stack([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], axis=1)
+    assert degrees[choose_spread(X, 2).rows].tolist() == [0, 180]
