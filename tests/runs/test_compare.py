@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.toy_network import toy_network
@@ -136,3 +137,24 @@ def test_two_methods_are_compared_on_toys(
     assert light["n_test"] == probe["n_test"] == 12
     assert probe["epochs"] <= 3
     assert 0 < probe["seconds_to_99"] < probe["train_seconds"]
+
+
+def test_methods_are_held_against_each_other_photo_by_photo() -> None:
+    from lightprobe.report.comparison import _level
+    from lightprobe.runs.comparison import _against
+
+    photos = [f"{n}.jpg" for n in range(100)]
+    right = {
+        "optical": {photo: n < 90 for n, photo in enumerate(photos)},
+        "fine-tune": {photo: n != 3 and n < 91 for n, photo in enumerate(photos)},
+        "scratch": {photo: n < 50 for n, photo in enumerate(photos[:80])},
+    }
+    rows: list[dict[str, Any]] = [
+        {"method": method, "against": _against(method, dict(list(right.items())[: i + 1]))}
+        for i, method in enumerate(right)
+    ]
+    assert rows[0]["against"] == {}
+    assert rows[1]["against"]["optical"]["ahead"] == 0.0
+    assert rows[2]["against"]["optical"]["n"] == 80
+    (said,) = _level(rows)
+    assert said.startswith("fine-tune and optical cannot be told apart on these 100 test photos")

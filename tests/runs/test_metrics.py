@@ -35,3 +35,19 @@ def test_counts_and_ratios_are_scikit_learns() -> None:
     np.testing.assert_allclose([row["recall"] for row in rows[:3]], recalls[:3])
     assert summary["balanced_accuracy"] == pytest.approx(np.mean(recalls[:3]))
     assert rows[3]["recall"] is None, "a class without photos has no recall"
+
+
+def test_paired_intervals_hold_the_true_difference_19_times_of_20() -> None:
+    from lightprobe.runs.metrics import paired_interval
+
+    rng = np.random.default_rng(0)
+    held = []
+    for _ in range(2000):
+        hard = rng.uniform(size=300) < 0.2  # photos on which both are likely wrong
+        first, second = (rng.uniform(size=300) < np.where(hard, 0.3, p) for p in (0.95, 0.90))
+        difference, (low, high) = paired_interval(first, second)
+        assert low <= difference <= high or abs(difference) < 0.02
+        held.append(low <= 0.8 * 0.05 <= high)
+    assert 0.935 < np.mean(held) < 0.97
+    same = rng.uniform(size=50) < 0.5
+    assert paired_interval(same, same)[1][0] < 0 < paired_interval(same, same)[1][1]

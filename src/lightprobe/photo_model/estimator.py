@@ -101,8 +101,7 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
 
     def score(self, data: Any, y: Any = None) -> float:
         """Accuracy on the test split of `data`, or on all of it if it has none; classes go by name."""
-        tested = self.evaluate(data, y)
-        return float(np.mean(tested.probabilities.argmax(axis=1) == tested.labels))
+        return self.evaluate(data, y).accuracy
 
     def evaluate(self, data: Any, y: Any = None) -> Tested:
         """Ask the model about photos whose class is known.
@@ -111,6 +110,11 @@ class PhotoClassifier(ClassifierMixin, BaseEstimator, Generic[Model]):  # type: 
         ----------
         data, y
             As for `fit`; the test split, or all photos if there is none. Classes are matched by name.
+
+        Returns
+        -------
+        Tested
+            `accuracy`, `confusion`, `per_class` and the answers themselves.
 
         Raises
         ------

@@ -216,7 +216,7 @@ def evaluate_with_features(
     seconds = features.seconds + time.perf_counter() - start
     kept = images.select(features.kept)
     skipped = features.skipped + images.skipped
-    return Tested(kept.paths, kept.labels, probabilities, skipped, seconds), seen
+    return Tested(kept.paths, kept.labels, probabilities, skipped, seconds, model.classes), seen
 
 
 def iter_predictions(

@@ -13,6 +13,10 @@ from lightprobe.images import Skipped
 Key = TypeVar("Key")
 
 
+SHOWN_PAIRS = 8  # confusions that a notebook shows
+_SHARES = ("recall", "precision")
+
+
 @dataclass(frozen=True)
 class Argument:
     """A training photo and what it has to do with another one.
@@ -91,7 +95,7 @@ class Prediction:
     label_set: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tested:
     """What a model says of photos whose class is known.
 
@@ -107,6 +111,8 @@ class Tested:
         The photos that could not be decoded.
     seconds : float
         What looking and answering cost.
+    classes : tuple of str
+        Names of the classes.
     """
 
     paths: tuple[str, ...]
@@ -114,6 +120,49 @@ class Tested:
     probabilities: NDArray[np.float64]
     skipped: tuple[Skipped, ...]
     seconds: float
+    classes: tuple[str, ...]
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the photos that are right."""
+        return float(np.mean(self.probabilities.argmax(axis=1) == self.labels))
+
+    @property
+    def confusion(self) -> NDArray[np.int64]:
+        """Photos of class i that were called j, shape (n_classes, n_classes)."""
+        n = len(self.classes)
+        cells = np.bincount(self.labels * n + self.probabilities.argmax(axis=1), minlength=n * n)
+        return cells.reshape(n, n)
+
+    @property
+    def per_class(self) -> dict[str, dict[str, float]]:
+        """Of each class its photos (`n`), and the shares `recall` and `precision`; NaN where none are."""
+        cells = self.confusion
+        with np.errstate(invalid="ignore"):
+            recall, precision = np.diagonal(cells) / cells.sum(axis=1), np.diagonal(cells) / cells.sum(axis=0)
+        return {
+            name: {"n": int(cells[i].sum()), "recall": float(recall[i]), "precision": float(precision[i])}
+            for i, name in enumerate(self.classes)
+        }
+
+    def __repr__(self) -> str:
+        skipped = f", {len(self.skipped)} skipped" if self.skipped else ""
+        n, n_classes = len(self.labels), len(self.classes)
+        return f"<{self.accuracy:.1%} of {n:,} photos right, {n_classes} classes{skipped}>"
+
+    def _repr_html_(self) -> str:
+        """Show a notebook the accuracy, the classes and what is confused."""
+        from lightprobe.html_text import percent, render
+
+        wrong = self.confusion - np.diag(np.diagonal(self.confusion))
+        order = np.argsort(-wrong, axis=None, kind="stable")[: min(SHOWN_PAIRS, np.count_nonzero(wrong))]
+        places = [divmod(int(place), len(wrong)) for place in order]
+        pairs = [(int(wrong[i, j]), self.classes[i], self.classes[j]) for i, j in places]
+        shown = [
+            (name, one["n"], *(percent(None if np.isnan(one[key]) else one[key]) for key in _SHARES))
+            for name, one in self.per_class.items()
+        ]
+        return render("tested", tested=repr(self)[1:-1], per_class=shown, pairs=pairs)
 
 
 def most_probable(

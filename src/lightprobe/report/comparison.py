@@ -28,8 +28,20 @@ def comparison_section(rows: Sequence[Row]) -> Section:
         f"the fastest, {_label(fastest, rows)}, is right in {percent(_accuracy(fastest))} "
         f"and takes {seconds(_total(fastest))}."
     )
-    sentences = [sentence, *_against_gradients(rows)]
+    sentences = [sentence, *_level(rows), *_against_gradients(rows)]
     return Section("Side by side", sentences, [_drawing(rows), _table(rows)])
+
+
+def _level(rows: Sequence[Row]) -> list[str]:
+    """Say which runs cannot be told apart: the interval of their paired difference has zero in it."""
+    return [
+        f"{row['method']} and {other} cannot be told apart on these {count(pair['n'], 'test photo')}: photo "
+        f"by photo, {row['method']} is ahead by {points(pair['ci95'][0])} to {points(pair['ci95'][1])} (95 % "
+        "interval)."
+        for row in rows
+        for other, pair in row.get("against", {}).items()
+        if pair["ci95"][0] <= 0 <= pair["ci95"][1]
+    ]
 
 
 def _against_gradients(rows: Sequence[Row]) -> list[str]:

@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
 from lightprobe.errors import LightprobeError, OptionError
 from lightprobe.figures import figure, save_figure
+from lightprobe.runs.artifacts import TEST, read_artifacts
+from lightprobe.runs.metrics import paired_interval
 from lightprobe.runs.rows import ROWS, json_lines, read_rows
 from lightprobe.runs.training_run import LOG, Row, append_row, open_run
 
@@ -63,13 +66,15 @@ def _compare(commands: Mapping[str, Sequence[str]], out: Path) -> dict[str, Any]
             raise OptionError(f"{out} holds a run that is no comparison: name a new folder with --out.")
         (out / ROWS).unlink()
     rows, curves = [], {}
+    right: dict[str, dict[str, bool]] = {}
     for method, command in commands.items():
         if (out / method / LOG).exists():  # a run, which this one would go on in
             shutil.rmtree(out / method)
         row = _train(method, command, out / method)
         if row["test_accuracy"] is None:
             raise OptionError("There are no test photos to compare on: keep some with --test-fraction 0.2.")
-        rows.append(_outcome(row))
+        right[method] = _right(out / method)
+        rows.append({**_outcome(row), "against": _against(method, right)})
         append_row(out, rows[-1])
         curves[method] = _epochs(out / method)
     picture = out / FIGURE
@@ -158,6 +163,23 @@ def _outcome(row: Row) -> Row:
         "seconds_to_99": row["train_seconds"] if closed_form else before + seconds["to_99"],
         "images_per_second": row["n_test"] / seconds["predict"],
     }
+
+
+def _right(run: Path) -> dict[str, bool]:
+    """Tell of each test photo whether a run's answer is right."""
+    kept = read_artifacts(run)
+    return {} if kept is None else {a.path: a.right for a in kept.answers if a.split == TEST}
+
+
+def _against(method: str, right: Mapping[str, Mapping[str, bool]]) -> dict[str, Any]:
+    """Hold a method against those before it, photo by photo: how far it is ahead, and the 95 % interval."""
+    own, said = right[method], {}
+    for other, answers in right.items():
+        both = [path for path in own if path in answers]
+        if other != method and both:
+            ahead, ends = paired_interval(*(np.array([one[path] for path in both]) for one in (own, answers)))
+            said[other] = {"ahead": ahead, "ci95": list(ends), "n": len(both)}
+    return said
 
 
 def _epochs(run: Path) -> list[Row]:

@@ -24,6 +24,20 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
     return max(0.0, min(float(interval.low), share)), min(1.0, max(float(interval.high), share))
 
 
+def paired_interval(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> tuple[float, tuple[float, float]]:
+    """Difference of two accuracies on the same photos, and its 95 % interval.
+
+    With b photos that only the first gets right and c that only the second does, and half a photo added to
+    each of the four kinds: (b − c)/N ± z √(b + c − (b − c)²/N)/N (Agresti and Min 2005, Statistics in
+    Medicine 24:729-740).
+    """
+    only_first, only_second = float((first & ~second).sum()), float((second & ~first).sum())
+    n = len(first) + 2
+    centre = (only_first - only_second) / n
+    spread = (only_first + only_second + 1 - (only_first - only_second) ** 2 / n) ** 0.5 / n
+    return float(first.mean() - second.mean()), (centre - 1.96 * spread, centre + 1.96 * spread)
+
+
 def confusion_matrix(
     labels: NDArray[np.int64], predicted: NDArray[np.int64], n_classes: int
 ) -> NDArray[np.int64]:
