@@ -64,6 +64,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> None:
 def training(row: Mapping[str, Any], report: str = "", *, verbose: bool = False) -> None:
     """Print what a training came to and what to do next; what it compared and cost if `verbose`."""
     names(training_text.summary(row))
+    if row.get("quality") not in (None, "fast"):
+        names(_gained(row))
     if row.get("interrupted"):
         _line("Stopped by Ctrl-C: the same command with --resume goes on.")
     if verbose:
@@ -72,6 +74,17 @@ def training(row: Mapping[str, Any], report: str = "", *, verbose: bool = False)
     if report:
         _line()
         names(training_text.next_steps(row, report))
+
+
+def _gained(row: Mapping[str, Any]) -> list[str]:
+    """Say what a level of quality was worth, and whether a cheaper one was taken."""
+    asked, taken = row["quality"], row["quality_taken"]
+    if taken == "fast":
+        return [f"--quality {asked} fell back to fast: leave-one-out sees no gain beyond its standard error."]
+    gain, error = 100 * row["quality_gain"], 100 * row["quality_gain_se"]
+    back = "" if taken == asked else f" It fell back to {taken}: more gained nothing beyond that."
+    worth = f"{gain:+.1f} points over fast by leave-one-out (standard error {error:.1f})"
+    return [f"--quality {asked} gained {worth}.{back}"]
 
 
 def _details(row: Mapping[str, Any]) -> None:
@@ -89,14 +102,6 @@ def _details(row: Mapping[str, Any]) -> None:
     if row["optimism"] >= 0.0005:
         luck = 100 * row["optimism"]
         _line(f"of which luck           {luck:.1f} points at a guess, as the best of several was chosen")
-    if row["quality"] not in (None, "fast"):
-        gain, error = 100 * row["quality_gain"], 100 * row["quality_gain_se"]
-        if row["quality_taken"] == "fast":
-            _line(f"--quality {row['quality']:14} fell back to fast: no gain beyond its standard error")
-        else:
-            back = "" if row["quality_taken"] == row["quality"] else f", fell back to {row['quality_taken']}"
-            worth = f"{gain:+.1f} points over fast, standard error {error:.1f}"
-            _line(f"--quality {row['quality']:14} {worth}{back}")
     if row["cut_gain"] is not None:
         gain = 100 * row["cut_gain"]
         _line(f"--cut auto gained       {gain:+.1f} points over the last layer, on the same photos left out")
