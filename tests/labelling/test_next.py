@@ -120,7 +120,7 @@ def test_the_table_takes_labels_and_goes_back_into_training(
         str(table),
         "--device=cpu",
     ]
-    assert main([*command, "-q"]) == 0
+    assert main(command) == 0
     out, err = capsys.readouterr()
     assert out == ""
     assert f"left out: {unlabelled / 'broken.png'}" in err
@@ -166,7 +166,10 @@ def test_what_was_looked_at_is_not_looked_at_again(
 
     monkeypatch.setattr("lightprobe.backbones.engines.openvino.OpenVinoRunner.__call__", blind)
     assert main(command) == 0
-    assert capsysbinary.readouterr().out == table
+    out, err = capsysbinary.readouterr()
+    assert out == table
+    (said,) = err.decode().splitlines()
+    assert said.startswith(f"left out: {unlabelled / 'broken.png'} ")
 
 
 def test_options_that_a_model_settles_are_refused_by_name(

@@ -66,5 +66,5 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.csv is None:
         sys.stdout.buffer.write(encoded(as_csv(chosen.photos)))
-    output.next_photos(chosen, args.csv, args.model)
+    output.next_photos(chosen, args.csv, args.model, quiet=args.quiet)
     return 0

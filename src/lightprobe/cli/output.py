@@ -199,12 +199,16 @@ def update(row: Mapping[str, Any]) -> None:
     _line(f"seconds                 {row['seconds']:.1f}")
 
 
-def next_photos(chosen: "NextPhotos", table_file: object | None, model: object | None) -> None:
-    """Say on stderr what was left out, how many photos were chosen, and what to do with the table."""
+def next_photos(
+    chosen: "NextPhotos", table_file: object | None, model: object | None, *, quiet: bool
+) -> None:
+    """Say on stderr what was left out and, unless `quiet`, how many photos were chosen and what to do."""
     for skipped in chosen.skipped[:NAMED]:
         note(f"left out: {skipped.path} {skipped.reason}")
     if len(chosen.skipped) > NAMED:
         note(f"left out: {len(chosen.skipped) - NAMED} more, which --json names")
+    if quiet:
+        return
     known = f"; {chosen.n_known} more are known to the model" if chosen.n_known else ""
     repeated = f"; {chosen.n_repeated} were passed over, as they repeat these" if chosen.n_repeated else ""
     note(f"{len(chosen.photos)} of {chosen.n_unlabelled} photos without labels{known}{repeated}.")
