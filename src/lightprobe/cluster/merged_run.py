@@ -31,7 +31,8 @@ def merge_into(out: Path, paths: Sequence[str | Path], *, command: str = "", **h
         start = time.perf_counter()
         classifier = merge(paths, **how)
         nowhere = ImageSet.from_names([], [], _Elsewhere())
-        return record(classifier, nowhere, out, time.perf_counter() - start, command=command)
+        took = time.perf_counter() - start
+        return record(classifier, nowhere, out, took, command=command, with_map=False)
 
 
 class _Elsewhere:
