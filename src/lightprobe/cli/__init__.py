@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
         title="verbs", dest="verb", metavar="VERB", required=True, parser_class=_Parser, prog="lightprobe"
     )
     for verb in VERBS:
-        module = importlib.import_module(f"lightprobe.cli.{verb}")
+        module = importlib.import_module(f"lightprobe.cli.verbs.{verb}")
         sub = verbs.add_parser(
             verb,
             help=module.HELP,
