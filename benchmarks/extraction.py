@@ -223,7 +223,7 @@ def main() -> None:
             extra = (
                 ""
                 if ratio is None
-                else f"{ratio:6.2f} ×   {row[f'{arm}_runner']}, cosine {row['agreement'][arm]:.5f}"
+                else f"{ratio:6.2f} ×   {row[f'{arm}_runner']}, R² {row['agreement'][arm]:.5f}"
             )
             print(f"  {arm:8}{speed:8.1f} images/s {extra}")
         print(f"  auto reaches {row['of_bound']:.0%} of what decoding and inference allow")
