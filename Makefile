@@ -42,7 +42,7 @@ docs: $(VENV)/dev.stamp
 
 bench: $(VENV)/dev.stamp
 	for claim in projection fit factor scaling extraction start; do $(BIN)/python benchmarks/$$claim.py || exit 1; done
-	for claim in $(if $(DATA),screening label_errors planted_faults unknown calibration update views label_next resizing); do $(BIN)/python benchmarks/$$claim.py $(DATA) || exit 1; done
+	for claim in $(if $(DATA),screening label_errors planted_faults unknown calibration update views label_next resizing precisions coverage heads contention); do $(BIN)/python benchmarks/$$claim.py $(DATA) || exit 1; done
 
 lock: $(VENV)/bin/python
 	$(UV) pip compile --quiet --universal --no-annotate --no-header --all-extras --upgrade pyproject.toml -o requirements.lock

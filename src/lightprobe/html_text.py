@@ -1,7 +1,7 @@
 """The one way that data becomes HTML: Jinja templates, of which every text is escaped.
 
-A page's script, if it has one, lies beside its template, goes into the page as it is and is the only one
-that the page's content security policy lets run.
+A page's script, if it has one, lies beside its template, goes into the page behind `elements.js`, and is the
+only one that the page's content security policy lets run.
 """
 
 import hashlib
@@ -55,9 +55,12 @@ def write_page(path: Path, template: str, **values: Any) -> None:
 
 @cache
 def _script(template: str) -> Markup:
-    """Read the script of a page, which is ours; empty if it has none."""
-    file = files("lightprobe") / "templates" / f"{template}.js"
-    return Markup(file.read_text(encoding="utf-8") if file.is_file() else "")  # noqa: S704 - see above
+    """Read the script of a page, which is ours, and what scripts share; empty if it has none."""
+    folder = files("lightprobe") / "templates"
+    if not (folder / f"{template}.js").is_file():
+        return Markup("")
+    parts = [(folder / name).read_text(encoding="utf-8") for name in ("elements.js", f"{template}.js")]
+    return Markup("\n".join(parts))  # noqa: S704 - files of the package
 
 
 @cache

@@ -2,9 +2,10 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,6 @@ from lightprobe.features import BackboneRunner, FeatureCache, Features, extract,
 from lightprobe.images import ImageSet, open_images
 from lightprobe.images.decoding import decode
 from lightprobe.runtime import Runtime
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 CACHED = Runtime(batch_size=5, workers=2)
 UNCACHED = replace(CACHED, cache=False)
@@ -168,19 +165,23 @@ def test_a_cache_that_cannot_be_written_costs_a_warning_and_nothing_else(
     assert len([r for r in caplog.records if "cache cannot be written" in r.getMessage()]) == 1
 
 
+class Says:
+    """A runner that gives every photo the same features."""
+
+    engine, precision, device, weight_bytes, fingerprint = "toy", "fp32", "cpu", 0, "toy"
+
+    def __init__(self, tap: Tap, features: Sequence[float]) -> None:
+        self.taps: tuple[Tap, ...] = (tap,)
+        self.state: Mapping[str, NDArray[Any]] = {}
+        self._features = np.array(features, np.float32)
+
+    def __call__(self, batch: NDArray[np.uint8]) -> dict[Tap, NDArray[np.float32]]:
+        return {self.taps[0]: np.tile(self._features, (len(batch), 1))}
+
+
 def test_activations_beyond_float16_stay_the_largest(toy_folder: Path, compiled: BackboneRunner) -> None:
-    class Loud:
-        engine, precision, device, weight_bytes = "toy", "fp32", "cpu", 0
-        taps = compiled.runner.taps[:1]
-        fingerprint = "toy"
-
-        def __init__(self) -> None:
-            self.state: Mapping[str, NDArray[Any]] = {}
-
-        def __call__(self, batch: NDArray[np.uint8]) -> dict[Tap, NDArray[np.float32]]:
-            return {self.taps[0]: np.tile(np.array([1e9, -1e9, 1], np.float32), (len(batch), 1))}
-
-    features = look(open_images(toy_folder).training, BackboneRunner(compiled.backbone, Loud()))
+    loud = Says(compiled.runner.taps[0], [1e9, -1e9, 1])
+    features = look(open_images(toy_folder).training, BackboneRunner(compiled.backbone, loud))
     np.testing.assert_array_equal(
         features.matrices[compiled.runner.taps[0]][0], np.array([65504, -65504, 1], np.float16)
     )
@@ -207,19 +208,9 @@ def test_a_damaged_shard_of_the_cache_is_computed_again_and_gives_the_same_model
 def test_a_network_that_answers_with_no_numbers_stops_the_run_with_a_sentence(
     toy_folder: Path, compiled: BackboneRunner
 ) -> None:
-    class Broken:
-        engine, precision, device, weight_bytes = "toy", "fp32", "cpu", 0
-        taps = compiled.runner.taps[:1]
-        fingerprint = "toy"
-
-        def __init__(self) -> None:
-            self.state: Mapping[str, NDArray[Any]] = {}
-
-        def __call__(self, batch: NDArray[np.uint8]) -> dict[Tap, NDArray[np.float32]]:
-            return {self.taps[0]: np.full((len(batch), 3), np.nan, np.float32)}
-
+    broken = Says(compiled.runner.taps[0], [np.nan] * 3)
     with pytest.raises(BackboneError, match=r"no number \(NaN\): its weights are damaged"):
-        look(open_images(toy_folder).training, BackboneRunner(compiled.backbone, Broken()))
+        look(open_images(toy_folder).training, BackboneRunner(compiled.backbone, broken))
 
 
 @pytest.mark.slow

@@ -1,18 +1,7 @@
-"use strict";
 // Findings are accepted or rejected here; what was accepted can be downloaded as tables.
 (() => {
   const findings = JSON.parse(document.getElementById("data").textContent);
   const decided = new Map();
-
-  function el(tag, attributes = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-      else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
-    }
-    element.append(...children);
-    return element;
-  }
 
   // File names need not be text: what Python writes as U+DC80 to U+DCFF is a byte of its own.
   function bytes(text) {

@@ -1,20 +1,9 @@
-"use strict";
 // What a report can be explored by; without it the page shows the same tables, pictures and map.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const photos = (data.photos || []).map(([split, path, label, answer, p, second, q, tile]) => ({ split, path, label, answer, p, second, q, tile }));
   const percent = (share, digits = 1) => `${(100 * share).toFixed(digits)}\u00a0%`;
   const sure = (p) => percent(Math.min(p, 0.9999), p < 0.99 ? 0 : p < 0.999 ? 1 : 2);
-
-  function el(tag, attributes = {}, ...children) {
-    const element = document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) {
-      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-      else if (value !== null && value !== false) element.setAttribute(name, value === true ? "" : value);
-    }
-    element.append(...children);
-    return element;
-  }
 
   function verdict(photo) {
     const name = (index) => data.classes[index];
